@@ -1,0 +1,157 @@
+"""Values that cross seams as columns: samples, the write ledger, and the truth, each a struct of NumPy arrays.
+
+All arrays of one struct have the same length and are read-only to whoever receives them. Instants are nanoseconds since
+the run began (int64), so no figure depends on how a float was rounded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from resilience.model import Event, Experiment, Plan
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Int16 = npt.NDArray[np.int16]
+Int8 = npt.NDArray[np.int8]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Every operation that was offered, in no particular order.
+
+    Attributes:
+        operations: names; `operation` holds indices into it.
+        arrival_ns: intended start. Response time is `end_ns − arrival_ns`.
+        start_ns: actual start; equals the arrival for a dropped one. Service time is `end_ns − start_ns`.
+        end_ns: the answer was complete, the client gave up, or (dropped) the arrival itself.
+        operation: index into `operations`.
+        outcome: index into `model.OUTCOMES`.
+        status: HTTP status, 0 if there was none.
+        degraded: the answer said that it was degraded.
+        details: texts; `detail` holds indices into it, 0 being the empty text (error class and message).
+    """
+
+    operations: Sequence[str]
+    details: Sequence[str]
+    arrival_ns: Int64
+    start_ns: Int64
+    end_ns: Int64
+    operation: Int16
+    outcome: Int8
+    status: Int16
+    degraded: Bool
+    detail: Int32
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return int(self.arrival_ns.shape[0])
+
+    def where(self, mask: Bool) -> "Samples":
+        """The samples at which the mask is true."""
+        return Samples(
+            self.operations,
+            self.details,
+            self.arrival_ns[mask],
+            self.start_ns[mask],
+            self.end_ns[mask],
+            self.operation[mask],
+            self.outcome[mask],
+            self.status[mask],
+            self.degraded[mask],
+            self.detail[mask],
+        )
+
+
+class Mark(IntEnum):
+    """What a line of the write ledger says about its entry. The numbers are the file format."""
+
+    ATTEMPTED = 1  # written before the first byte is sent
+    ACKNOWLEDGED = 2  # the target said that it is stored, and echoed its id
+    REJECTED = 3  # certainly had no effect
+    INDETERMINATE = 4  # may or may not have had an effect
+    SEEN = 5  # a read through the service, begun at `at_ns`, returned it intact
+    MISSED = 6  # a read through the service, begun at `at_ns`, said that it does not exist
+    WRONG = 7  # a read through the service, begun at `at_ns`, returned something else under its id
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLines:
+    """The write ledger as written, in the order of each writer's file.
+
+    An entry is named by (writer, epoch, seq): a writer sends one entry at a time; `seq` counts its entries from 0 without
+    gaps; after an indeterminate outcome the writer goes on with the next `epoch`, its `seq` beginning again at 0.
+
+    Attributes:
+        at_ns: when it was noted; for a read mark, when the read began.
+        mark: a `Mark`.
+        status: HTTP status, 0 if there was none.
+        problems: what is wrong with the files: torn, corrupt, missing, unsealed. Any of it keeps the verdict from passing.
+    """
+
+    writer: Int32
+    epoch: Int32
+    seq: Int64
+    mark: Int8
+    status: Int16
+    at_ns: Int64
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of lines."""
+        return int(self.writer.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the primary store holds of this run, one row per stored row, in order of position.
+
+    Attributes:
+        writer, epoch, seq: from the row's id; −1 where the id is not one of ours although it has the run's prefix.
+        intact: the body is exactly what was sent for that id.
+        position: grows in the order in which rows were stored.
+        foreign: ids (at most 32) with the run's prefix that cannot be read as ours.
+        facts: what was read about the store itself (`fsync`, `synchronous_commit`, version, in recovery, …).
+        read_ns: when the believed read began.
+    """
+
+    writer: Int32
+    epoch: Int32
+    seq: Int64
+    intact: Bool
+    position: Int64
+    foreign: tuple[str, ...]
+    facts: dict[str, str]
+    read_ns: int
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return int(self.writer.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run, read back: everything that judging and reporting need, and nothing else.
+
+    Attributes:
+        events: in order of time.
+        samples: every operation.
+        ledger: None if the experiment declares no ledger.
+        truth: None if there is no ledger or the truth could not be read (`problems` says why).
+        problems: what is wrong with the record itself: no footer, a part that cannot be read, counts that do not agree.
+            Any of it keeps the verdict from passing.
+    """
+
+    folder: str
+    experiment: Experiment
+    plan: Plan
+    stack: str
+    events: tuple[Event, ...]
+    samples: Samples
+    ledger: LedgerLines | None
+    truth: Truth | None
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,165 @@
+"""Processes that cannot be mistaken for others: started detached, named by pid + start time + boot, ended surely.
+
+A program that belongs to a stack or a run carries a tag in its environment (`RESILIENCE_TAG`). The tag is there from the
+first instruction of the process, so a program started just before its starter was killed can still be found.
+"""
+
+import contextlib
+import os
+import pwd
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from resilience.errors import EnvironmentNotReady
+from resilience.model import Identity, Launch
+
+TAG = "RESILIENCE_TAG"
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's id of this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """Fields of /proc/PID/stat from the third (state) on, or None if there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a running process; None if it is gone or only waits to be reaped."""
+    fields = _stat_fields(pid)
+    if fields is None or fields[0] in "ZX":
+        return None
+    return Identity(pid=pid, start_ticks=int(fields[19]), boot=boot_id())
+
+
+def alive(identity: Identity) -> bool:
+    """Whether this very process still runs."""
+    return identify(identity.pid) == identity
+
+
+def state_of(identity: Identity) -> str:
+    """The kernel's one-letter state (`R`, `S`, `T`, …); empty if the process is gone."""
+    fields = _stat_fields(identity.pid)
+    if fields is None or int(fields[19]) != identity.start_ticks or identity.boot != boot_id():
+        return ""
+    return fields[0]
+
+
+def send(identity: Identity, number: int) -> bool:
+    """Send a signal to this very process; False if it is gone. Cannot hit another process with the same number."""
+    try:
+        handle = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not alive(identity):
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def wait_gone(identities: Iterable[Identity], timeout_s: float) -> tuple[Identity, ...]:
+    """Wait until the processes are gone; return those that are not. Reaps those that are our children."""
+    deadline = time.monotonic() + timeout_s
+    left = []
+    for identity in identities:
+        if not _wait_one(identity, deadline):
+            left.append(identity)
+    return tuple(left)
+
+
+def _wait_one(identity: Identity, deadline: float) -> bool:
+    try:
+        handle = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if not alive(identity):
+            return True
+        ready, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+        if ready:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(identity.pid, os.WNOHANG)
+        return bool(ready)
+    finally:
+        os.close(handle)
+
+
+def end(identities: Sequence[Identity], *, gently: int = signal.SIGTERM, patience_s: float = 2.0) -> None:
+    """End processes: a gentle signal, patience, then SIGKILL. A stopped one is continued so that it can go."""
+    for identity in identities:
+        send(identity, gently)
+        send(identity, signal.SIGCONT)
+    left = wait_gone(identities, patience_s)
+    for identity in left:
+        send(identity, signal.SIGKILL)
+    wait_gone(left, 2.0)
+
+
+def tagged(tag: str) -> tuple[Identity, ...]:
+    """All processes that carry the tag in their environment, the youngest first."""
+    needle = f"{TAG}={tag}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # gone, or another user's
+        if needle in words and (identity := identify(int(entry.name))) is not None and identity.pid != os.getpid():
+            found.append(identity)
+    return tuple(sorted(found, key=lambda identity: -identity.start_ticks))
+
+
+def start(launch: Launch) -> Identity:
+    """Start a program detached: own session, no standard input, output to its log, the tag in its environment.
+
+    Raises:
+        EnvironmentNotReady: it cannot be started, or was gone at once.
+    """
+    environment = {**launch.environment, TAG: launch.tag}
+    user = launch.user or None
+    try:
+        with Path(launch.log).open("ab") as log:
+            process = subprocess.Popen(  # the child is detached on purpose
+                launch.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=launch.folder,
+                start_new_session=True,
+                user=user,
+                group=pwd.getpwnam(user).pw_gid if user else None,
+                extra_groups=[] if user else None,
+            )
+    except OSError as error:
+        msg = f"{launch.name}: {launch.argv[0]} cannot be started: {error}"
+        raise EnvironmentNotReady(msg) from error
+    _children.append(process)
+    identity = identify(process.pid)
+    if identity is None:
+        msg = f"{launch.name} ended at once with code {process.wait()}; its log is {launch.log}"
+        raise EnvironmentNotReady(msg)
+    return identity
+
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Keeps handles so that ended children are reaped by `Popen`'s own bookkeeping and no ResourceWarning is raised."""

@@ -1,0 +1,609 @@
+"""The values that cross seams: frozen, plain, without behaviour beyond arithmetic.
+
+Instants are seconds since the run began (`*_s`, float) unless a name says nanoseconds (`*_ns`, int). The run begins at
+`RunClock.zero_ns` of the host's monotonic clock, which all processes on one machine share. Durations are seconds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json]"
+"""What can stand in a JSON document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        where: a path into the file (`extensions[0].load.rate`), a program or an address; may be empty.
+        message: what was found, with its value, and what was expected.
+        hint: what to do about it; may be empty.
+    """
+
+    where: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line: where, what, and what to do."""
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+# --------------------------------------------------------------------------------------------------------- verdicts
+
+
+class Answer(Enum):
+    """Pass, unknown or fail, from best to worst. Combining takes the worst; nothing at all is unknown."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    UNKNOWN = "unknown"
+    FAIL = "fail"
+
+    @property
+    def severity(self) -> int:
+        """0 for pass, 1 for unknown, 2 for fail."""
+        return list(Answer).index(self)
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 2 unknown."""
+        return {Answer.PASS: 0, Answer.FAIL: 1, Answer.UNKNOWN: 2}[self]
+
+    @staticmethod
+    def worst(answers: Iterable["Answer"]) -> "Answer":
+        """The worst of the answers; unknown if there is none."""
+        return max(answers, key=lambda answer: answer.severity, default=Answer.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The verdict of one checker.
+
+    Attributes:
+        name: `objectives`, `recovery`, `writes`, …
+        because: one sentence with the numbers.
+        evidence: further sentences or values, most telling first, JSON only.
+        data: what the checker adds to `verdict.json` at top level (`{"recovery": {…}}`).
+    """
+
+    name: str
+    answer: Answer
+    because: str
+    evidence: tuple[Json, ...] = ()
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Answer, because, evidence and parts; `document` is the whole of `verdict.json`."""
+
+    answer: Answer
+    because: str
+    parts: tuple[Part, ...]
+    document: Mapping[str, Json]
+
+
+# ---------------------------------------------------------------------------------------------------------- samples
+
+
+class Outcome(StrEnum):
+    """What became of an operation, as its client saw it."""
+
+    OK = "ok"
+    FAILED = "failed"  # certainly did not happen
+    UNKNOWN = "unknown"  # may have happened: a write that timed out
+    DROPPED = "dropped"  # was due, but nothing was free to send it
+
+
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+"""The order in which outcomes are numbered in `columns.Samples`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What the load generator saw in a short stretch of time, for live views and abort conditions only.
+
+    Attributes:
+        counts: operation → outcome → how many *ended* in the slice.
+        histogram: bucket → how many operations that ended (not dropped); bucket b holds response times in
+            `[HISTOGRAM_BASE**b, HISTOGRAM_BASE**(b+1))` microseconds, counted from the intended start.
+        in_flight: operations begun and not ended at the end of the slice.
+        offered: arrivals that became due in the slice.
+        degraded: how many of the ok answers said that they were degraded.
+        lag_p99_s: 99th percentile of (actual start − intended start); 0 if nothing started.
+        attempted, acknowledged: writes so far in the whole run; the difference not otherwise settled is at risk.
+        unsettled: writes that are in flight or indeterminate so far.
+    """
+
+    start_s: float
+    end_s: float
+    counts: Mapping[str, Mapping[Outcome, int]]
+    histogram: Mapping[int, int]
+    offered: int
+    in_flight: int
+    degraded: int = 0
+    lag_p99_s: float = 0.0
+    attempted: int = 0
+    acknowledged: int = 0
+    unsettled: int = 0
+
+
+HISTOGRAM_BASE = 1.02
+"""Ratio of neighbouring bucket bounds of `Slice.histogram`: quantiles read from it are within 2 %."""
+
+
+# ------------------------------------------------------------------------------------------------- phases and events
+
+
+class PhaseName(StrEnum):
+    """The five kinds of phase."""
+
+    WARM_UP = "warm-up"
+    BASELINE = "baseline"
+    FAULT = "fault"
+    RECOVERY = "recovery"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of the run. `fault` names the fault of a fault phase, or the one recovered from; else empty."""
+
+    name: PhaseName
+    start_s: float
+    end_s: float
+    fault: str = ""
+
+    @property
+    def label(self) -> str:
+        """`baseline`, `fault(redis-down)`."""
+        return f"{self.name.value}({self.fault})" if self.fault else self.name.value
+
+
+class EventKind(StrEnum):
+    """What can stand in `events.jsonl`. `name` and `detail` of the event depend on it (see `record.events`)."""
+
+    HEADER = "header"  # detail: format, run, experiment, seed, wall clock, versions, zero_ns
+    PHASE = "phase"  # name: phase name; detail: {"fault": name}; a phase ends where the next begins, or at END
+    REQUESTED = "fault-requested"  # name: fault name; detail: {"kind": …, "on": …, "settings": …}
+    CONFIRMED = "fault-confirmed"  # the effect was observed; detail: {"proof": …}
+    REVERTING = "fault-reverting"  # the undo was asked for
+    CLEAR = "fault-clear"  # the effect was observed to be gone; detail: {"proof": …}
+    FAULT_PROBLEM = "fault-problem"  # detail: {"kind": …, "step": prepare|inject|active|revert|clear, "message": …}
+    STRUCK = "struck"  # a strike was done
+    MARK = "mark"  # a note by a person or a program; detail: {"text": …}
+    PROBLEM = "problem"  # anything that keeps the verdict from passing; name: source; detail: {"message": …}
+    INTERRUPTED = "interrupted"  # signal, abort; detail: {"reason": …}
+    LOAD = "load"  # the generator's own account at its end; detail: offered, ok, failed, unknown, dropped, …
+    END = "end"  # the last phase is over
+    FOOTER = "footer"  # detail: {"events": n}; a record without a footer was cut short
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of `events.jsonl`."""
+
+    at_s: float
+    kind: EventKind
+    name: str = ""
+    detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------------------------------- experiment, as written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What makes an HTTP answer a good one.
+
+    Attributes:
+        status: the accepted status codes.
+        json: dotted path in the JSON body → the text it must equal, after substitution (`{"id": "${write_id}"}`).
+    """
+
+    status: tuple[int, ...] = (200,)
+    json: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """How an answer says something of itself: a header present, or a JSON path that equals a text. Either suffices."""
+
+    header: str = ""
+    json: Mapping[str, str] = field(default_factory=dict)
+
+
+class Role(StrEnum):
+    """What an operation means to the write ledger."""
+
+    READ = "read"  # has no effect
+    WRITE = "write"  # sends a new ledger entry: uses ${write_id}, ${write_body}; ok is an acknowledgement
+    READ_BACK = "read-back"  # reads an acknowledged entry: uses ${acked_id}; absent or different is evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One kind of request and its share of the mix.
+
+    `path`, header values and the strings inside `json` may hold `${key}` (drawn from the mix's keys), `${write_id}`,
+    `${write_body}`, `${acked_id}`.
+
+    Attributes:
+        weight: share of the mix, relative to the other weights.
+        timeout_s: the client gives up after this long, counted from sending.
+        rejected_status: answers that certainly had no effect, by the target's contract (a write's *rejected*).
+        critical: whether the operation must hold under fault (otherwise it may fall back or be shed).
+    """
+
+    name: str
+    weight: float
+    method: str
+    path: str
+    role: Role = Role.READ
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Json = None
+    expect: Expect = Expect()
+    degraded: Marker = Marker()
+    rejected_status: tuple[int, ...] = ()
+    timeout_s: float = 2.0
+    critical: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Part of a profile: the rate goes linearly from the one before to `rate` (arrivals per second)."""
+
+    duration_s: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much load when, and of what.
+
+    Attributes:
+        rate: arrivals per second at which the run begins; constant unless there are stages.
+        stages: the profile, counted from the run's beginning; after the last stage its rate holds.
+        arrivals: `constant` (evenly spaced) or `poisson`.
+        max_in_flight: operations at once; an arrival beyond it is dropped and counted.
+        keys: how many different values `${key}` takes (0 … keys−1); `zipf` skews it (0 is uniform).
+        warm_up_s, baseline_s: lengths of the first two phases.
+        driver: `locust`.
+    """
+
+    rate: float
+    operations: tuple[Operation, ...]
+    stages: tuple[Stage, ...] = ()
+    arrivals: str = "constant"
+    max_in_flight: int = 256
+    keys: int = 1000
+    zipf: float = 0.0
+    warm_up_s: float = 3.0
+    baseline_s: float = 15.0
+    driver: str = "locust"
+
+
+class Comparison(StrEnum):
+    """Comparisons of k6's threshold grammar."""
+
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    EQ = "=="
+    NE = "!="
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A threshold on a metric in a phase: `p(95)<500 @ fault(redis-down)`.
+
+    Attributes:
+        expression: as written.
+        aggregate: `p`, `avg`, `min`, `max`, `med` (milliseconds of response time of answered operations), `rate`
+            (error rate: everything that was offered and not ok), `count` (offered), `rps` (ok per second),
+            `degraded` (share of ok answers that were degraded).
+        quantile: for `p`, in percent: 95.0.
+        operation: one operation, or `all`.
+        phase: where it is judged; `fault` empty means every phase of that name, each on its own.
+        window_s: `over 10s`: must hold in every sliding window of that length; None is the whole phase.
+    """
+
+    expression: str
+    aggregate: str
+    comparison: Comparison
+    limit: float
+    quantile: float | None = None
+    operation: str = "all"
+    phase: PhaseName = PhaseName.BASELINE
+    fault: str = ""
+    window_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What counts as recovered, and how soon it must be.
+
+    Attributes:
+        limit_s: the most that recovery may take (mean, upper bound of the mean, and each cycle).
+        hold_s: how long the recovered band must hold.
+        latency_factor: a bin is good only if its p95 ≤ baseline p95 × this, or ≤ `latency_floor_s`.
+        latency_floor_s: below this, latency is never bad.
+    """
+
+    limit_s: float = 300.0
+    hold_s: float = 5.0
+    latency_factor: float = 2.0
+    latency_floor_s: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """Where the truth about writes is read: a SQL query on the primary store itself.
+
+    Attributes:
+        part: the part of the stack that holds it (`postgres`); or
+        dsn_env: the name of the environment variable with a connection string.
+        query: yields columns `id`, `body`, `position` for all entries whose id starts with `%(prefix)s`;
+            `position` is a number that grows in the order in which entries were stored.
+        settle_s: two reads this far apart must agree before the truth is believed.
+    """
+
+    query: str
+    part: str = ""
+    dsn_env: str = ""
+    settle_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What is promised about writes.
+
+    Attributes:
+        duplicates: `exactly-once` (any second effect fails) or `at-least-once` (counted).
+        ordered: whether one writer's entries must be stored in the order in which they were acknowledged.
+        read_your_writes: whether a read begun after the acknowledgement must see the entry.
+        min_acknowledged: fewer acknowledged writes than this in the whole run: unknown.
+        min_exposed: acknowledged writes that each fault must have had the chance to lose: those acknowledged from
+            `exposure_s` before it was requested until it was clear; fewer is unknown.
+    """
+
+    truth: Truth
+    duplicates: str = "exactly-once"
+    ordered: bool = True
+    read_your_writes: bool = True
+    min_acknowledged: int = 100
+    min_exposed: int = 5
+    exposure_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Safety:
+    """Limits that hold whatever the file asks for.
+
+    Attributes:
+        max_duration_s: the whole run is aborted and reverted after this long.
+        max_fault_s: no fault may be planned for longer.
+        abort: objectives over a window; when one is breached live, the run is reverted and stopped.
+        grace_s: how long after the planned end a fault's lease ends by itself.
+    """
+
+    max_duration_s: float = 3600.0
+    max_fault_s: float = 600.0
+    abort: tuple[Objective, ...] = ()
+    grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How a stack runs the target: a command with the stack's addresses in its environment.
+
+    The environment has `PORT`, `DATABASE_URL` (no password: it is in `PGPASSFILE`), `REDIS_URL` and whatever
+    `environment` adds. `python` as the first word is this interpreter. Paths are relative to the experiment's folder's
+    nearest ancestor with a `pyproject.toml`, or to the experiment's folder.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/ready"
+    start_timeout_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSpec:
+    """Which stack runs the target: `embedded`, `compose`, `kubernetes` or `external`."""
+
+    use: str = "embedded"
+    service: Service | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSpec:
+    """A fault of the method: what is done to which part of the stack, and for how long.
+
+    Attributes:
+        name: unique in the experiment; objectives refer to it.
+        kind: `toxiproxy.down`, `process.pause`, …
+        on: a part of the stack: `redis`, `postgres`, `service`.
+        settings: of that kind of fault.
+    """
+
+    name: str
+    kind: str
+    on: str
+    duration_s: float
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """A step that only lets time pass under load: phase `recovery` or `after`."""
+
+    phase: PhaseName
+    duration_s: float
+
+
+Step = FaultSpec | Observe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """An experiment file, parsed and checked.
+
+    Attributes:
+        digest: SHA-256 of the file's bytes, hexadecimal.
+        folder: absolute path of the folder that relative names in the file start from.
+        steps: what the method does, in order.
+        chaos: the whole file as chaostoolkit wants it, JSON only.
+    """
+
+    title: str
+    name: str
+    digest: str
+    folder: str
+    target: str
+    stack: StackSpec
+    load: Load
+    objectives: tuple[Objective, ...]
+    ledger: Ledger | None
+    recovery: Recovery
+    safety: Safety
+    steps: tuple[Step, ...]
+    chaos: Mapping[str, Json]
+
+    @property
+    def faults(self) -> tuple[FaultSpec, ...]:
+        """The steps that are faults."""
+        return tuple(step for step in self.steps if isinstance(step, FaultSpec))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPhase:
+    """A phase as planned, before anything ran: instants are exact if every fault takes no time to come and go."""
+
+    name: PhaseName
+    start_s: float
+    end_s: float
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be done, without having touched anything.
+
+    Attributes:
+        run: eight hexadecimal characters, in every id that the run writes into the target.
+        arrivals: planned number of arrivals in the planned length.
+        undo: fault name → one sentence that says how it is taken back.
+    """
+
+    run: str
+    seed: int
+    phases: tuple[PlannedPhase, ...]
+    duration_s: float
+    arrivals: int
+    undo: Mapping[str, str]
+
+
+# -------------------------------------------------------------------------------------------------- the target's side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A process that cannot be mistaken for another with the same number.
+
+    Attributes:
+        pid: process number.
+        start_ticks: start time since boot in clock ticks (field 22 of `/proc/PID/stat`).
+        boot: the kernel's boot id, without which ticks mean nothing.
+    """
+
+    pid: int
+    start_ticks: int
+    boot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Everything needed to start a program again, from any process. Holds no secret: those are in files it names."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    folder: str
+    log: str
+    tag: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A part of the stack as faults and collectors see it.
+
+    Attributes:
+        name: `postgres`, `redis`, `toxiproxy`, `service`.
+        host, port: where it listens itself.
+        via_port: where the service reaches it, if through a proxy; else the same as `port`.
+        proxy: name of the toxiproxy proxy in front of it; empty if there is none.
+        control: base address of the toxiproxy API; empty if there is none.
+        identity: its process, where the stack knows it (re-read at each use: a restart changes it).
+        launch: how to start it again; None if the stack cannot.
+        state: path of the stack's state file, in which a restart writes the new identity.
+        url: HTTP base address, for the service.
+        dsn: connection string without password, for PostgreSQL; `passfile` has the password.
+    """
+
+    name: str
+    host: str
+    port: int
+    via_port: int
+    proxy: str = ""
+    control: str = ""
+    identity: Identity | None = None
+    launch: Launch | None = None
+    state: str = ""
+    url: str = ""
+    dsn: str = ""
+    passfile: str = ""
+    ready: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What must be put back, as JSON: enough to revert from another process, after a restart of everything."""
+
+    kind: str
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOrder:
+    """What the load process is told, as JSON on its standard input (see `load.process`).
+
+    Attributes:
+        zero_ns: the run's zero on the host's monotonic clock; arrivals are counted from it.
+        base_url: where the target is.
+        folder: the run folder; samples and ledger are written there.
+        max_s: the generator stops by itself after this long, whatever happens.
+    """
+
+    run: str
+    seed: int
+    zero_ns: int
+    base_url: str
+    folder: str
+    load: Load
+    max_s: float
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a fault, an operation or a run: lower case, digits, hyphens, at most 63."""
+    return _NAME.fullmatch(text) is not None
