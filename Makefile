@@ -1,0 +1,33 @@
+# One-line targets; what they do in full stands in scripts/. Only Python 3.11+ (pip and venv), git and make are needed.
+PYTHON ?= $(shell ./scripts/find-python)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+GROUPS ?= --group target --group test
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check test-pythons bench schema clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+setup:           ## everything a fresh machine needs, into .venv and the user's cache
+	@./scripts/setup "$(PYTHON)" "$(VENV)" $(GROUPS)
+
+demo: setup      ## the main job: real load, a real Redis failing, a verdict
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/chaos --no-version-check run experiments/redis-failure.yaml
+
+test: setup      ## the whole default test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: GROUPS += --group check
+check: setup     ## lint, types, architecture, lock file, schema
+	@./scripts/check "$(BIN)"
+
+test-pythons:    ## the test suite on every Python 3.11+ that this machine has
+	@./scripts/test-pythons $(ARGS)
+
+schema:          ## write the JSON Schema again after a change to the declaration
+	@$(BIN)/python -m resilience.spec.schema > src/resilience/spec/experiment.schema.json
+
+clean:           ## remove what setup and runs made in this folder
+	@rm -rf .venv .venv-* .cache .state .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
