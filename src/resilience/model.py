@@ -22,15 +22,20 @@ class Problem:
         where: a path into the file (`extensions[0].load.rate`), a program or an address; may be empty.
         message: what was found, with its value, and what was expected.
         hint: what to do about it; may be empty.
+        line, column: place in the file, counted from 1; 0 where it is not known.
     """
 
     where: str
     message: str
     hint: str = ""
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
         """One line: where, what, and what to do."""
-        text = f"{self.where}: {self.message}" if self.where else self.message
+        place = f"line {self.line}" + (f", column {self.column}" if self.column else "") if self.line else ""
+        where = f"{self.where} ({place})" if self.where and place else self.where or place
+        text = f"{where}: {self.message}" if where else self.message
         return f"{text} ({self.hint})" if self.hint else text
 
 
@@ -391,12 +396,14 @@ class Safety:
         max_fault_s: no fault may be planned for longer.
         abort: objectives over a window; when one is breached live, the run is reverted and stopped.
         grace_s: how long after the planned end a fault's lease ends by itself.
+        allow_modules: further Python modules that the file may name (`shop.chaos`, `shop.*`); see `spec.method`.
     """
 
     max_duration_s: float = 3600.0
     max_fault_s: float = 600.0
     abort: tuple[Objective, ...] = ()
     grace_s: float = 5.0
+    allow_modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
