@@ -1,0 +1,1 @@
+"""What can be broken: one file per mechanism, each fault given back from any process. `registry` knows them all."""

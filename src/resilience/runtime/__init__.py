@@ -1,0 +1,1 @@
+"""What holds a run together: clock, debts, leases, the guard of the reaper, preflight and the session itself."""
