@@ -57,7 +57,7 @@ class Clock(Protocol):
 class EventSink(Protocol):
     """Whoever wants to know what happens: the record first, then live views."""
 
-    def emit(self, kind: EventKind, name: str = "", **detail: Json) -> Event:
+    def emit(self, kind: EventKind, name: str = "", /, **detail: Json) -> Event:
         """Write the event down with the time of now, and return it."""
 
 

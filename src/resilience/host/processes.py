@@ -1,7 +1,7 @@
 """Processes that cannot be mistaken for others: started detached, named by pid + start time + boot, ended surely.
 
-A program that belongs to a stack or a run carries a tag in its environment (`RESILIENCE_TAG`). The tag is there from the
-first instruction of the process, so a program started just before its starter was killed can still be found.
+A program that belongs to a stack or a run carries a tag in its environment (`RESILIENCE_TAG`). The tag is there from
+the first instruction of the process, so a program started just before its starter was killed can still be found.
 """
 
 import contextlib
@@ -77,11 +77,7 @@ def send(identity: Identity, number: int) -> bool:
 def wait_gone(identities: Iterable[Identity], timeout_s: float) -> tuple[Identity, ...]:
     """Wait until the processes are gone; return those that are not. Reaps those that are our children."""
     deadline = time.monotonic() + timeout_s
-    left = []
-    for identity in identities:
-        if not _wait_one(identity, deadline):
-            left.append(identity)
-    return tuple(left)
+    return tuple(identity for identity in identities if not _wait_one(identity, deadline))
 
 
 def _wait_one(identity: Identity, deadline: float) -> bool:

@@ -1,0 +1,244 @@
+"""A lease: a fault in place while a `with` block lasts, observed at both ends, given back whatever happens.
+
+In this order: prepare → debt written and fsynced → event *requested* → inject → active? → event *confirmed* → the block
+→ still active? → event *reverting* → revert → active? must be no → debt closed → event *clear*. An exception on any
+line ends in the revert, which runs in a thread of its own: signal handlers raise in the main thread, so they cannot cut
+it short.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from resilience.errors import DebtsOutstanding, FaultError, ResilienceError
+from resilience.model import EventKind, FaultSpec, Problem, Undo
+from resilience.ports import Clock, EventSink, Fault
+from resilience.runtime.debts import DebtBook
+
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the ends of a lease may take, seconds.
+
+    Attributes:
+        confirm_s: from inject until the effect must be observed.
+        clear_s: from revert until it must be observed to be gone. A fault whose undo takes longer says so itself, in an
+            attribute `clear_s`.
+        grace_s: the lease ends by itself (the reaper reverts) this long after its planned end.
+    """
+
+    confirm_s: float = 2.0
+    clear_s: float = 5.0
+    grace_s: float = 5.0
+
+
+class Lease:
+    """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`.
+
+    Args:
+        fault: what is held.
+        spec: its name, place, settings and planned duration, for the events and for the end of the lease. The block
+            itself decides how long it is held.
+        book: where the debt is written.
+        sink: where the events go.
+        clock: the run's clock; once cancelled, no lease begins.
+        limits: how long the ends may take.
+
+    Raises:
+        Interrupted: the clock was cancelled; if that was before, nothing was touched.
+        FaultError: a step failed, or the fault was not observed, or not all the time; it has been given back.
+        DebtsOutstanding: it is not known to be gone (or an earlier one is not). The debt stays open. If the block
+            itself raised something other than a FaultError, that goes on instead, with a note: ask the book at the end.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is held, and the four things that every lease of a run shares
+        self,
+        fault: Fault,
+        spec: FaultSpec,
+        *,
+        book: DebtBook,
+        sink: EventSink,
+        clock: Clock,
+        limits: Limits = Limits(),
+    ) -> None:
+        """Nothing happens yet."""
+        self._fault, self._spec, self._book, self._sink = fault, spec, book, sink
+        self._clock, self._limits = clock, limits
+        self._debt = book.new_id(spec.name)
+        self._undo = Undo(kind=fault.kind, data={})
+        self._problem: Exception | None = None
+        self._outstanding: DebtsOutstanding | None = None
+
+    def __enter__(self) -> Undo:
+        """Prepare, write the debt, inject, observe."""
+        self._clock.sleep_until(self._clock.now_s())  # raises if the run has been told to stop
+        if self._book.abandoned:
+            owed = ", ".join(sorted(self._book.abandoned))
+            raise DebtsOutstanding(f"{self._spec.name} is not begun: {owed} could not be given back")
+        with self._step("prepare"):
+            self._undo = self._fault.prepare()
+        try:
+            self._take()
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self._undo
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Observe once more, revert, observe that it is gone, close the debt."""
+        if error is None:
+            try:
+                self._check_still_there()
+            except BaseException as late:
+                self._end(late)
+                raise
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Give back, then raise what was noted; an error that is under way goes first unless it is a FaultError."""
+        _shielded(self._give_back)
+        if error is None:
+            if self._outstanding is not None:
+                raise self._outstanding
+            if self._problem is not None:
+                raise FaultError(Problem(self._spec.name, f"given back, but: {self._problem}")) from self._problem
+        elif self._outstanding is not None:
+            if isinstance(error, FaultError):
+                raise self._outstanding from error
+            error.add_note(str(self._outstanding))
+
+    @contextmanager
+    def _step(self, step: str) -> Iterator[None]:
+        """Turn an error of a step into an event and a FaultError; interruptions go through."""
+        try:
+            yield
+        except FaultError as error:
+            self._report(step, str(error))
+            raise
+        except (ResilienceError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            if isinstance(error, ResilienceError):
+                raise
+            self._report(step, f"{type(error).__name__}: {error}")
+            raise FaultError(Problem(self._spec.name, f"{step} failed: {error}")) from error
+
+    def _take(self) -> None:
+        """Debt, requested, inject, confirmed."""
+        spec = self._spec
+        lasts_s = self._limits.confirm_s + spec.duration_s + self._limits.grace_s
+        self._book.owe(
+            spec.name, self._undo, deadline_ns=time.monotonic_ns() + round(lasts_s * 1e9), debt_id=self._debt
+        )
+        self._sink.emit(EventKind.REQUESTED, spec.name, kind=spec.kind, on=spec.on, settings=dict(spec.settings))
+        with self._step("inject"):
+            self._fault.inject(self._undo)
+        with self._step("active"):
+            doubt = self._until(active=True, within_s=self._limits.confirm_s)
+            if doubt:
+                raise FaultError(
+                    Problem(spec.name, f"not observed active within {self._limits.confirm_s:g} s of inject: {doubt}")
+                )
+        self._sink.emit(EventKind.CONFIRMED, spec.name, proof=self._proof("active"))
+
+    def _check_still_there(self) -> None:
+        """A fault that went away by itself was not held for as long as the record would say."""
+        with self._step("active"):
+            if self._debt in self._book.read().settled:
+                raise FaultError(Problem(self._spec.name, "the reaper ended the lease before its planned end"))
+            doubt = self._until(active=True, within_s=1.0)
+            if doubt:
+                raise FaultError(Problem(self._spec.name, f"it was gone before it was given back: {doubt}"))
+
+    def _give_back(self) -> None:
+        """Revert until it is observed to be gone, then close the debt. Notes problems, raises nothing."""
+        self._noting("revert", lambda: self._sink.emit(EventKind.REVERTING, self._spec.name))
+        within_s = max(self._limits.clear_s, float(getattr(self._fault, "clear_s", 0.0)))
+        message = self._revert_until_gone(within_s)
+        if message:
+            self._noting("clear", lambda: self._report("clear", message))
+            self._noting("clear", lambda: self._book.failed(self._debt, message))
+            self._book.abandoned.add(self._debt)
+            self._outstanding = DebtsOutstanding(
+                Problem(self._spec.name, f"not given back within {within_s:g} s: {message}", "run `resilience reap`")
+            )
+            return
+        self._noting("clear", lambda: self._book.settle(self._debt))
+        self._noting("clear", lambda: self._sink.emit(EventKind.CLEAR, self._spec.name, proof=self._proof("gone")))
+
+    def _revert_until_gone(self, within_s: float) -> str:
+        """Why it is not known to be gone; empty if it is."""
+        deadline = time.monotonic() + within_s
+        message = ""
+        reported = False
+        while True:
+            try:
+                self._fault.revert(self._undo)
+                message = self._until(active=False, within_s=min(1.0, max(0.1, deadline - time.monotonic())))
+            except Exception as error:  # noqa: BLE001 - whatever it is, trying again is right; it is reported
+                message = f"{type(error).__name__}: {error}"
+                if not reported:
+                    self._noting("revert", lambda text=message: self._report("revert", text))  # type: ignore[misc]
+                    reported = True
+            if not message or time.monotonic() >= deadline:
+                return message
+            time.sleep(POLL_S)
+
+    def _until(self, *, active: bool, within_s: float) -> str:
+        """Poll until the fault is (not) active; why not, if it does not come to that in time. Polls at least once."""
+        deadline = time.monotonic() + within_s
+        while True:
+            try:
+                if self._fault.active(self._undo) is active:
+                    return ""
+                doubt = "it is not there" if active else "it is still there"
+            except FaultError as error:
+                doubt = str(error)
+            if time.monotonic() >= deadline:
+                return doubt
+            time.sleep(POLL_S)
+
+    def _proof(self, state: str) -> str:
+        """What the fault saw last, in its own words if it has any."""
+        return str(getattr(self._fault, "proof", "") or f"{self._spec.kind} looked at {self._spec.on}: {state}")
+
+    def _report(self, step: str, message: str) -> None:
+        self._sink.emit(EventKind.FAULT_PROBLEM, self._spec.name, kind=self._spec.kind, step=step, message=message)
+
+    def _noting(self, step: str, act: Callable[[], object]) -> None:
+        """Do something that must not keep the revert from going on; what it raises is kept for `raise_problem`."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - kept and raised at the end
+            self._problem = self._problem or error
+            with suppress(Exception):
+                self._report(step, f"{type(error).__name__}: {error}")
+
+
+def _shielded(act: Callable[[], None]) -> None:
+    """Run to the end in a thread; an exception that a signal raises in this thread meanwhile is raised afterwards."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="revert")
+    thread.start()
+    interrupted: BaseException | None = None
+    while thread.is_alive():
+        try:
+            thread.join()
+        except BaseException as error:  # noqa: BLE001 - raised below, once the revert is through
+            interrupted = interrupted or error
+    if failures:
+        raise failures[0]
+    if interrupted is not None:
+        raise interrupted
