@@ -1,6 +1,6 @@
 """Every protocol, on one page. Each has a no-op or a fake; implementations live one folder per layer below the callers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -92,6 +92,9 @@ class LoadHandle(Protocol):
             LoadError: the generator died, hung, or its account does not close.
         """
 
+    def kill(self) -> None:
+        """End the generator now, without an account: for a run that is given up. Idempotent."""
+
 
 class Driver(Protocol):
     """A program that sends load."""
@@ -122,7 +125,7 @@ class Stack(Protocol):
 class TruthReader(Protocol):
     """Reads what the primary store holds, not through the service and not through a cache."""
 
-    def read(self, prefix: str) -> Sequence[tuple[str, str, int]]:
+    def read(self, prefix: str) -> Iterable[tuple[str, str, int]]:
         """All (id, body, position) whose id starts with the prefix."""
 
 

@@ -111,3 +111,15 @@ def _make_run(root: Path, wanted: str) -> Path:
             number += 1
         else:
             return run
+
+
+def discard(root: Path, run: Path) -> None:
+    """Remove the folder of a run that never began; `latest` points at the run before it, if there is one."""
+    shutil.rmtree(run, ignore_errors=True)
+    link = root / LATEST
+    if link.is_symlink() and not link.exists():
+        earlier = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink())
+        if earlier:
+            point_latest(root, earlier[-1])
+        else:
+            link.unlink()

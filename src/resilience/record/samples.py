@@ -9,11 +9,14 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resilience.columns import Samples
 from resilience.errors import RecordError
 from resilience.host.files import write_json
 from resilience.model import OUTCOMES
@@ -132,3 +135,115 @@ class SampleWriter:
             pa.DictionaryArray.from_arrays(details.indices, pa.array(texts, pa.string())),
         ]
         return pa.Table.from_arrays(columns, schema=self._schema)
+
+
+def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[str, ...]]:
+    """Read the samples of a run, however damaged.
+
+    Args:
+        folder: the run folder.
+        finished: False for a run in progress, which is not sealed yet.
+
+    Returns:
+        The samples that can be read, and what is wrong with the files.
+    """
+    problems: list[str] = []
+    sealed = _read_seals(folder / SAMPLES, problems)
+    files = {path.name: path for path in (folder / SAMPLES).glob("*.parquet")}
+    if not files:
+        problems.append(f"there are no samples in {folder / SAMPLES}")
+    if finished:
+        unsealed = sorted({name.rpartition("-")[0] for name in files if name not in sealed})
+        problems += [f"samples of {who!r} are not sealed: their writer was cut short" for who in unsealed]
+    names = _Names()
+    tables = []
+    for name in sorted(files.keys() | sealed.keys()):
+        if name not in files:
+            problems.append(f"samples/{name} is missing: it should have {sealed[name]} samples")
+            continue
+        try:
+            columns = names.columns(pq.ParquetFile(files[name], page_checksum_verification=True).read())
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            problems.append(f"samples/{name} cannot be read: {error}")
+            continue
+        tables.append(columns)
+        if name in sealed and sealed[name] != len(columns[0]):
+            problems.append(f"samples/{name} should have {sealed[name]} samples, it has {len(columns[0])}")
+    return names.samples(tables), tuple(problems)
+
+
+def _read_seals(folder: Path, problems: list[str]) -> dict[str, int]:
+    """Parts of all sealed writers: file name → rows."""
+    parts: dict[str, int] = {}
+    for path in sorted(folder.glob(f"*{SEAL_SUFFIX}")):
+        try:
+            parts |= _parse_seal(path.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"the seal samples/{path.name} is damaged: {error}")
+    return parts
+
+
+def _parse_seal(content: bytes) -> dict[str, int]:
+    seal = json.loads(content)
+    parts = {str(name): int(rows) for name, rows in seal["parts"].items()}
+    if seal["format"] != FORMAT or seal["rows"] != sum(parts.values()):
+        raise ValueError(f"format {seal['format']!r} with {seal['rows']!r} rows in {parts}")
+    return parts
+
+
+class _Names:
+    """Numbers texts alike over files: each file has its own dictionaries."""
+
+    def __init__(self) -> None:
+        self.operations: dict[str, int] = {}
+        self.outcomes = {outcome.value: index for index, outcome in enumerate(OUTCOMES)}
+        self.details = {"": 0}
+
+    def columns(self, table: pa.Table) -> list[npt.NDArray[Any]]:
+        """The columns of one file in the order of `SCHEMA`."""
+        metadata = table.schema.metadata or {}
+        if not table.schema.equals(SCHEMA) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
+            raise ValueError(f"format {metadata.get(FORMAT_KEY)!r} with columns {table.schema.names} was found")
+        empty = [name for name in table.column_names if table[name].null_count]
+        if empty:
+            raise ValueError(f"no values in some rows of {', '.join(empty)}")
+        for operation in json.loads(metadata[OPERATIONS_KEY]):
+            self.operations.setdefault(operation, len(self.operations))
+        known = {"operation": self.operations, "outcome": self.outcomes, "detail": self.details}
+        return [
+            _codes(table[name], known[name], fixed=name == "outcome") if name in known else table[name].to_numpy()
+            for name in table.column_names
+        ]
+
+    def samples(self, tables: list[list[npt.NDArray[Any]]]) -> Samples:
+        """All files together."""
+        joined = dict.fromkeys(SCHEMA.names, np.empty(0, np.int64))
+        if tables:
+            columns = zip(*tables, strict=True)
+            joined = {name: np.concatenate(parts) for name, parts in zip(SCHEMA.names, columns, strict=True)}
+        arrays = {name: joined[name].astype(kind, copy=False) for name, kind in _KINDS.items()}
+        for array in arrays.values():
+            array.setflags(write=False)
+        return Samples(operations=tuple(self.operations), details=tuple(self.details), **arrays)
+
+
+_KINDS: dict[str, Any] = {
+    "arrival_ns": np.int64,
+    "start_ns": np.int64,
+    "end_ns": np.int64,
+    "operation": np.int16,
+    "outcome": np.int8,
+    "status": np.int16,
+    "degraded": np.bool_,
+    "detail": np.int32,
+}
+
+
+def _codes(column: pa.ChunkedArray, names: dict[str, int], *, fixed: bool) -> npt.NDArray[np.int32]:
+    """A column of texts as numbers; a new text gets the next one unless the names are fixed (then it is a KeyError)."""
+    parts = [np.empty(0, np.int32)]
+    for chunk in column.chunks:
+        texts = chunk.dictionary.to_pylist()
+        numbers = [names[text] if fixed else names.setdefault(text, len(names)) for text in texts]
+        parts.append(np.array(numbers, np.int32)[chunk.indices.to_numpy()])
+    return np.concatenate(parts)

@@ -1,0 +1,102 @@
+"""A run folder read back as one value. What is damaged is left out and said so; nothing is guessed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from resilience.columns import LedgerLines, Mark, Record, Samples, Truth
+from resilience.errors import RecordError
+from resilience.model import OUTCOMES, Event, EventKind, Experiment, Plan, Problem
+from resilience.record import truth as truths
+from resilience.record.documents import load_experiment, load_plan
+from resilience.record.events import read_events
+from resilience.record.folder import EVENTS
+from resilience.record.ledger import read_ledger
+from resilience.record.samples import read_samples
+
+
+def read_record(folder: Path, *, finished: bool = True) -> Record:
+    """Read a run.
+
+    Args:
+        folder: the run folder, or a link to it.
+        finished: False for a run in progress: seals, footer and truth may not be there yet.
+
+    Returns:
+        Everything that can be read; `problems` (and `ledger.problems`) say what cannot.
+
+    Raises:
+        RecordError: `experiment.json` or `plan.json` cannot be read: this is no run folder, or cannot be judged.
+    """
+    folder = folder.resolve()
+    experiment, plan = _documents(folder)
+    events, problems = read_events(folder / EVENTS, finished=finished)
+    samples, sample_problems = read_samples(folder, finished)
+    problems += sample_problems
+    ledger: LedgerLines | None = None
+    truth: Truth | None = None
+    if experiment.ledger is not None:
+        ledger = read_ledger(folder, run=plan.run, finished=finished)
+        if finished:
+            try:
+                truth = truths.load(folder)
+            except RecordError as error:
+                problems += tuple(str(problem) for problem in error.problems)
+    header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
+    problems += _compare_header(header.get("run"), plan.run)
+    if finished:
+        problems += _compare_counts(events, samples, ledger)
+    stack = header.get("stack")
+    return Record(
+        folder=str(folder),
+        experiment=experiment,
+        plan=plan,
+        stack=stack if isinstance(stack, str) else experiment.stack.use,
+        events=events,
+        samples=samples,
+        ledger=ledger,
+        truth=truth,
+        problems=problems,
+    )
+
+
+def _documents(folder: Path) -> tuple[Experiment, Plan]:
+    problems: list[Problem] = []
+    experiment = plan = None
+    try:
+        experiment = load_experiment(folder)
+    except RecordError as error:
+        problems += error.problems
+    try:
+        plan = load_plan(folder)
+    except RecordError as error:
+        problems += error.problems
+    if experiment is None or plan is None:
+        raise RecordError(problems)
+    return experiment, plan
+
+
+def _compare_header(told: object, run: str) -> tuple[str, ...]:
+    if told is None or told == run:
+        return ()
+    return (f"events are of run {told!r}, plan.json is of run {run!r}",)
+
+
+def _compare_counts(events: Sequence[Event], samples: Samples, ledger: LedgerLines | None) -> tuple[str, ...]:
+    """What the generator says it did beside what is there: whole files can be missing without a trace otherwise."""
+    accounts = [event.detail for event in events if event.kind is EventKind.LOAD]
+    if not accounts:
+        return ("the load generator's own account is missing: its samples cannot be checked for completeness",)
+    account = accounts[-1]
+    found = {"offered": len(samples)}
+    counts = np.bincount(samples.outcome, minlength=len(OUTCOMES)).tolist()
+    found |= {outcome.value: count for outcome, count in zip(OUTCOMES, counts, strict=True)}
+    if ledger is not None:
+        found["attempted"] = int(np.count_nonzero(ledger.mark == Mark.ATTEMPTED))
+        found["acknowledged"] = int(np.count_nonzero(ledger.mark == Mark.ACKNOWLEDGED))
+    return tuple(
+        f"the load generator counted {account[name]} {name}, the record has {count}"
+        for name, count in found.items()
+        if isinstance(account.get(name), int) and account[name] != count
+    )
