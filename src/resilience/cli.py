@@ -1,0 +1,307 @@
+"""The program `resilience`. Commands import what they need when they run, so that `--help` is quick.
+
+Exit codes: 0 pass · 1 fail · 2 unknown · 3 the file is wrong, nothing was touched · 4 the environment is not ready, nothing was
+touched · 5 debts outstanding.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from resilience import __version__
+from resilience.errors import ResilienceError
+from resilience.model import Experiment, Plan, Problem
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+RUN = click.Path(file_okay=False, path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+
+
+class _Group(click.Group):
+    """Shows our errors as their problems and ends with their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except ResilienceError as error:
+            for problem in error.problems:
+                click.echo(str(problem), err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Chaos and load experiments with a verdict that can be trusted."""
+
+
+def _print(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--seed", type=int, help="Seed of everything random; drawn and recorded if not given.")
+@click.option("--stack", envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's.")
+@click.option("--runs", type=RUN, default=Path("runs"), show_default=True, help="Folder for records.")
+@json_option
+def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path, as_json: bool) -> None:
+    """Run experiments, one after the other, and end with the worst verdict.
+
+    \b
+    Example: resilience run experiments/redis-failure.yaml --seed 7
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+    from resilience.ctk.run import load_file, show_problems  # noqa: PLC0415
+
+    try:
+        for file in files:
+            load_file(file)
+    except ResilienceError as error:
+        sys.exit(show_problems(error))
+    # chaostoolkit keeps its state in module globals: one run per process.
+    sys.exit(_worst(_run_apart(file, seed, stack, runs, as_json=as_json) for file in files))
+
+
+def _worst(codes: Iterable[int]) -> int:
+    """The code that matters most: debts, environment, file, fail, unknown, pass."""
+    order = [0, 2, 1, 3, 4, 5]
+    return max(codes, key=lambda code: order.index(code) if code in order else len(order))
+
+
+def _run_apart(file: Path, seed: int | None, stack: str | None, runs: Path, *, as_json: bool) -> int:
+    import subprocess  # noqa: PLC0415
+
+    argv = [sys.executable, "-m", "chaostoolkit", "run", str(file), "--runs", str(runs)]
+    argv += ["--seed", str(seed)] if seed is not None else []
+    argv += ["--stack", stack] if stack else []
+    argv += ["--json"] if as_json else []
+    process = subprocess.Popen(argv)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the child got it too: it reverts, and ends by itself
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@json_option
+def validate(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check experiment files without touching anything; list every problem."""
+    from resilience.ctk.run import load_file  # noqa: PLC0415
+
+    found: dict[str, list[Problem]] = {}
+    for file in files:
+        try:
+            load_file(file)
+        except ResilienceError as error:
+            found[str(file)] = list(error.problems)
+    if as_json:
+        _print(
+            {
+                str(file): [
+                    {"where": problem.where, "message": problem.message, "hint": problem.hint}
+                    for problem in found.get(str(file), [])
+                ]
+                for file in files
+            }
+        )
+    else:
+        for file in files:
+            for problem in found.get(str(file), []):
+                click.echo(f"{file}: {problem}", err=True)
+            if str(file) not in found:
+                click.echo(f"{file}: valid")
+    sys.exit(3 if found else 0)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random.")
+@json_option
+def plan(file: Path, seed: int, as_json: bool) -> None:
+    """Show what would be done, and how it would be undone, without touching anything."""
+    from resilience.codec import encode  # noqa: PLC0415
+    from resilience.ctk.run import load_file, plan_for  # noqa: PLC0415
+
+    experiment = load_file(file)
+    planned = plan_for(experiment, seed)
+    if as_json:
+        _print(encode(planned))
+    else:
+        _show_plan(experiment, planned)
+
+
+def _show_plan(experiment: Experiment, planned: Plan) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from resilience.spec.durations import format_duration  # noqa: PLC0415
+
+    console = Console()
+    console.print(experiment.title, style="bold", markup=False)
+    console.print(
+        f"target {experiment.target} on stack {experiment.stack.use}, seed {planned.seed}, "
+        f"{format_duration(planned.duration_s)}, {planned.arrivals} arrivals",
+        markup=False,
+    )
+    table = Table("from", "to", "phase", "what is done", "how it is undone")
+    specs = {spec.name: spec for spec in experiment.faults}
+    for phase in planned.phases:
+        spec = specs.get(phase.fault) if phase.name.value == "fault" else None
+        done = f"{spec.kind} on {spec.on} {dict(spec.settings) or ''}".strip() if spec else ""
+        name = f"{phase.name.value}({phase.fault})" if phase.fault else phase.name.value
+        table.add_row(f"{phase.start_s:g} s", f"{phase.end_s:g} s", name, done, planned.undo.get(phase.fault, "") if spec else "")
+    console.print(table)
+    blast = ", ".join(sorted({spec.on for spec in experiment.faults})) or "nothing"
+    console.print(f"parts that are touched: {blast}; nothing was touched now", markup=False)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of experiment files, for editors."""
+    from resilience.spec.schema import schema as document  # noqa: PLC0415
+
+    _print(document())
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=RUN)
+@json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Judge a record again; the record itself is not changed."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from resilience.judge.verdict import judge  # noqa: PLC0415
+    from resilience.record.reader import read_record  # noqa: PLC0415
+    from resilience.report.summary import print_summary  # noqa: PLC0415
+
+    verdict = judge(read_record(folder))
+    if as_json:
+        _print(verdict.document)
+    else:
+        print_summary(verdict, str(folder), Console())
+    sys.exit(verdict.answer.exit_code)
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=RUN)
+@click.option("--format", "formats", default="html", show_default=True, help="html, json; several with commas.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to; the run's own if not given.")
+def report(folder: Path, formats: str, out: Path | None) -> None:
+    """Write reports of a record."""
+    from resilience.errors import SpecError  # noqa: PLC0415
+    from resilience.judge.verdict import judge  # noqa: PLC0415
+    from resilience.record.reader import read_record  # noqa: PLC0415
+    from resilience.report import html  # noqa: PLC0415
+
+    renderers: dict[str, Callable[..., bytes]] = {
+        "html": html.render,
+        "json": lambda _record, verdict: (json.dumps(verdict.document, indent=2, ensure_ascii=False) + "\n").encode(),
+    }
+    wanted = formats.split(",")
+    unknown = [Problem("--format", f"{name!r} is not one of {', '.join(renderers)}") for name in wanted if name not in renderers]
+    if unknown:
+        raise SpecError(unknown)
+    record = read_record(folder)
+    verdict = judge(record)
+    target = out or folder
+    target.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        path = target / f"report.{name}"
+        path.write_bytes(renderers[name](record, verdict))
+        click.echo(str(path))
+
+
+@main.command()
+@json_option
+def debts(as_json: bool) -> None:
+    """List what is still owed to targets; exit 5 if there is anything."""
+    from resilience import reaper  # noqa: PLC0415
+    from resilience.host.files import state_folder  # noqa: PLC0415
+
+    owed = reaper.list_debts(state_folder())
+    _show_problems(owed, as_json=as_json, nothing="nothing is owed to any target")
+
+
+@main.command()
+@json_option
+def reap(as_json: bool) -> None:
+    """Settle what dead runs still owe; exit 5 if something remains."""
+    from resilience import reaper  # noqa: PLC0415
+    from resilience.host.files import state_folder  # noqa: PLC0415
+
+    done = reaper.settle_all(state_folder())
+    if not as_json:
+        for line in done.settled:
+            click.echo(f"settled: {line}")
+    _show_problems(done.problems, as_json=as_json, nothing="nothing is owed to any target")
+
+
+def _show_problems(problems: Iterable[Problem], *, as_json: bool, nothing: str) -> None:
+    problems = tuple(problems)
+    if as_json:
+        _print([{"where": problem.where, "message": problem.message, "hint": problem.hint} for problem in problems])
+    else:
+        for problem in problems:
+            click.echo(str(problem))
+        if not problems:
+            click.echo(nothing)
+    sys.exit(5 if problems else 0)
+
+
+@main.command()
+@click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
+def abort(folder: Path) -> None:
+    """Stop a run: its faults are reverted, its verdict cannot pass."""
+    from resilience.errors import SpecError  # noqa: PLC0415
+    from resilience.record import folder as names  # noqa: PLC0415
+    from resilience.runtime.watch import ABORT  # noqa: PLC0415
+
+    if not (folder / names.EVENTS).is_file():
+        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
+    (folder / ABORT).touch()
+    click.echo(f"asked {folder} to abort; it reverts within a second")
+
+
+@main.command()
+@click.option("--service", "command", help="Command of the service, as one argument list in JSON; the reference target if not given.")
+@click.option("--stack", default="embedded", show_default=True, help="Which stack.")
+def up(command: str | None, stack: str) -> None:
+    """Start a stack that stays between experiments."""
+    from resilience.model import Service, StackSpec  # noqa: PLC0415
+    from resilience.stack import kept  # noqa: PLC0415
+
+    words = ["python", "-m", "fixtures.target"] if command is None else json.loads(command)
+    kept.up(StackSpec(use=stack, service=Service(command=tuple(words))))
+    click.echo(kept.status().text)
+
+
+@main.command()
+def down() -> None:
+    """Stop the stack that was kept running."""
+    from resilience.stack import kept  # noqa: PLC0415
+
+    kept.down()
+
+
+@main.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Say what of the kept stack runs, and where."""
+    from resilience.stack import kept  # noqa: PLC0415
+
+    state = kept.status()
+    if as_json:
+        _print(state.document)
+    else:
+        click.echo(state.text)
+    sys.exit(0 if state.healthy else 4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Running an experiment file from beginning to end: parsed, checked, run by chaostoolkit under our session, judged, shown.
+
+chaostoolkit is the sequencer: it plays hypothesis, method, hypothesis, rollbacks. The session around it has the stack, the load,
+the leases and the record. The exit code is the verdict's, not chaostoolkit's.
+"""
+
+import copy
+import json
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from chaoslib import merge_vars
+from chaoslib.exceptions import ChaosException
+from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
+from chaoslib.run import RunEventHandler
+from chaoslib.types import Strategy
+from rich.console import Console
+
+from resilience import reaper
+from resilience.ctk.current import running
+from resilience.ctk.wiring import collaborators
+from resilience.errors import DebtsOutstanding, Interrupted, ResilienceError, SpecError
+from resilience.faults import registry
+from resilience.host.files import state_folder
+from resilience.live.terminal import open_display
+from resilience.model import Experiment, Plan, Problem, Verdict
+from resilience.record import documents
+from resilience.record import folder as run_folder
+from resilience.record.reader import read_record
+from resilience.report import html
+from resilience.report.summary import print_summary
+from resilience.runtime.debts import DebtBook
+from resilience.runtime.guard import Guard
+from resilience.runtime.session import Session
+from resilience.spec.parse import parse
+from resilience.spec.plan import plan as make_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What can be said on the command line about a run."""
+
+    seed: int | None = None
+    stack: str | None = None
+    runs: Path = Path("runs")
+    as_json: bool = False
+    journal: Path | None = None
+    hypothesis_strategy: str = "default"
+    variables: tuple[dict[str, Any], tuple[str, ...]] = ({}, ())
+
+
+def load_file(path: Path) -> Experiment:
+    """Parse an experiment file and check everything that can be checked without touching anything.
+
+    Raises:
+        SpecError: with every problem.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SpecError(Problem(str(path), f"the experiment cannot be read: {error.strerror}", "check the path")) from error
+    experiment = parse(content, path.name, str(path.resolve().parent))
+    problems = [problem for spec in experiment.faults for problem in registry.check(spec)]
+    if problems:
+        raise SpecError(problems)
+    try:
+        ensure_experiment_is_valid(copy.deepcopy(dict(experiment.chaos)))
+    except ChaosException as error:
+        raise SpecError(Problem(str(path), f"chaostoolkit refuses it: {error}")) from error
+    return experiment
+
+
+def plan_for(experiment: Experiment, seed: int | None) -> Plan:
+    """The plan of a run: what would be done, with a fresh run id, without touching anything."""
+    return make_plan(
+        experiment,
+        seed=secrets.randbits(32) if seed is None else seed,
+        run=secrets.token_hex(4),
+        undo={spec.name: registry.undo_sentence(spec) for spec in experiment.faults},
+    )
+
+
+def validate_file(path: Path) -> int:
+    """Validate a file; print every problem or one line. Returns the exit code."""
+    try:
+        experiment = load_file(path)
+    except ResilienceError as error:
+        return show_problems(error)
+    Console().print(f"{path}: valid ({len(experiment.faults)} faults, {len(experiment.objectives)} objectives)", markup=False)
+    return 0
+
+
+def show_problems(error: ResilienceError) -> int:
+    """Print the problems of an error on standard error, one a line. Returns the exit code."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    titles = {3: "the file is wrong; nothing was touched", 4: "not ready; nothing was left", 5: "debts outstanding"}
+    console.print(f"{titles.get(error.exit_code, 'stopped')}:", markup=False)
+    for problem in error.problems:
+        console.print(f"  {problem}", markup=False)
+    return error.exit_code
+
+
+def run_file(path: Path, options: Options) -> int:
+    """Run an experiment file; print its verdict. Returns the exit code of the program."""
+    try:
+        experiment = load_file(path)
+        if options.stack:
+            experiment = replace(experiment, stack=replace(experiment.stack, use=options.stack))
+        settle_earlier_debts()
+        return _run(experiment, plan_for(experiment, options.seed), options)
+    except ResilienceError as error:
+        return show_problems(error)
+
+
+def settle_earlier_debts() -> None:
+    """Settle what dead runs still owe to their targets.
+
+    Raises:
+        DebtsOutstanding: something could not be settled. What a living run owes is its own business.
+    """
+    report = reaper.settle_all(state_folder())
+    if report.problems:
+        raise DebtsOutstanding(report.problems)
+
+
+def _run(experiment: Experiment, plan: Plan, options: Options) -> int:
+    """Make the run folder, the debt book and the reaper; run; leave nothing but a record of a run that began."""
+    console = Console(stderr=options.as_json)
+    folder = run_folder.create(options.runs, experiment.name, at=datetime.now(UTC))
+    began = False
+    try:
+        with ExitStack() as undone, interruptible():
+            book = undone.enter_context(DebtBook.create(state_folder(), plan.run))
+            guard = undone.enter_context(Guard.start(book))
+            session = Session(
+                experiment,
+                plan,
+                folder=folder,
+                book=book,
+                guard=guard,
+                collaborators=collaborators(
+                    experiment, plan.run, (open_display(experiment, plan, console=console),)
+                ),
+            )
+            undone.callback(session.close)
+            try:
+                verdict = _play(session, options)
+            finally:
+                began = session.began
+            report = html.render(read_record(folder), verdict)
+            (folder / run_folder.REPORT).write_bytes(report)
+    finally:
+        if not began:
+            run_folder.discard(options.runs, folder)
+    if options.as_json:
+        sys.stdout.write(json.dumps(verdict.document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        print_summary(verdict, str(folder), console)
+    return verdict.answer.exit_code
+
+
+def _play(session: Session, options: Options) -> Verdict:
+    """Open the session, let chaostoolkit play the experiment, finish."""
+    try:
+        session.open()
+        with running(session), quiet_console():
+            journal = run_experiment(
+                copy.deepcopy(dict(session.experiment.chaos)),
+                settings={"runtime": {"rollbacks": {"strategy": "always"}, "hypothesis": {"strategy": "default"}}},
+                experiment_vars=merge_vars(*options.variables),
+                strategy=Strategy.from_string(options.hypothesis_strategy),
+                event_handlers=[ActivityWatch(session)],
+            )
+        if journal["status"] == "interrupted":
+            session.interrupt("chaostoolkit was interrupted")
+        document = json.loads(json.dumps(journal, default=str))
+        documents.save_document(session.folder / run_folder.JOURNAL, document)
+        if options.journal is not None:
+            documents.save_document(options.journal, document)
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not session.began:
+            raise
+        session.interrupt(str(error) or "Ctrl-C")
+    return session.finish()
+
+
+class ActivityWatch(RunEventHandler):  # type: ignore[misc] # chaostoolkit has no types
+    """Tells the session of every activity that failed: chaostoolkit itself goes on and calls the experiment completed."""
+
+    def __init__(self, session: Session) -> None:
+        """Tell this session."""
+        self._session = session
+
+    def activity_completed(self, activity: dict[str, Any], run: dict[str, Any]) -> None:
+        """Note a failed activity; what chaostoolkit calls failed is one that raised."""
+        if run.get("status") != "succeeded":
+            exception = run.get("exception") or ["no reason given"]
+            self._session.problem("method", f"activity {activity.get('name')!r} failed: {str(exception[-1]).strip()}")
+
+
+@contextmanager
+def quiet_console() -> Iterator[None]:
+    """Keep chaostoolkit's chatter below warnings off the terminal, where our display is; its log file keeps all."""
+    handlers = [
+        handler
+        for handler in logging.getLogger("chaostoolkit").handlers
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
+    ]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into `Interrupted`, as Ctrl-C is into KeyboardInterrupt, so that everything is reverted.
+
+    chaostoolkit takes SIGTERM over while it plays; what it raises then passes through our leases as well.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        msg = f"told to stop by {signal.Signals(number).name}"
+        raise Interrupted(msg)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

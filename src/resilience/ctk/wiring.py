@@ -1,0 +1,66 @@
+"""Who does what in a run: the one place where ports meet their implementations."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from resilience.columns import Truth
+from resilience.errors import RecordError
+from resilience.faults import registry
+from resilience.judge.verdict import judge, judge_baseline
+from resilience.load.drivers.locust import LocustDriver
+from resilience.model import Experiment, Place, Undo
+from resilience.observe.truth import PostgresTruth, read_settled
+from resilience.ports import Display
+from resilience.runtime.session import Collaborators
+from resilience.stack.factory import open_stack
+
+
+def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...]) -> Collaborators:
+    """Everything that a session of this experiment needs.
+
+    Raises:
+        EnvironmentNotReady: the stack is not available here, or a kept one is in use or differs.
+    """
+    stack = open_stack(
+        experiment.stack,
+        tag=f"stack-{run}",
+        bugs=os.environ.get("TARGET_BUGS", ""),
+        experiment_folder=Path(experiment.folder),
+    )
+    data = stack.debt_data()
+    return Collaborators(
+        stack=stack,
+        stack_undo=None if data is None else Undo(kind=f"stack.{stack.name}", data=data),
+        driver=LocustDriver,
+        build_fault=registry.build,
+        fits=registry.fits,
+        read_truth=read_truth,
+        judge=judge,
+        judge_baseline=judge_baseline,
+        displays=displays,
+    )
+
+
+def read_truth(experiment: Experiment, places: Mapping[str, Place], run: str, now_ns: Callable[[], int]) -> Truth:
+    """Read what the primary store holds of a run: directly, not through the service, a proxy or a cache.
+
+    Raises:
+        RecordError: it cannot be read, or does not come to rest.
+    """
+    if experiment.ledger is None:
+        raise RecordError("the experiment declares no write ledger")
+    where = experiment.ledger.truth
+    if where.part:
+        place = places[where.part]
+        reader = PostgresTruth(place.dsn, place.passfile, where.query)
+    else:
+        dsn = os.environ.get(where.dsn_env)
+        if not dsn:
+            msg = f"the environment variable {where.dsn_env} is not set; it must hold the connection string of the truth"
+            raise RecordError(msg)
+        reader = PostgresTruth(dsn, "", where.query)
+    return read_settled(reader, run, where.settle_s, now_ns)
+
+
+

@@ -1,0 +1,395 @@
+"""One run: brings the stack up, keeps load and phases going, holds faults, and leaves a record that can be judged.
+
+The session knows ports only; who stands behind them is decided where things are wired (`ctk.wiring`). Order of a run:
+
+    open()           stack → load → warm-up and baseline
+    hold_fault(name) a lease, as often as the method says        observe(phase)   time passes under load
+    finish()         load drained and sealed → truth read → record closed → judged      close()  everything given back
+
+Whatever happens in between, `close()` gives everything back; if this process dies, the reaper does.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from resilience.columns import Record, Truth
+from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError
+from resilience.model import (
+    Answer,
+    EventKind,
+    Experiment,
+    FaultSpec,
+    Json,
+    LoadOrder,
+    Part,
+    PhaseName,
+    Place,
+    Plan,
+    Problem,
+    Undo,
+    Verdict,
+)
+from resilience.ports import Display, Driver, Fault, LoadHandle, Stack
+from resilience.record import documents
+from resilience.record import folder as names
+from resilience.record import truth as truth_files
+from resilience.record.events import EventLog
+from resilience.record.reader import read_record
+from resilience.runtime.clock import MonotonicClock
+from resilience.runtime.debts import DebtBook
+from resilience.runtime.guard import Guard
+from resilience.runtime.lease import Limits as LeaseLimits
+from resilience.runtime.lease import lease
+from resilience.runtime.watch import Limits, Watch
+
+START_MARGIN_S = 2.5
+"""From the decision when the run begins until its zero: the load generator starts in it."""
+
+FLUSH_S = 1.6
+"""After this long, what the generator saw is on disk: it flushes about every second."""
+
+DRAIN_S = 30.0
+"""The generator is given its longest timeout plus this long to drain and seal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collaborators:
+    """Who does what in a run; chosen in `ctk.wiring`.
+
+    Attributes:
+        stack: not started yet.
+        stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
+        driver: makes the load driver whose processes carry the given tag.
+        build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
+        read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
+        judge, judge_baseline: the judgement of a record, and of its baseline alone.
+        displays: live views.
+    """
+
+    stack: Stack
+    stack_undo: Undo | None
+    driver: Callable[[str], Driver]
+    build_fault: Callable[[FaultSpec, Place], Fault]
+    fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
+    read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]
+    judge: Callable[[Record], Verdict]
+    judge_baseline: Callable[[Record], tuple[Part, ...]]
+    displays: tuple[Display, ...]
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let signals that end a program wait: what is in the block runs to its end, and they arrive after it.
+
+    Handlers are exchanged, since blocking them for one thread would only let another one take them. SIGKILL cannot wait; for that
+    there is the reaper. In another thread than the main one nothing is done: signals do not interrupt those.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+class Session:
+    """One run, see the module.
+
+    Args:
+        experiment: what to do, already parsed and checked.
+        plan: its run id, seed and phases.
+        folder: the run folder, already made.
+        book: where debts are written down; `guard` is the reaper that settles them if we cannot.
+        collaborators: who does what.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        plan: Plan,
+        *,
+        folder: Path,
+        book: DebtBook,
+        guard: Guard,
+        collaborators: Collaborators,
+    ) -> None:
+        """Nothing is touched before `open`."""
+        self.experiment = experiment
+        self.plan = plan
+        self.folder = folder
+        self._book = book
+        self._guard = guard
+        self._with = collaborators
+        self._debts: dict[str, str] = {}
+        self._clock = MonotonicClock()
+        self._log: EventLog | None = None
+        self._load: LoadHandle | None = None
+        self._watch: Watch | None = None
+        self._phase: PhaseName | None = None
+        self._method_began = False
+        self._baseline: tuple[Part, ...] | None = None
+        self._verdict: Verdict | None = None
+
+    @property
+    def began(self) -> bool:
+        """Whether the first phase was entered: from then on there is a record worth keeping."""
+        return self._phase is not None
+
+    # ------------------------------------------------------------------------------------------------------- begin
+
+    def open(self) -> None:
+        """Start the stack and the load; return when the baseline is over.
+
+        Raises:
+            EnvironmentNotReady: the stack, the load generator or a fault cannot work here; `close` leaves nothing.
+            Interrupted: told to stop.
+        """
+        self._start_stack()
+        self._start_load()
+        load = self.experiment.load
+        self._clock.sleep_until(0.0)
+        self._enter(PhaseName.WARM_UP)
+        self._clock.sleep_until(load.warm_up_s)
+        self._enter(PhaseName.BASELINE)
+        self._clock.sleep_until(load.warm_up_s + load.baseline_s)
+
+    def _start_stack(self) -> None:
+        documents.save_experiment(self.folder, self.experiment)
+        documents.save_plan(self.folder, self.plan)
+        if self._with.stack_undo is not None:
+            self._debts["stack"] = self._book.owe("stack", self._with.stack_undo)
+        self._with.stack.start()
+        places = self._with.stack.places()
+        problems: list[Problem] = []
+        for spec in self.experiment.faults:
+            place = places.get(spec.on)
+            if place is None:
+                known = ", ".join(sorted(places))
+                problems.append(Problem(spec.name, f"the stack has no part {spec.on!r}; it has {known}"))
+            else:
+                problems.extend(self._with.fits(spec, place))
+        if problems:
+            raise EnvironmentNotReady(problems)
+
+    def _start_load(self) -> None:
+        zero_ns = time.monotonic_ns() + round(START_MARGIN_S * 1e9)
+        self._clock = MonotonicClock(zero_ns)
+        self._log = EventLog(
+            self.folder / names.EVENTS,
+            self._clock,
+            [display.on_event for display in self._with.displays],
+            header=self._header(zero_ns),
+        )
+        tag = f"load-{self.plan.run}"
+        self._debts["load"] = self._book.owe("load", Undo(kind="load.process", data={"tag": tag}))
+        self._load = self._with.driver(tag).start(
+            LoadOrder(
+                run=self.plan.run,
+                seed=self.plan.seed,
+                zero_ns=zero_ns,
+                base_url=self._with.stack.places()["service"].url,
+                folder=str(self.folder),
+                load=self.experiment.load,
+                max_s=self.experiment.safety.max_duration_s,
+            )
+        )
+        self._watch = Watch(
+            clock=self._clock,
+            load=self._load,
+            guard_alive=self._guard.alive,
+            displays=self._with.displays,
+            folder=self.folder,
+            limits=Limits(
+                max_duration_s=self.experiment.safety.max_duration_s, abort=self.experiment.safety.abort
+            ),
+            interrupt=self.interrupt,
+        )
+        self._watch.start()
+
+    def _header(self, zero_ns: int) -> dict[str, Json]:
+        return {
+            "run": self.plan.run,
+            "experiment": self.experiment.name,
+            "digest": self.experiment.digest,
+            "seed": self.plan.seed,
+            "stack": self._with.stack.name,
+            "zero_ns": zero_ns,
+        }
+
+    # ----------------------------------------------------------------------------------------------------- in between
+
+    def hold_fault(self, name: str, duration_s: float) -> dict[str, Json]:
+        """Hold a fault of the experiment for its duration, as a lease; afterwards the phase is *recovery*.
+
+        Returns:
+            When it was confirmed and when it was clear, seconds since the run began.
+
+        Raises:
+            Interrupted: the run was told to stop; the fault was reverted or not begun.
+            FaultError: it could not be injected, observed or reverted; the record says so and the verdict cannot pass.
+            DebtsOutstanding: it could not be verified that it is gone.
+        """
+        self._method_began = True
+        spec = next(fault for fault in self.experiment.faults if fault.name == name)
+        fault = self._with.build_fault(replace(spec, duration_s=duration_s), self._with.stack.places()[spec.on])
+        limits = LeaseLimits(grace_s=self.experiment.safety.grace_s)
+        self._clock.sleep_until(self._clock.now_s())  # raises if the run was told to stop
+        self._enter(PhaseName.FAULT, name)
+        try:
+            with lease(fault, spec, book=self._book, sink=self._events, clock=self._clock, limits=limits):
+                confirmed_s = self._clock.now_s()
+                self._clock.sleep_until(confirmed_s + duration_s)
+        finally:
+            self._enter(PhaseName.RECOVERY, name)
+        return {"confirmed_s": round(confirmed_s, 3), "clear_s": round(self._clock.now_s(), 3)}
+
+    def observe(self, phase: PhaseName, duration_s: float) -> dict[str, Json]:
+        """Let time pass under load.
+
+        Returns:
+            When the phase began and ended, seconds since the run began.
+
+        Raises:
+            Interrupted: the run was told to stop.
+        """
+        self._method_began = True
+        begin_s = self._clock.now_s()
+        if phase is not self._phase:
+            self._enter(phase)
+        self._clock.sleep_until(begin_s + duration_s)
+        return {"begin_s": round(begin_s, 3), "end_s": round(self._clock.now_s(), 3)}
+
+    def interrupt(self, reason: str) -> None:
+        """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass."""
+        if self._clock.cancelled is None and self._verdict is None:
+            self._clock.cancel(reason)
+            if self._log is not None:
+                self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
+
+    def problem(self, source: str, message: str) -> None:
+        """Note something that keeps the verdict from passing."""
+        if self._log is not None and self._verdict is None:
+            self._log.emit(EventKind.PROBLEM, source, message=message)
+
+    def answers(self, part: str) -> bool:
+        """Whether a part of the verdict is *pass*: of the baseline before the method, of the whole run after it."""
+        if not self._method_began:
+            return self._judge_baseline()[part].answer is Answer.PASS
+        return {known.name: known for known in self.finish().parts}[part].answer is Answer.PASS
+
+    def baseline_failures(self) -> tuple[Part, ...]:
+        """The parts of the baseline's judgement that did not pass; empty if it was never asked for."""
+        return tuple(part for part in self._baseline or () if part.answer is not Answer.PASS)
+
+    def _judge_baseline(self) -> dict[str, Part]:
+        if self._baseline is None:
+            self._clock.sleep_until(self._clock.now_s() + FLUSH_S)
+            self._baseline = self._with.judge_baseline(read_record(self.folder, finished=False))
+        return {part.name: part for part in self._baseline}
+
+    # --------------------------------------------------------------------------------------------------------- end
+
+    def finish(self) -> Verdict:
+        """End the load, read the truth, close the record, judge it. The second call returns the same verdict.
+
+        Raises:
+            ResilienceError: there is nothing to judge because the run never began.
+        """
+        if self._verdict is None:
+            if not self.began:
+                msg = "the run did not begin, so there is nothing to judge"
+                raise ResilienceError(msg)
+            with signals_wait():
+                self._events.emit(EventKind.END)
+                self._stop_load()
+                self._read_truth()
+                if not self._guard.alive():
+                    self.problem("reaper", "the reaper was not there until the end")
+                self._events.close()
+                self._verdict = self._with.judge(read_record(self.folder))
+                documents.save_verdict(self.folder, self._verdict)
+        return self._verdict
+
+    def _stop_load(self) -> None:
+        if self._load is None:
+            return
+        longest_s = max(operation.timeout_s for operation in self.experiment.load.operations)
+        if self._watch is not None:
+            self._watch.stop()
+        try:
+            account = self._load.stop(longest_s + DRAIN_S)
+        except ResilienceError as error:
+            self.problem("load", str(error))
+        else:
+            self._events.emit(EventKind.LOAD, self.experiment.load.driver, **account)
+        self._load = None
+        self._settle("load")
+
+    def _read_truth(self) -> None:
+        if self.experiment.ledger is None:
+            return
+        try:
+            truth = self._with.read_truth(
+                self.experiment,
+                self._with.stack.places(),
+                self.plan.run,
+                lambda: time.monotonic_ns() - self._clock.zero_ns,
+            )
+            truth_files.save(self.folder, truth)
+        except ResilienceError as error:
+            self.problem("truth", str(error))
+
+    def close(self) -> None:
+        """Give everything back: load, stack, debts, reaper. Idempotent.
+
+        Raises:
+            DebtsOutstanding: something is still owed; the book is left for `resilience reap`.
+        """
+        with signals_wait():
+            self._close()
+
+    def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+        if self._load is not None:
+            # Not finished: whatever it has to say no longer matters, but it must not go on.
+            self._load.kill()
+            self._load = None
+            self._settle("load")
+        if self._log is not None:
+            self._log.close()
+        for display in self._with.displays:
+            display.close(self._verdict)
+        self._with.stack.stop()
+        self._settle("stack")
+        self._guard.close()
+        self._book.close()
+
+    # ------------------------------------------------------------------------------------------------------- helpers
+
+    @property
+    def _events(self) -> EventLog:
+        if self._log is None:
+            msg = "the run has not begun"
+            raise Interrupted(msg)
+        return self._log
+
+    def _enter(self, phase: PhaseName, fault: str = "") -> None:
+        self._phase = phase
+        self._events.emit(EventKind.PHASE, phase.value, fault=fault)
+
+    def _settle(self, name: str) -> None:
+        if name in self._debts:
+            self._book.settle(self._debts.pop(name))
