@@ -1,0 +1,47 @@
+"""The stack that an experiment asks for."""
+
+from pathlib import Path
+
+from resilience.errors import EnvironmentNotReady
+from resilience.model import Problem, StackSpec
+from resilience.stack import kept, programs
+from resilience.stack.embedded import EmbeddedStack
+
+
+def open_stack(  # noqa: PLR0913 - what a stack is started with, each by its name
+    spec: StackSpec,
+    *,
+    tag: str,
+    experiment_folder: Path,
+    bugs: str = "",
+    folder_root: Path | None = None,
+    notify: programs.Notify = lambda _: None,
+) -> EmbeddedStack | kept.KeptStack:
+    """The stack of an experiment, not started yet: the kept one if it runs, else one of our own.
+
+    Its `debt_data()` is what `settle` must be told, or None if the stack stays.
+
+    Args:
+        spec: which stack.
+        tag: names a stack of our own, new for each.
+        experiment_folder: the folder of the experiment's file.
+        bugs: as in `TARGET_BUGS`.
+        folder_root: where the private folder is made; the system's temporary folder unless given.
+        notify: told about something that takes a while.
+
+    Raises:
+        EnvironmentNotReady: this version has no such stack.
+    """
+    if spec.use != EmbeddedStack.name:
+        message = f"stack {spec.use!r} is not available in this version"
+        raise EnvironmentNotReady(Problem(where="stack.use", message=message, hint="use embedded"))
+    if kept.running():
+        return kept.KeptStack(kept.Wanted.of(spec.service, bugs, experiment_folder))
+    return EmbeddedStack(
+        spec.service,
+        tag=tag,
+        bugs=bugs,
+        experiment_folder=experiment_folder,
+        folder_root=folder_root,
+        notify=notify,
+    )

