@@ -1,0 +1,209 @@
+"""What an answer means: from what the client saw to an outcome and a mark in the write ledger. Pure.
+
+The rule that everything else follows from: *failed* is said only of what certainly had no effect, *ok* only of what was
+proved by the answer, and a write of which neither is certain is *unknown*. A read has no effect, so a read that is not
+ok has failed.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from resilience.columns import Mark
+from resilience.model import Expect, Json, Marker, Outcome, Role
+
+NOT_FOUND = 404
+_SHOWN = 80
+_NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete HTTP answer. Header names are in lower case."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...] = _NO_HEADERS
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly nothing was sent: the name was not found, the connection refused or not made in time, TLS failed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Something may have been sent, and no complete answer came: timeout, reset, end of stream, nonsense."""
+
+    reason: str
+
+
+Happened: TypeAlias = Reply | NotSent | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a read-back must find.
+
+    Attributes:
+        entry_id: the acknowledged entry that was asked for.
+        body: what was sent as its body.
+        id_path, body_path: where the answer holds both; the names under which the write sends them.
+    """
+
+    entry_id: str
+    body: str
+    id_path: str = "id"
+    body_path: str = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The meaning of one operation.
+
+    Attributes:
+        mark: what the write ledger must note; None for a plain read, and for a read-back that says nothing.
+        detail: empty if ok; else `kind` or `kind: particulars`, the kind being one of few constant texts.
+    """
+
+    outcome: Outcome
+    mark: Mark | None = None
+    status: int = 0
+    degraded: bool = False
+    detail: str = ""
+
+
+def classify(  # noqa: PLR0913 - the columns of the table
+    role: Role,
+    happened: Happened,
+    expect: Expect,
+    rejected_status: Iterable[int] = (),
+    *,
+    degraded: Marker | None = None,
+    sought: Sought | None = None,
+) -> Finding:
+    """Say what became of an operation.
+
+    Args:
+        role: read, write or read-back.
+        happened: what the client saw.
+        expect: with all names replaced.
+        rejected_status: answers that certainly had no effect, by the target's contract.
+        degraded: how an answer says that it is degraded.
+        sought: for a read-back, the entry it asked for.
+    """
+    if isinstance(happened, NotSent):
+        return Finding(Outcome.FAILED, Mark.REJECTED if role is Role.WRITE else None, detail=happened.reason)
+    if isinstance(happened, Broken):
+        return _uncertain(role, 0, happened.reason, degraded=False)
+    document = _Document(happened.body)
+    says_degraded = degraded is not None and _is_marked(happened, document, degraded)
+    if role is Role.WRITE:
+        return _write(happened, document, expect, rejected_status, degraded=says_degraded)
+    if role is Role.READ_BACK and sought is not None:
+        return _read_back(happened, document, expect, sought, degraded=says_degraded)
+    fault = _unmet(happened, document, expect)
+    outcome = Outcome.FAILED if fault else Outcome.OK
+    return Finding(outcome, None, happened.status, says_degraded, fault)
+
+
+def _uncertain(role: Role, status: int, detail: str, *, degraded: bool) -> Finding:
+    if role is Role.WRITE:
+        return Finding(Outcome.UNKNOWN, Mark.INDETERMINATE, status, degraded, detail)
+    return Finding(Outcome.FAILED, None, status, degraded, detail)
+
+
+def _write(
+    reply: Reply, document: "_Document", expect: Expect, rejected_status: Iterable[int], *, degraded: bool
+) -> Finding:
+    if reply.status in expect.status:
+        fault = _unmet(reply, document, expect)
+        if not fault:
+            return Finding(Outcome.OK, Mark.ACKNOWLEDGED, reply.status, degraded)
+        return _uncertain(Role.WRITE, reply.status, f"bad ack: {fault}", degraded=degraded)
+    if reply.status in rejected_status:
+        return Finding(Outcome.FAILED, Mark.REJECTED, reply.status, degraded, f"rejected: status {reply.status}")
+    return _uncertain(Role.WRITE, reply.status, f"status {reply.status}", degraded=degraded)
+
+
+def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Sought, *, degraded: bool) -> Finding:
+    if reply.status == NOT_FOUND:
+        detail = f"acknowledged entry not found: {sought.entry_id}"
+        return Finding(Outcome.FAILED, Mark.MISSED, reply.status, degraded, detail)
+    if reply.status not in expect.status:
+        return _uncertain(Role.READ_BACK, reply.status, f"status {reply.status}", degraded=degraded)
+    found_id, found_body = document.text_at(sought.id_path), document.text_at(sought.body_path)
+    if (found_id is not None and found_id != sought.entry_id) or (found_body is not None and found_body != sought.body):
+        detail = f"acknowledged entry differs: {sought.entry_id}"
+        return Finding(Outcome.FAILED, Mark.WRONG, reply.status, degraded, detail)
+    if found_body is None:  # neither proof nor evidence of loss: such an answer says nothing of the stored entry
+        detail = f"no body in read-back: nothing at {sought.body_path!r}"
+        return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
+    fault = _unmet(reply, document, expect)
+    return Finding(Outcome.FAILED if fault else Outcome.OK, Mark.SEEN, reply.status, degraded, fault)
+
+
+def _unmet(reply: Reply, document: "_Document", expect: Expect) -> str:
+    """How the answer misses what was expected; empty if it does not."""
+    if reply.status not in expect.status:
+        return f"status {reply.status}"
+    for path, text in expect.json.items():
+        found = document.text_at(path)
+        if found != text:
+            shown = "nothing" if found is None else repr(found[:_SHOWN])
+            return f"unexpected answer: {path} is {shown}, expected {text[:_SHOWN]!r}"
+    return ""
+
+
+def _is_marked(reply: Reply, document: "_Document", marker: Marker) -> bool:
+    if marker.header:
+        name = marker.header.lower().encode()
+        if any(found == name for found, _ in reply.headers):
+            return True
+    return any(document.text_at(path) == text for path, text in marker.json.items())
+
+
+class _Document:
+    """A body that is parsed as JSON when it is first looked at; one that is not JSON holds nothing."""
+
+    __slots__ = ("_body", "_parsed", "_value")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._parsed = False
+        self._value: Json = None
+
+    def text_at(self, path: str) -> str | None:
+        if not self._parsed:
+            self._parsed = True
+            try:
+                self._value = json.loads(self._body) if self._body else None
+            except (ValueError, RecursionError):
+                self._value = None
+        return text_at(self._value, path)
+
+
+def text_at(document: Json, path: str) -> str | None:
+    """The text of the value at a dotted path; numbers in a path are indices of lists.
+
+    Strings are themselves; booleans, numbers and null are as JSON writes them (`true`, `3`, `null`).
+
+    Returns:
+        None if there is nothing there, or a list or an object.
+    """
+    value = document
+    for name in path.split("."):
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isascii() and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping | list | tuple):
+        return None
+    return json.dumps(value)
