@@ -1,0 +1,1 @@
+"""Judging: a record in, a verdict out. Pure: no clock, files, randomness, network or environment."""

@@ -1,0 +1,204 @@
+"""Graceful degradation: under a fault what is critical goes on, nothing wrong is said, and it all comes back.
+
+For each fault, from its request until it is clear:
+
+* A wrong answer fails, whenever it was given: a sample whose detail begins with one of `WRONG`, or a read that the
+  write ledger notes as wrong.
+* On a dependency: the error rate of each critical operation is judged by the experiment's `rate` objectives for that
+  fault where there are any (of the operation or of all), otherwise it must stay below `DEFAULT_LIMIT`.
+* On the service itself nothing can be demanded while it is away.
+* After any fault is clear, critical operations come back: in the second half of what was observed after it their error
+  rate is below `DEFAULT_LIMIT`.
+* No answer takes longer than the operation's timeout. The client gives up by then, so a longer one is the client's own
+  failing: unknown.
+
+Degraded answers are counted, and so is what was dropped because the target held everything up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resilience.columns import Mark, Samples
+from resilience.judge.case import SLACK_S, Case
+from resilience.judge.objectives import judge_objective
+from resilience.judge.phases import FaultWindow
+from resilience.judge.quantiles import DROPPED, MS, Stats, of_operation, stats
+from resilience.model import Answer, Json, Objective, Operation, Part, PhaseName
+
+DEFAULT_LIMIT = 0.05
+WRONG = ("wrong", "unexpected answer", "acknowledged entry differs", "bad ack: unexpected answer")
+"""How the load generator begins the detail of an answer that came well and said something else than it must."""
+
+NAME = "degradation"
+SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was judged."""
+
+    answer: Answer
+    because: str
+
+
+def check_degradation(case: Case) -> Part:
+    """Judge every fault window."""
+    findings = [_wrong(case)]
+    evidence: list[Json] = []
+    for window in case.faults:
+        if window.requested_s is None:
+            continue
+        findings += judge_window(case, window)
+        evidence += _evidence(case, window)
+    findings += _timeouts(case)
+    answer = Answer.worst(finding.answer for finding in findings)
+    told = sorted((one for one in findings if one.answer is not Answer.PASS), key=lambda one: -one.answer.severity)
+    if told:
+        rest = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        return Part(NAME, answer, told[0].because + rest, (*(one.because for one in told), *evidence))
+    degraded = sum(_count_degraded(case, window) for window in case.faults)
+    dropped = sum(int(np.count_nonzero(_during(case, window).outcome == DROPPED)) for window in case.faults)
+    because = (
+        f"critical operations held through {len(case.faults)} faults and came back; {degraded:,} answers said they "
+        f"were degraded, none was wrong, {dropped:,} operations could not be sent"
+    )
+    if not case.faults:
+        because = "there was no fault to degrade under, and no answer was wrong"
+    return Part(NAME, answer, because, tuple(evidence))
+
+
+def _during(case: Case, window: FaultWindow) -> Samples:
+    begin_s = window.requested_s or 0.0
+    return case.traffic.between(begin_s, window.until_s if window.clear_s is None else window.clear_s)
+
+
+def _count_degraded(case: Case, window: FaultWindow) -> int:
+    return int(np.count_nonzero(_during(case, window).degraded))
+
+
+def _wrong(case: Case) -> Finding:
+    samples = case.traffic.samples
+    wrong = [number for number, text in enumerate(samples.details) if text.startswith(WRONG)]
+    hits = np.isin(samples.detail, wrong)
+    count = int(np.count_nonzero(hits))
+    if count:
+        example = samples.details[int(samples.detail[hits][0])]
+        return Finding(Answer.FAIL, f"{count:,} answers were wrong, the first: {example}")
+    ledger = case.record.ledger
+    read_wrong = 0 if ledger is None else int(np.count_nonzero(ledger.mark == Mark.WRONG))
+    if read_wrong:
+        return Finding(Answer.FAIL, f"{read_wrong:,} reads returned something else than was written")
+    return Finding(Answer.PASS, "no answer was wrong")
+
+
+def _critical(case: Case) -> tuple[Operation, ...]:
+    return tuple(operation for operation in case.record.experiment.load.operations if operation.critical)
+
+
+def judge_window(case: Case, window: FaultWindow) -> list[Finding]:
+    """Judge critical operations during and after one fault."""
+    findings: list[Finding] = []
+    clear_s = window.until_s if window.clear_s is None else window.clear_s
+    if window.on != SERVICE:
+        findings += _by_objectives(case, window)
+        ruled = {objective.operation for objective in _rates(case, window)}
+        during = _during(case, window)
+        for operation in _critical(case):
+            if "all" not in ruled and operation.name not in ruled:
+                findings.append(_limit(case, during, operation, f"under {window.name}"))
+    if window.clear_s is None:
+        findings.append(Finding(Answer.UNKNOWN, f"{window.name} was never seen gone, so nothing is known of after it"))
+        return findings
+    after = case.traffic.between((clear_s + window.until_s) / 2, window.until_s)
+    findings += [_limit(case, after, operation, f"after {window.name} was clear") for operation in _critical(case)]
+    return findings
+
+
+def _rates(case: Case, window: FaultWindow) -> tuple[Objective, ...]:
+    """The `rate` objectives that speak of a fault's phase."""
+    return tuple(
+        objective
+        for objective in case.record.experiment.objectives
+        if objective.aggregate == "rate" and objective.phase is PhaseName.FAULT and objective.fault in {"", window.name}
+    )
+
+
+def _by_objectives(case: Case, window: FaultWindow) -> list[Finding]:
+    critical = {operation.name for operation in _critical(case)} | {"all"}
+    label = f"{PhaseName.FAULT.value}({window.name})"
+    return [
+        Finding(judged.answer, judged.because)
+        for objective in _rates(case, window)
+        if objective.operation in critical
+        for judged in judge_objective(case, objective)
+        if judged.phase == label
+    ]
+
+
+def _limit(case: Case, samples: Samples, operation: Operation, when: str) -> Finding:
+    own = of_operation(samples, case.traffic.index(operation.name))
+    rate = stats(own, 1.0).error_rate
+    if rate is None:
+        return Finding(Answer.UNKNOWN, f"{operation.name}: nothing was offered {when}")
+    said = f"{operation.name}: {rate:.2%} of {len(own):,} operations were not ok {when} (limit {DEFAULT_LIMIT:.0%})"
+    return Finding(Answer.PASS if rate < DEFAULT_LIMIT else Answer.FAIL, said)
+
+
+def _timeouts(case: Case) -> list[Finding]:
+    """Operations that lasted longer than a client that gives up on time could let them."""
+    samples = case.traffic.samples
+    found = []
+    for operation in case.record.experiment.load.operations:
+        own = of_operation(samples, case.traffic.index(operation.name))
+        longest_ms = float((own.end_ns - own.start_ns).max()) / MS if len(own) else 0.0
+        if longest_ms > (operation.timeout_s + SLACK_S) * 1000:
+            why = (
+                f"{operation.name}: an operation lasted {longest_ms:.0f} ms, beyond its timeout of "
+                f"{operation.timeout_s * 1000:.0f} ms: the client did not give up on time"
+            )
+            found.append(Finding(Answer.UNKNOWN, why))
+    return found
+
+
+def _evidence(case: Case, window: FaultWindow) -> list[Json]:
+    """Before, during and after, per operation."""
+    clear_s = window.until_s if window.clear_s is None else window.clear_s
+    begin_s = window.requested_s or 0.0
+    before = case.baselines[-1:]
+    rows: list[Json] = []
+    for operation in case.record.experiment.load.operations:
+        number = case.traffic.index(operation.name)
+
+        def figures(start_s: float, end_s: float, number: int = number) -> dict[str, Json]:
+            found: Stats = stats(of_operation(case.traffic.between(start_s, end_s), number), end_s - start_s)
+            return found.json()
+
+        rows.append(
+            {
+                "fault": window.name,
+                "operation": operation.name,
+                "critical": operation.critical,
+                "before": figures(before[0].start_s, before[0].end_s) if before else None,
+                "during": figures(begin_s, clear_s),
+                "after": figures(clear_s, window.until_s),
+            }
+        )
+    return rows
+
+
+def check_baseline(case: Case) -> Part:
+    """Before the method: no answer is wrong or degraded, and critical operations are ok."""
+    findings: list[Finding] = [_wrong(case)]
+    pieces: Sequence[Samples] = [case.during(phase) for phase in case.baselines]
+    if not pieces:
+        return Part(NAME, Answer.UNKNOWN, "there is no baseline yet")
+    degraded = sum(int(np.count_nonzero(piece.degraded)) for piece in pieces)
+    if degraded:
+        findings.append(Finding(Answer.FAIL, f"{degraded:,} answers of the baseline said that they were degraded"))
+    findings += [_limit(case, piece, operation, "in the baseline") for piece in pieces for operation in _critical(case)]
+    worst = max(findings, key=lambda one: one.answer.severity)
+    if worst.answer is Answer.PASS:
+        return Part(NAME, Answer.PASS, "no answer of the baseline was wrong or degraded, critical operations were ok")
+    return Part(NAME, worst.answer, worst.because, tuple(one.because for one in findings))

@@ -1,0 +1,188 @@
+"""Objectives: thresholds on what clients saw, in a phase or in every sliding window of it.
+
+Latency aggregates are over everything that was sent (see `judge.quantiles`). Where nothing at all was answered ok there
+is no latency to speak of, however soon the refusals came: the answer is unknown, never pass.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from resilience.columns import Samples
+from resilience.judge.case import Case
+from resilience.judge.quantiles import DROPPED, MS, OK, nearest_rank, of_operation
+from resilience.model import Answer, Comparison, Json, Objective, Part, Phase
+
+STEP_S = 1.0
+"""Sliding windows begin this far apart."""
+
+_COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
+    Comparison.LT: lambda value, limit: value < limit,
+    Comparison.LE: lambda value, limit: value <= limit,
+    Comparison.GT: lambda value, limit: value > limit,
+    Comparison.GE: lambda value, limit: value >= limit,
+    Comparison.EQ: lambda value, limit: value == limit,
+    Comparison.NE: lambda value, limit: value != limit,
+}
+
+_ALWAYS_MEASURABLE = {"count", "rps"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One objective in one phase.
+
+    Attributes:
+        phase: label of the phase: `fault(redis-down)`.
+        value: in the objective's own unit; of the worst window if it has windows; None without samples.
+        count: samples that it rests on.
+    """
+
+    objective: Objective
+    phase: str
+    value: float | None
+    answer: Answer
+    count: int
+    because: str
+
+    def json(self) -> dict[str, Json]:
+        """As in `verdict.json`."""
+        return {
+            "phase": self.phase,
+            "operation": self.objective.operation,
+            "expression": self.objective.expression,
+            "value": self.value,
+            "answer": self.answer.value,
+            "count": self.count,
+            "because": self.because,
+        }
+
+
+def measure(objective: Objective, samples: Samples, seconds: float) -> float | None:
+    """The value of an objective's aggregate over samples that arrived within `seconds`; None if there is none.
+
+    Raises:
+        ValueError: the aggregate is not known.
+    """
+    offered = len(samples)
+    ok = int(np.count_nonzero(samples.outcome == OK))
+    match objective.aggregate:
+        case "count":
+            return float(offered)
+        case "rps":
+            return ok / seconds if seconds > 0 else None
+        case "rate":
+            return (offered - ok) / offered if offered else None
+        case "degraded":
+            return float(np.count_nonzero(samples.degraded & (samples.outcome == OK))) / ok if ok else None
+        case _:
+            return _latency(objective, samples) if ok else None
+
+
+def _latency(objective: Objective, samples: Samples) -> float:
+    sent = samples.outcome != DROPPED
+    times = np.sort(samples.end_ns[sent] - samples.arrival_ns[sent])
+    quantiles = {"min": 0.0, "med": 0.5, "max": 1.0, "p": (objective.quantile or 0.0) / 100}
+    if objective.aggregate == "avg":
+        return float(np.mean(times)) / MS
+    if objective.aggregate not in quantiles:
+        raise ValueError(
+            f"{objective.expression}: the aggregate is {objective.aggregate!r}, "
+            f"expected one of avg, count, degraded, max, med, min, p, rate, rps"
+        )
+    return nearest_rank(times, quantiles[objective.aggregate]) / MS
+
+
+def holds(objective: Objective, value: float) -> bool:
+    """Whether a value meets the threshold."""
+    return _COMPARE[objective.comparison](value, objective.limit)
+
+
+def _badness(objective: Objective, value: float) -> float:
+    """Larger is worse, for choosing the worst window."""
+    match objective.comparison:
+        case Comparison.LT | Comparison.LE:
+            return value
+        case Comparison.GT | Comparison.GE:
+            return -value
+        case Comparison.EQ:
+            return abs(value - objective.limit)
+        case _:
+            return -abs(value - objective.limit)
+
+
+def _windows(phase: Phase, window_s: float) -> Iterator[tuple[float, float]]:
+    """Every window of the length that lies within the phase, at steps of a second; and one that ends with the phase."""
+    last_s = phase.end_s - window_s
+    for step in range(math.floor((last_s - phase.start_s) / STEP_S) + 1):
+        yield phase.start_s + step * STEP_S, phase.start_s + step * STEP_S + window_s
+    yield last_s, phase.end_s
+
+
+def judge_objective(case: Case, objective: Objective) -> tuple[Judged, ...]:
+    """Judge an objective in each phase that it speaks of; unknown if there was none."""
+    found = case.named(objective.phase, objective.fault)
+    if not found:
+        label = f"{objective.phase.value}({objective.fault})" if objective.fault else objective.phase.value
+        return (_unknown(objective, label, 0, f"there was no phase {label}"),)
+    return tuple(_in_phase(case, objective, phase) for phase in found)
+
+
+def _unknown(objective: Objective, phase: str, count: int, why: str) -> Judged:
+    because = f"{objective.operation}: {objective.expression} cannot be told: {why}"
+    return Judged(objective, phase, None, Answer.UNKNOWN, count, because)
+
+
+def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
+    chosen: Callable[[Samples], Samples] = lambda samples: samples  # noqa: E731 - the identity
+    if objective.operation != "all":
+        index = case.traffic.index(objective.operation)
+        if index < 0:
+            return _unknown(objective, phase.label, 0, f"no operation {objective.operation!r} was ever offered")
+        chosen = lambda samples: of_operation(samples, index)  # noqa: E731 - a selection, said in place
+    count = len(chosen(case.during(phase)))
+    if count == 0 and objective.aggregate not in _ALWAYS_MEASURABLE:
+        return _unknown(objective, phase.label, 0, f"no samples in {phase.label}")
+    length_s = phase.end_s - phase.start_s
+    spans = [(phase.start_s, phase.end_s)]
+    if objective.window_s is not None:
+        if length_s < objective.window_s:
+            why = f"{phase.label} lasted {length_s:.1f} s, less than the window of {objective.window_s:g} s"
+            return _unknown(objective, phase.label, count, why)
+        spans = list(_windows(phase, objective.window_s))
+    values: list[float | None] = [
+        measure(objective, chosen(case.traffic.between(start_s, end_s)), end_s - start_s) for start_s, end_s in spans
+    ]
+    return _decide(objective, phase, count, values)
+
+
+def _decide(objective: Objective, phase: Phase, count: int, values: list[float | None]) -> Judged:
+    told = [value for value in values if value is not None]
+    if not told:
+        return _unknown(objective, phase.label, count, f"nothing was answered ok in {phase.label}")
+    worst = max(told, key=lambda value: _badness(objective, value))
+    where = phase.label if objective.window_s is None else f"the worst {objective.window_s:g} s of {phase.label}"
+    said = f"{objective.operation}: {objective.expression} was {worst:.6g} in {where} ({count:,} operations)"
+    if not holds(objective, worst):
+        return Judged(objective, phase.label, worst, Answer.FAIL, count, said)
+    if len(told) < len(values):
+        missing = f"{said}, but {len(values) - len(told)} of {len(values)} windows had nothing to measure"
+        return Judged(objective, phase.label, worst, Answer.UNKNOWN, count, missing)
+    return Judged(objective, phase.label, worst, Answer.PASS, count, said)
+
+
+def check_objectives(case: Case, objectives: tuple[Objective, ...]) -> Part:
+    """Judge objectives; an experiment without any passes, and says so."""
+    judged = [one for objective in objectives for one in judge_objective(case, objective)]
+    data: dict[str, Json] = {"objectives": [one.json() for one in judged]}
+    if not judged:
+        return Part("objectives", Answer.PASS, "no objectives were set", (), data)
+    answer = Answer.worst(one.answer for one in judged)
+    missed = [one for one in judged if one.answer is not Answer.PASS]
+    missed.sort(key=lambda one: -one.answer.severity)
+    if missed:
+        rest = f" (and {len(missed) - 1} more not met)" if len(missed) > 1 else ""
+        return Part("objectives", answer, missed[0].because + rest, tuple(one.because for one in missed), data)
+    return Part("objectives", answer, f"all {len(judged)} objectives were met", (), data)

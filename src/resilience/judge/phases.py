@@ -1,0 +1,108 @@
+"""Phases and fault windows, read from the events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resilience.model import Event, EventKind, Phase, PhaseName
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """What the events say of one fault; an instant is None if it did not come.
+
+    Attributes:
+        name: as in the experiment.
+        kind, on: from the request; empty if there was none.
+        until_s: the next fault's request, or the end of the last phase: how long this fault's cycle was observed.
+        proofs: what was seen, for confirmed and clear.
+        troubles: `step: message` of each problem with it.
+    """
+
+    name: str
+    kind: str = ""
+    on: str = ""
+    requested_s: float | None = None
+    confirmed_s: float | None = None
+    reverting_s: float | None = None
+    clear_s: float | None = None
+    until_s: float = 0.0
+    proofs: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+def end_s(events: Sequence[Event], fallback_s: float = 0.0) -> float:
+    """When the last phase was over: the END event, or the later of the last event and `fallback_s`."""
+    for event in events:
+        if event.kind is EventKind.END:
+            return event.at_s
+    return max([fallback_s, *(event.at_s for event in events)])
+
+
+def phases(events: Sequence[Event], until_s: float) -> tuple[Phase, ...]:
+    """The phases in order. Each ends where the next begins, the last one at `until_s`.
+
+    A recovery phase belongs to the fault phase before it. A phase that begins at or after `until_s` is left out.
+
+    Raises:
+        ValueError: a phase has a name that is none of the five.
+    """
+    begun = [event for event in events if event.kind is EventKind.PHASE and event.at_s < until_s]
+    found: list[Phase] = []
+    fault = ""
+    for event, after in zip(begun, [*begun[1:], None], strict=True):
+        name = PhaseName(event.name)
+        if name is PhaseName.FAULT:
+            fault = str(event.detail.get("fault", ""))
+        belongs = fault if name in {PhaseName.FAULT, PhaseName.RECOVERY} else ""
+        found.append(Phase(name, event.at_s, until_s if after is None else after.at_s, belongs))
+    return tuple(found)
+
+
+def _first(events: Sequence[Event], kind: EventKind) -> Event | None:
+    return next((event for event in events if event.kind is kind), None)
+
+
+def _text(event: Event | None, key: str) -> str:
+    return "" if event is None else str(event.detail.get(key, ""))
+
+
+_OF_A_FAULT = (
+    EventKind.REQUESTED,
+    EventKind.CONFIRMED,
+    EventKind.REVERTING,
+    EventKind.CLEAR,
+    EventKind.FAULT_PROBLEM,
+)
+
+
+def fault_windows(events: Sequence[Event], until_s: float) -> tuple[FaultWindow, ...]:
+    """One window for each fault that any event names, in the order in which they were first named."""
+    names = list(dict.fromkeys(event.name for event in events if event.kind in _OF_A_FAULT))
+    requests = sorted(event.at_s for event in events if event.kind is EventKind.REQUESTED)
+    return tuple(_window(name, events, requests, until_s) for name in names)
+
+
+def _window(name: str, events: Sequence[Event], requests: Sequence[float], until_s: float) -> FaultWindow:
+    own = [event for event in events if event.name == name]
+    requested, confirmed, reverting, clear = (_first(own, kind) for kind in _OF_A_FAULT[:4])
+    begun = 0.0 if requested is None else requested.at_s
+    return FaultWindow(
+        name=name,
+        kind=_text(requested, "kind"),
+        on=_text(requested, "on"),
+        requested_s=_at(requested),
+        confirmed_s=_at(confirmed),
+        reverting_s=_at(reverting),
+        clear_s=_at(clear),
+        until_s=next((at_s for at_s in requests if at_s > begun), until_s),
+        proofs=tuple(proof for proof in (_text(confirmed, "proof"), _text(clear, "proof")) if proof),
+        troubles=tuple(
+            f"{_text(event, 'step') or 'fault'}: {_text(event, 'message')}"
+            for event in own
+            if event.kind is EventKind.FAULT_PROBLEM
+        ),
+    )
+
+
+def _at(event: Event | None) -> float | None:
+    return None if event is None else event.at_s

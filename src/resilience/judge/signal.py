@@ -1,0 +1,181 @@
+"""The signal that recovery is read from: full-service goodput per bin, and the band that baseline traffic stays in.
+
+An operation is *good* if it was ok, not degraded, and answered within the latency band, counted from its intended
+start. The band is the baseline's p95 times the experiment's latency factor, or its floor if that is more. A bin of n
+operations is good enough if at least `L = BinomialQuantile(0.001; n, q0)` of them are good, with q0 Wilson's lower
+bound of the baseline's share of good ones, and if the schedule's arrivals were in fact offered. It has left the band if it is two
+points (of a hundred) below L. Time is the intended start of operations, so it does not depend on how they went.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from resilience.columns import Bool, Int64, Samples
+from resilience.judge.case import Case
+from resilience.judge.quantiles import NS, OK, nearest_rank, response_ns, to_ns
+from resilience.judge.statistics import binomial_quantile, wilson_lower
+from resilience.model import Load
+
+MIN_BASELINE = 500
+"""Fewer operations in the baseline say too little about what is normal."""
+
+PER_BIN = 50
+"""Operations that a bin should hold."""
+
+MIN_BIN_S, MAX_BIN_S = 0.1, 1.0
+LEAVE_POINTS = 0.02
+RARE = 0.001
+SAME_POINTS = 0.02
+"""Halves of the baseline whose shares of good operations differ by more than this are not the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What is normal.
+
+    Attributes:
+        q0: lower bound of the share of good operations.
+        limit_ns: the longest good response time.
+        served: lower bound of the share of operations that were ok and not degraded, however slow.
+        bin_s: width of the bins.
+        rate: operations per second.
+    """
+
+    q0: float
+    limit_ns: int
+    served: float
+    bin_s: float
+    rate: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Bins of equal width from `start_s`: offered, good, whether in the band, and whether clearly out of it."""
+
+    start_s: float
+    width_s: float
+    offered: Int64
+    good: Int64
+    inside: Bool
+    outside: Bool
+
+    def at(self, index: int) -> float:
+        """When a bin begins."""
+        return self.start_s + index * self.width_s
+
+
+def expected(load: Load, start_s: float, end_s: float) -> float:
+    """How many arrivals the profile has between two instants: the integral of its rate, exact for straight stages."""
+
+    def until(at_s: float) -> float:
+        done, begun, rate = 0.0, 0.0, load.rate
+        for stage in load.stages:
+            spent = min(max(at_s - begun, 0.0), stage.duration_s)
+            share = spent / stage.duration_s if stage.duration_s > 0 else 0.0
+            done += spent * (rate + rate + (stage.rate - rate) * share) / 2
+            begun += stage.duration_s
+            rate = stage.rate
+        return done + max(at_s - begun, 0.0) * rate
+
+    return until(end_s) - until(start_s)
+
+
+def too_few(offered: float, due: float) -> bool:
+    """Whether fewer operations were offered than 95 % of what was due, beyond what random arrivals explain (0.1 %)."""
+    return offered < min(0.95 * due, due - 3.1 * math.sqrt(due))
+
+
+def good(samples: Samples, limit_ns: int) -> Bool:
+    """Which operations had full service."""
+    quick: Bool = samples.end_ns - samples.arrival_ns <= limit_ns
+    return served(samples) & quick
+
+
+def served(samples: Samples) -> Bool:
+    """Which operations were ok and not degraded, however slow."""
+    right: Bool = (samples.outcome == OK) & ~samples.degraded
+    return right
+
+
+def find_band(case: Case) -> Band | str:
+    """The band of the baseline, or one sentence that says why it cannot be told."""
+    recovery = case.record.experiment.recovery
+    pieces = [case.during(phase) for phase in case.baselines]
+    seconds = sum(phase.end_s - phase.start_s for phase in case.baselines)
+    count = sum(len(piece) for piece in pieces)
+    if count < MIN_BASELINE:
+        return f"the baseline has {count:,} operations, at least {MIN_BASELINE} are needed to know what is normal"
+    times = np.sort(np.concatenate([response_ns(piece) for piece in pieces]))
+    if len(times) == 0:
+        return f"none of the {count:,} operations of the baseline was sent"
+
+    def limit(p95_ns: int) -> int:
+        return max(round(p95_ns * recovery.latency_factor), to_ns(recovery.latency_floor_s))
+
+    p95_ns = nearest_rank(times, 0.95)
+    limit_ns = limit(p95_ns)
+    halves = _halves(case, limit_ns)
+    if abs(halves[0][0] - halves[1][0]) > SAME_POINTS:
+        return (
+            "the halves of the baseline are not alike: "
+            f"{halves[0][0]:.1%} and {halves[1][0]:.1%} of their operations had full service"
+        )
+    slow, quick = max(half[1] for half in halves), min(half[1] for half in halves)
+    if slow > limit(quick):
+        return (
+            "the halves of the baseline are not alike: "
+            f"p95 {quick / NS * 1000:.0f} ms in one, {slow / NS * 1000:.0f} ms in the other"
+        )
+    well = sum(int(np.count_nonzero(good(piece, limit_ns))) for piece in pieces)
+    right = sum(int(np.count_nonzero(served(piece))) for piece in pieces)
+    if well < count / 2:
+        return f"only {well / count:.1%} of the baseline's {count:,} operations had full service"
+    rate = count / seconds
+    return Band(
+        q0=wilson_lower(well, count),
+        limit_ns=limit_ns,
+        served=wilson_lower(right, count),
+        bin_s=min(max(math.ceil(PER_BIN / rate * 20) / 20, MIN_BIN_S), MAX_BIN_S),
+        rate=rate,
+        p95_s=p95_ns / NS,
+    )
+
+
+def _halves(case: Case, limit_ns: int) -> list[tuple[float, int]]:
+    """Share of good operations and p95 of the first and the second half of the (last) baseline phase."""
+    phase = case.baselines[-1]
+    middle_s = (phase.start_s + phase.end_s) / 2
+    halves = []
+    for piece in (case.traffic.between(phase.start_s, middle_s), case.traffic.between(middle_s, phase.end_s)):
+        times = response_ns(piece)
+        share = float(np.mean(good(piece, limit_ns))) if len(piece) else 0.0
+        halves.append((share, nearest_rank(times, 0.95) if len(times) else 0))
+    return halves
+
+
+def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
+    """The whole bins between two instants."""
+    count = max(math.floor((end_s - start_s) / band.bin_s + 1e-9), 0)
+    edges = np.asarray([to_ns(start_s + i * band.bin_s) for i in range(count + 1)], dtype=np.int64)
+    samples = case.traffic.between(start_s, start_s + count * band.bin_s)
+    well = np.concatenate(([0], np.cumsum(good(samples, band.limit_ns))))
+    marks = np.searchsorted(samples.arrival_ns, edges)
+    offered = np.diff(marks).astype(np.int64)
+    goods = np.diff(well[marks]).astype(np.int64)
+    floors = {int(n): binomial_quantile(RARE, int(n), band.q0) for n in np.unique(offered)}
+    least: npt.NDArray[np.int64] = np.asarray([floors[int(n)] for n in offered], dtype=np.int64)
+    load = case.record.experiment.load
+    starved = np.asarray(
+        [
+            too_few(int(n), expected(load, start_s + i * band.bin_s, start_s + (i + 1) * band.bin_s))
+            for i, n in enumerate(offered)
+        ],
+        dtype=np.bool_,
+    )
+    inside = (goods >= least) & (offered > 0) & ~starved
+    outside = (goods < least - LEAVE_POINTS * offered) | (offered == 0) | starved
+    return Bins(start_s, band.bin_s, offered, goods, inside, outside)

@@ -1,0 +1,128 @@
+"""Validity: whether the run itself is fit to be judged. Nothing here can fail the target, only make it unknown."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from resilience.columns import Samples
+from resilience.judge.case import Case
+from resilience.judge.quantiles import DROPPED, NS, OK, nearest_rank
+from resilience.judge.signal import expected, too_few
+from resilience.model import OUTCOMES, Answer, EventKind, Json, Part, PhaseName
+
+LAG_LIMIT_S = 0.1
+"""p99 of (start - arrival) in the baseline; beyond it the generator is what is slow: a tenth of a second is more than
+the pauses of a busy small machine, and less than anything that an objective on a service would tolerate unseen."""
+
+NAME = "validity"
+
+
+def check_validity(case: Case) -> Part:
+    """Judge the record, the generator and its traffic."""
+    problems = [*_record(case), *_traffic(case)]
+    if case.finished:
+        problems += [*_account(case), *_phases(case)]
+    if problems:
+        rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return Part(NAME, Answer.UNKNOWN, problems[0] + rest, tuple(problems))
+    lag_s = _baseline_lag_s(case) or 0.0
+    because = f"{len(case.traffic.samples):,} operations all accounted for, started {lag_s * 1000:.1f} ms late at p99"
+    return Part(NAME, Answer.PASS, because)
+
+
+def _record(case: Case) -> Iterable[str]:
+    """What the record says is wrong with itself or with the run."""
+    yield from case.record.problems
+    kinds = {event.kind for event in case.record.events}
+    if case.finished:
+        for kind, what in ((EventKind.END, "the end of the last phase"), (EventKind.FOOTER, "its footer")):
+            if kind not in kinds:
+                yield f"the record was cut short: {what} is missing"
+    for event in case.record.events:
+        if event.kind is EventKind.PROBLEM:
+            yield f"{event.name or 'the run'}: {event.detail.get('message', 'a problem without words')}"
+        elif event.kind is EventKind.INTERRUPTED:
+            yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
+
+
+def _outcomes(samples: Samples) -> dict[str, int]:
+    counts = np.bincount(samples.outcome, minlength=len(OUTCOMES))
+    return {outcome.value: int(count) for outcome, count in zip(OUTCOMES, counts, strict=False)}
+
+
+def _account(case: Case) -> Iterable[str]:
+    """Check offered = ok + failed + unknown + dropped, by the generator's own count and by the record's."""
+    events = [event for event in case.record.events if event.kind is EventKind.LOAD]
+    if len(events) != 1:
+        yield f"there are {len(events)} accounts of the load generator, one was expected"
+        return
+    account, seen = events[0].detail, _outcomes(case.traffic.samples)
+    yield from _identity("the generator's account", account, seen)
+    parts = account.get("per_operation")
+    for name, part in (parts if isinstance(parts, Mapping) else {}).items():
+        index = case.traffic.index(name)
+        own = case.traffic.samples.where(case.traffic.samples.operation == index)
+        yield from _identity(
+            f"the generator's account of {name}", part if isinstance(part, Mapping) else {}, _outcomes(own)
+        )
+
+
+def _identity(whose: str, account: Mapping[str, Json], seen: Mapping[str, int]) -> Iterable[str]:
+    told = {name: account.get(name) for name in ("offered", *seen)}
+    numbers = {name: count for name, count in told.items() if isinstance(count, int)}
+    if len(numbers) < len(told):
+        yield f"{whose} is incomplete: {dict(told)}"
+        return
+    total = sum(numbers[name] for name in seen)
+    if numbers["offered"] != total:
+        yield f"{whose} does not close: offered {numbers['offered']:,}, ok + failed + unknown + dropped = {total:,}"
+    for name, count in seen.items():
+        if numbers[name] != count:
+            yield f"{whose} has {numbers[name]:,} {name}, the record has {count:,}"
+
+
+def _baseline_lag_s(case: Case) -> float | None:
+    lags = [
+        samples.start_ns[samples.outcome != DROPPED] - samples.arrival_ns[samples.outcome != DROPPED]
+        for samples in map(case.during, case.baselines)
+    ]
+    together = np.sort(np.concatenate(lags)) if lags else np.zeros(0, dtype=np.int64)
+    return nearest_rank(together, 0.99) / NS if len(together) else None
+
+
+def _traffic(case: Case) -> Iterable[str]:
+    """Whether the load was what it was meant to be."""
+    samples = case.traffic.samples
+    if len(samples) == 0:
+        yield "there was no traffic at all"
+        return
+    if not case.baselines:
+        yield "there was no baseline"
+    lag_s = _baseline_lag_s(case)
+    if lag_s is not None and lag_s > LAG_LIMIT_S:
+        yield (
+            f"the generator, not the target: in the baseline operations started {lag_s * 1000:.0f} ms late at p99, "
+            f"at most {LAG_LIMIT_S * 1000:.0f} ms can be judged"
+        )
+    if bool((samples.start_ns < samples.arrival_ns).any() or (samples.end_ns < samples.start_ns).any()):
+        yield "operations ended before they started, or started before they were due: a clock went back"
+    for operation in case.record.experiment.load.operations:
+        index = case.traffic.index(operation.name)
+        if not bool(((samples.operation == index) & (samples.outcome == OK)).any()):
+            yield f"{operation.name} was never ok, so nothing is known about it"
+    for phase in case.phases:
+        if phase.name is PhaseName.WARM_UP:
+            continue
+        offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
+        if too_few(offered, due):
+            yield f"{phase.label} had {offered:,} operations where the load's profile has {due:,.0f}"
+
+
+def _phases(case: Case) -> Iterable[str]:
+    """Whether every planned phase took place."""
+    there = {(phase.name, phase.fault) for phase in case.phases}
+    for planned in case.record.plan.phases:
+        wanted = (planned.name, planned.fault)
+        if not any(name is wanted[0] and (not wanted[1] or fault == wanted[1]) for name, fault in there):
+            label = f"{planned.name.value}({planned.fault})" if planned.fault else planned.name.value
+            yield f"the planned phase {label} did not take place"

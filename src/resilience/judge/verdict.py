@@ -1,0 +1,145 @@
+"""The verdict: every checker asked, the worst answer taken, one sentence that says why, and the document of it all."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from resilience.columns import Record
+from resilience.judge import degradation, recovery, writes
+from resilience.judge.case import Case, prepare
+from resilience.judge.faults import check_faults
+from resilience.judge.objectives import check_objectives
+from resilience.judge.quantiles import of_operation, stats
+from resilience.judge.validity import check_validity
+from resilience.model import Answer, Json, Part, Phase, PhaseName, Verdict
+
+JOINED = 3
+"""At most so many parts speak in `because`."""
+
+CHECKERS: Mapping[str, Callable[[Case], Part]] = {
+    "validity": check_validity,
+    "faults": check_faults,
+    "recovery": recovery.check_recovery,
+    "degradation": degradation.check_degradation,
+    "writes": writes.check_writes,
+    "objectives": lambda case: check_objectives(case, case.record.experiment.objectives),
+}
+
+BASELINE_CHECKERS: Mapping[str, Callable[[Case], Part]] = {
+    "validity": check_validity,
+    "objectives": lambda case: check_objectives(
+        case,
+        tuple(one for one in case.record.experiment.objectives if one.phase is PhaseName.BASELINE),
+    ),
+    "degradation": degradation.check_baseline,
+    "recovery": recovery.check_baseline,
+    "writes": writes.check_baseline,
+}
+
+_EMPTY: Mapping[str, Json] = {
+    "faults": [],
+    "recovery": {"mttr_s": None, "mttr_low_s": None, "mttr_high_s": None, "limit_s": None, "cycles": []},
+    "writes": None,
+    "objectives": [],
+}
+
+
+def guarded(name: str, checker: Callable[[Case], Part], case: Case) -> Part:
+    """A checker's part; unknown, never pass, if the checker itself broke."""
+    try:
+        part = checker(case)
+    except Exception as error:  # noqa: BLE001 - whatever broke, the answer is unknown and the error is shown
+        return Part(name, Answer.UNKNOWN, f"the checker of {name} broke: {type(error).__name__}: {error}")
+    return part
+
+
+def judge(record: Record) -> Verdict:
+    """Judge the record of a finished run. Never raises for what is in the record: it says unknown."""
+    try:
+        case = prepare(record)
+    except Exception as error:  # noqa: BLE001 - as in `guarded`
+        part = Part("validity", Answer.UNKNOWN, f"the record cannot be judged: {type(error).__name__}: {error}")
+        return _verdict(record, (part,), {})
+    parts = tuple(guarded(name, checker, case) for name, checker in CHECKERS.items())
+    try:
+        figures = {"duration_s": case.end_s, "phases": [_phase(case, phase) for phase in case.phases]}
+    except Exception as error:  # noqa: BLE001 - as in `guarded`
+        why = f"the figures of the phases cannot be told: {type(error).__name__}: {error}"
+        return _verdict(record, (*parts, Part("phases", Answer.UNKNOWN, why)), {"duration_s": case.end_s})
+    return _verdict(record, parts, figures)
+
+
+def judge_baseline(record: Record) -> tuple[Part, ...]:
+    """Judge the baseline of a run in progress: whether the method may begin at all."""
+    try:
+        case = prepare(record, finished=False)
+    except Exception as error:  # noqa: BLE001 - as in `guarded`
+        why = f"the record cannot be judged: {type(error).__name__}: {error}"
+        return tuple(Part(name, Answer.UNKNOWN, why) for name in BASELINE_CHECKERS)
+    return tuple(guarded(name, checker, case) for name, checker in BASELINE_CHECKERS.items())
+
+
+def because(parts: Sequence[Part]) -> str:
+    """One sentence: the worst parts' own (at most three), or for a pass the key figures of all."""
+    answer = Answer.worst(part.answer for part in parts)
+    if answer is Answer.PASS:
+        told = [part.because for part in parts if part.name not in {"validity", "degradation"}]
+        return "; ".join(told)
+    worst = [f"{part.name}: {part.because}" for part in parts if part.answer is answer]
+    more = f"; and {len(worst) - JOINED} more" if len(worst) > JOINED else ""
+    return "; ".join(worst[:JOINED]) + more
+
+
+def _verdict(record: Record, parts: tuple[Part, ...], figures: Mapping[str, object]) -> Verdict:
+    answer, why = Answer.worst(part.answer for part in parts), because(parts)
+    experiment = record.experiment
+    document: dict[str, object] = {
+        "answer": answer.value,
+        "because": why,
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "target": experiment.target,
+        "stack": record.stack,
+        "seed": record.plan.seed,
+        "run": record.plan.run,
+        "digest": experiment.digest,
+        "duration_s": None,
+        "phases": [],
+        **_EMPTY,
+        **figures,
+    }
+    for part in parts:
+        document |= part.data
+    document["parts"] = [
+        {"name": part.name, "answer": part.answer.value, "because": part.because, "evidence": list(part.evidence)}
+        for part in parts
+    ]
+    return Verdict(answer, why, parts, {name: plain(value) for name, value in document.items()})
+
+
+def plain(value: object) -> Json:
+    """A value as JSON: lists for tuples, null for what is no number (NaN, infinity)."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [plain(one) for one in value]
+        case _:
+            raise TypeError(f"{value!r} of {type(value).__name__} is no JSON")
+
+
+def _phase(case: Case, phase: Phase) -> dict[str, Json]:
+    samples, seconds = case.during(phase), phase.end_s - phase.start_s
+    operations: dict[str, Json] = {"all": stats(samples, seconds).json()}
+    for index, name in enumerate(case.traffic.samples.operations):
+        operations[name] = stats(of_operation(samples, index), seconds).json()
+    return {
+        "name": phase.name.value,
+        "fault": phase.fault,
+        "start_s": phase.start_s,
+        "end_s": phase.end_s,
+        "operations": operations,
+    }
