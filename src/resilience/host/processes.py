@@ -19,6 +19,8 @@ from resilience.errors import EnvironmentNotReady
 from resilience.model import Identity, Launch
 
 TAG = "RESILIENCE_TAG"
+PART = "RESILIENCE_PART"
+"""Beside the tag: which part of the stack the program is."""
 
 
 @cache
@@ -30,7 +32,7 @@ def boot_id() -> str:
 def _stat_fields(pid: int) -> list[str] | None:
     """Fields of /proc/PID/stat from the third (state) on, or None if there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")  # a program's name may be any bytes
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text.rpartition(")")[2].split()
@@ -110,18 +112,48 @@ def end(identities: Sequence[Identity], *, gently: int = signal.SIGTERM, patienc
 
 def tagged(tag: str) -> tuple[Identity, ...]:
     """All processes that carry the tag in their environment, the youngest first."""
-    needle = f"{TAG}={tag}".encode()
+    return _carrying(f"{TAG}={tag}".encode())
+
+
+def running(launch: Launch) -> Identity | None:
+    """The process that `start(launch)` started, if it still runs: the oldest with its tag and name."""
+    found = _carrying(f"{TAG}={launch.tag}".encode(), f"{PART}={launch.name}".encode())
+    return found[-1] if found else None
+
+
+def _carrying(*words: bytes) -> tuple[Identity, ...]:
+    """All processes with these words in their environment, except this one, the youngest first."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for pid in _pids():
         try:
-            words = (entry / "environ").read_bytes().split(b"\0")
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
             continue  # gone, or another user's
-        if needle in words and (identity := identify(int(entry.name))) is not None and identity.pid != os.getpid():
+        if all(word in environment for word in words) and pid != os.getpid() and (identity := identify(pid)):
             found.append(identity)
-    return tuple(sorted(found, key=lambda identity: -identity.start_ticks))
+    return tuple(sorted(found, key=lambda identity: (-identity.start_ticks, -identity.pid)))
+
+
+def descendants(root: Identity) -> tuple[Identity, ...]:
+    """The children of a process, their children and so on, parents first; none if it is gone."""
+    if not alive(root):
+        return ()
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        fields = _stat_fields(pid)
+        if fields is not None:
+            children.setdefault(int(fields[1]), []).append(pid)
+    found: list[Identity] = []
+    parents = [root.pid]
+    while parents:
+        below = [child for parent in parents for child in children.get(parent, ())]
+        found += [identity for child in below if (identity := identify(child)) is not None]
+        parents = below
+    return tuple(found)
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def start(launch: Launch) -> Identity:
@@ -130,7 +162,7 @@ def start(launch: Launch) -> Identity:
     Raises:
         EnvironmentNotReady: it cannot be started, or was gone at once.
     """
-    environment = {**launch.environment, TAG: launch.tag}
+    environment = {**launch.environment, PART: launch.name, TAG: launch.tag}
     user = launch.user or None
     try:
         with Path(launch.log).open("ab") as log:

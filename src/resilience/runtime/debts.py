@@ -139,8 +139,11 @@ class DebtBook:
         self._add({"state": "failed", "id": debt_id, "message": message})
 
     def read(self) -> Page:
-        """The book as it is on disk now."""
-        return read_book(self.path)
+        """The book as it is on disk now; an empty one if it has been closed and removed."""
+        try:
+            return read_book(self.path)
+        except FileNotFoundError:
+            return Page(path=self.path, run=self.path.stem, owner=None, debts=(), settled={}, failures={}, problems=())
 
     def owed(self) -> tuple[Debt, ...]:
         """What is still owed, in the order in which it was taken on."""
@@ -174,6 +177,9 @@ class DebtBook:
         if self._handle is None:
             msg = f"the debt book {self.path} is closed"
             raise ValueError(msg)
+        if os.fstat(self._handle).st_nlink == 0:
+            msg = f"the debt book {self.path} has been removed: nothing can be written down, so nothing may be done"
+            raise FileNotFoundError(msg)
         line = f'\n{{"crc": "{_crc(entry)}", "entry": {_canonical(entry)}}}\n'.encode()
         written = os.write(self._handle, line)
         if written != len(line):

@@ -9,7 +9,7 @@ it short.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -37,11 +37,20 @@ class Limits:
     grace_s: float = 5.0
 
 
-class Lease:
-    """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`.
+def lease(  # noqa: PLR0913 - what is held, and the four things that every lease of a run shares
+    fault: Fault,
+    spec: FaultSpec,
+    *,
+    book: DebtBook,
+    sink: EventSink,
+    clock: Clock,
+    limits: Limits = Limits(),
+) -> AbstractContextManager[Undo]:
+    """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`. Leases nest.
 
     Args:
-        fault: what is held.
+        fault: what is held. Two attributes are read if it has them: `proof` (what its last look saw, for the events)
+            and `clear_s` (seconds until it may be expected to be gone, if more than the limit).
         spec: its name, place, settings and planned duration, for the events and for the end of the lease. The block
             itself decides how long it is held.
         book: where the debt is written.
@@ -55,18 +64,15 @@ class Lease:
         DebtsOutstanding: it is not known to be gone (or an earlier one is not). The debt stays open. If the block
             itself raised something other than a FaultError, that goes on instead, with a note: ask the book at the end.
     """
+    return _Lease(fault, spec, book, sink, clock, limits)
 
-    def __init__(  # noqa: PLR0913 - what is held, and the four things that every lease of a run shares
-        self,
-        fault: Fault,
-        spec: FaultSpec,
-        *,
-        book: DebtBook,
-        sink: EventSink,
-        clock: Clock,
-        limits: Limits = Limits(),
+
+class _Lease:
+    """The context manager of `lease`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - as above
+        self, fault: Fault, spec: FaultSpec, book: DebtBook, sink: EventSink, clock: Clock, limits: Limits
     ) -> None:
-        """Nothing happens yet."""
         self._fault, self._spec, self._book, self._sink = fault, spec, book, sink
         self._clock, self._limits = clock, limits
         self._debt = book.new_id(spec.name)

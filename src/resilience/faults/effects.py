@@ -1,0 +1,102 @@
+"""How a part of the stack is asked whether it is there: one small exchange per protocol, over a fresh connection.
+
+Faults are confirmed by their effect, and not by what a control API says of itself. So each question is the least that
+makes a server answer: `PING` for Redis, an SSLRequest for PostgreSQL, a GET for the service. Other parts are only
+connected to.
+"""
+
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from resilience.model import Place
+
+Address = tuple[str, int]
+
+PATIENCE_S = 1.0
+"""A healthy part answers within this, also on a busy machine."""
+
+
+class Seen(StrEnum):
+    """How an exchange ended."""
+
+    ANSWERED = "answered"
+    SILENT = "silent"  # connected, or not even that, and nothing came within the bound
+    CLOSED = "closed"  # connected, then closed or reset before an answer
+    REFUSED = "refused"
+    CONNECTED = "connected"  # nothing is known to ask
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One exchange.
+
+    Attributes:
+        took_s: from the beginning of the connect to the first byte, or to the end that it had.
+        said: the first bytes of the answer.
+    """
+
+    seen: Seen
+    took_s: float
+    said: bytes = b""
+
+    def __str__(self) -> str:
+        """`answered in 0.4 ms`."""
+        return f"{self.seen.value} {'in' if self.seen is Seen.ANSWERED else 'after'} {self.took_s * 1e3:.1f} ms"
+
+
+def question(place: Place) -> bytes:
+    """What to say to a part so that it answers; empty if that is not known."""
+    if place.name == "redis":
+        return b"PING\r\n"
+    if place.name == "postgres" or place.dsn:
+        return struct.pack("!II", 8, 80877103)  # SSLRequest: answered with one byte, before any login
+    if place.url or place.ready:
+        return f"GET {place.ready or '/'} HTTP/1.0\r\nHost: {place.host}\r\nConnection: close\r\n\r\n".encode()
+    return b""
+
+
+def ask(address: Address, words: bytes, bound_s: float = PATIENCE_S) -> Look:
+    """Connect, say the words, wait for the first bytes of an answer.
+
+    Args:
+        address: host and port.
+        words: from `question`; empty only connects.
+        bound_s: for all of it.
+    """
+    began = time.monotonic()
+
+    def look(seen: Seen, said: bytes = b"") -> Look:
+        return Look(seen, time.monotonic() - began, said)
+
+    try:
+        connection = socket.create_connection(address, timeout=bound_s)
+    except TimeoutError:
+        return look(Seen.SILENT)
+    except OSError:
+        return look(Seen.REFUSED)
+    with connection:
+        if connection.getsockname() == connection.getpeername():
+            return look(Seen.REFUSED)  # a closed port among the ephemeral ones: the kernel connected us to ourselves
+        if not words:
+            return look(Seen.CONNECTED)
+        try:
+            connection.sendall(words)
+            connection.settimeout(max(0.001, bound_s - (time.monotonic() - began)))
+            said = connection.recv(64)
+        except TimeoutError:
+            return look(Seen.SILENT)
+        except OSError:
+            return look(Seen.CLOSED)
+    return look(Seen.ANSWERED, said) if said else look(Seen.CLOSED)
+
+
+def well(look: Look, words: bytes) -> bool:
+    """Whether the part answered, over HTTP with status 200; where nothing is known to ask, connecting must do."""
+    if not words:
+        return look.seen is Seen.CONNECTED
+    if words.startswith(b"GET "):
+        return look.seen is Seen.ANSWERED and look.said.split(b" ")[1:2] == [b"200"]
+    return look.seen is Seen.ANSWERED
