@@ -1,0 +1,239 @@
+"""The truth about writes, read from a real PostgreSQL."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from resilience.entry import body_of, format_id
+from resilience.errors import RecordError
+from resilience.observe.truth import MAX_READS, PostgresTruth, read_settled
+
+pytestmark = pytest.mark.stack
+
+RUN = "0badcafe"
+QUERY = "SELECT id, body, position FROM orders WHERE id LIKE %(prefix)s || '%%' ORDER BY position"
+
+
+@pytest.fixture
+def orders(postgres):
+    """An empty table like that of the reference target, without its unique key: duplicates must be possible."""
+    with postgres.connect() as connection:
+        connection.execute("DROP TABLE IF EXISTS orders")
+        connection.execute("CREATE TABLE orders (id text, body text, position bigserial)")
+        yield connection
+
+
+def insert(connection, entry_id, body=None):
+    text = body_of(entry_id) if body is None else body
+    connection.execute("INSERT INTO orders (id, body) VALUES (%s, %s)", (entry_id, text))
+
+
+def reader(postgres, query=QUERY, **more):
+    return PostgresTruth(postgres.dsn, postgres.passfile, query, **more)
+
+
+def settled(postgres, query=QUERY, **more):
+    return read_settled(reader(postgres, query, **more), RUN, 0.01, lambda: 7)
+
+
+def test_every_row_is_told_apart(postgres, orders):
+    """Intact, corrupted, misattributed, duplicated, foreign: each is seen as such, by position (Requirement J4)."""
+    first, second, third = (format_id(RUN, 1, 0, seq) for seq in range(3))
+    insert(orders, second)
+    insert(orders, first)
+    insert(orders, second)
+    insert(orders, third, body_of(first))
+    insert(orders, format_id(RUN, 2, 5, 9), body_of(format_id(RUN, 2, 5, 9))[:-1])
+    insert(orders, f"{RUN}-something-else", "x")
+    insert(orders, format_id("ffffffff", 1, 0, 0))
+    truth = settled(postgres)
+    assert truth.writer.tolist() == [1, 1, 1, 1, 2, -1]
+    assert truth.epoch.tolist() == [0, 0, 0, 0, 5, -1]
+    assert truth.seq.tolist() == [1, 0, 1, 2, 9, -1]
+    assert truth.intact.tolist() == [True, True, True, False, False, False]
+    assert truth.position.tolist() == sorted(truth.position.tolist())
+    assert truth.foreign == (f"{RUN}-something-else",)
+    assert truth.read_ns == 7
+
+
+def test_body_null_is_not_intact(postgres, orders):
+    """A row that lost its body is a row with a wrong body, not an error and not a good row (Requirement J4)."""
+    orders.execute("INSERT INTO orders (id) VALUES (%s)", (format_id(RUN, 0, 0, 0),))
+    assert settled(postgres).intact.tolist() == [False]
+
+
+@pytest.mark.usefixtures("orders")
+def test_empty_store_is_an_answer(postgres):
+    """No rows is a truth of no rows: everything acknowledged was lost."""
+    assert len(settled(postgres)) == 0
+
+
+def test_many_rows_come_in_batches(postgres, orders):
+    """More rows than one batch of the cursor come whole, each once."""
+    orders.execute(
+        "INSERT INTO orders (id, body) SELECT %s || lpad(n::text, 6, '0'), '' FROM generate_series(0, 4999) n",
+        (f"{RUN}-000-000-",),
+    )
+    assert settled(postgres).seq.tolist() == list(range(5000))
+
+
+@pytest.mark.usefixtures("orders")
+def test_facts_say_what_the_store_promises(postgres):
+    """The verdict names what durability it covers: the settings are read from the server (this one has fsync off)."""
+    facts = settled(postgres).facts
+    assert facts["fsync"] == "off"
+    assert facts["synchronous_commit"] == "on"
+    assert facts["full_page_writes"] == "on"
+    assert facts["in_recovery"] == "false"
+    assert int(facts["system_identifier"]) > 0
+    assert facts["version"]
+    assert facts["started"]
+
+
+def test_facts_need_no_superuser(postgres, orders):
+    """A role that may only read the table can tell the truth."""
+    orders.execute("CREATE ROLE reader_only LOGIN PASSWORD 'reader-password'")
+    try:
+        orders.execute("GRANT SELECT ON orders TO reader_only")
+        dsn = postgres.dsn.replace("user=tester", "user=reader_only password=reader-password")
+        truth = read_settled(PostgresTruth(dsn, "", QUERY), RUN, 0.0, lambda: 0)
+        assert truth.facts["system_identifier"]
+    finally:
+        orders.execute("DROP OWNED BY reader_only")
+        orders.execute("DROP ROLE reader_only")
+
+
+def test_late_rows_are_waited_for(postgres, orders):
+    """A row that arrives between two reads is in the truth: one read alone would have called it lost."""
+    late = format_id(RUN, 0, 0, 0)
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            insert(orders, late)
+
+    truth = read_settled(reader(postgres), RUN, 0.25, lambda: 0, sleep=sleep)
+    assert truth.seq.tolist() == [0]
+    assert waits == [0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders SET body = body || 'x'",
+        "UPDATE orders SET position = position + 100",
+        "INSERT INTO orders (id, body) SELECT id, body FROM orders LIMIT 1",
+        "DELETE FROM orders WHERE position = (SELECT max(position) FROM orders)",
+    ],
+)
+def test_store_that_changes_is_no_truth(postgres, orders, change):
+    """Bodies, positions, duplicates, deletions: while any of it changes there is no truth, and it says so."""
+    for seq in range(MAX_READS * 2):
+        insert(orders, format_id(RUN, 0, 0, seq))
+    with pytest.raises(RecordError, match=r"still changing.*the last had \d+ rows"):
+        read_settled(reader(postgres), RUN, 0.0, lambda: 0, sleep=lambda _: orders.execute(change))
+
+
+def test_unreachable_server_is_an_error_without_secrets(postgres):
+    """A server that is not there is an error that names it and no password."""
+    dsn = "host=127.0.0.1 port=1 user=tester dbname=postgres password=correct-horse-battery"
+    with pytest.raises(RecordError, match=r"127\.0\.0\.1:1/postgres") as caught:
+        read_settled(PostgresTruth(dsn, "", QUERY), RUN, 0.0, lambda: 0)
+    assert postgres.password not in str(caught.value)
+
+
+def test_wrong_password_is_an_error(postgres, tmp_path: Path):
+    """The password comes from the passfile and from nowhere else."""
+    passfile = tmp_path / "passfile"
+    passfile.write_text("*:*:*:*:wrong-password\n")
+    passfile.chmod(0o600)
+    with pytest.raises(RecordError, match="password authentication failed"):
+        read_settled(PostgresTruth(postgres.dsn, str(passfile), QUERY), RUN, 0.0, lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT id, body FROM orders WHERE id LIKE %(prefix)s || '%%'", "columns id, body; id, body and position"),
+        ("SELECT nothing FROM nowhere WHERE id LIKE %(prefix)s", "nowhere"),
+        ("SELECT %(run)s AS id, 'b' AS body, 1 AS position", "run"),
+        ("SELECT 1 AS id, 'b' AS body, 1 AS position WHERE '' < %(prefix)s", "a row with id 1, body 'b'"),
+        ("SELECT 'a' AS id, 'b' AS body, 1.5 AS position WHERE '' < %(prefix)s", "a whole number were expected"),
+        ("SELECT 'a' AS id, 'b' AS body, null::int AS position WHERE '' < %(prefix)s", "position None"),
+        ("DELETE FROM orders WHERE id LIKE %(prefix)s", "DELETE"),
+    ],
+)
+def test_wrong_query_is_an_error(postgres, orders, query, message):
+    """A query that does not yield what is needed is an error that shows what it found; it never changes anything."""
+    insert(orders, format_id(RUN, 0, 0, 0))
+    with pytest.raises(RecordError) as caught:
+        settled(postgres, query)
+    assert message in str(caught.value)
+    assert orders.execute("SELECT count(*) FROM orders").fetchone() == (1,)
+
+
+def test_connection_string_that_is_none_is_an_error():
+    """Nonsense instead of a connection string is an error, not a crash."""
+    with pytest.raises(RecordError):
+        read_settled(PostgresTruth("nonsense", "", QUERY), RUN, 0.0, lambda: 0)
+
+
+def test_slow_query_is_cut_off(postgres):
+    """A read that takes too long is an error after the time limit (Requirement J4: no truth is unknown, not a hang)."""
+    query = "SELECT 'a' AS id, 'b' AS body, 1::bigint AS position FROM pg_sleep(30) WHERE '' < %(prefix)s"
+    began = time.monotonic()
+    with pytest.raises(RecordError, match="statement timeout"):
+        settled(postgres, query, timeout_s=0.2)
+    assert time.monotonic() - began < 5
+
+
+def test_hung_server_is_cut_off(postgres, orders):
+    """A backend that is stopped heeds no statement timeout; the read ends nevertheless."""
+    query = "SELECT 'a' AS id, 'b' AS body, 1::bigint AS position FROM pg_sleep(1) WHERE '' < %(prefix)s"
+    find = "SELECT pid FROM pg_stat_activity WHERE application_name = 'resilience-truth' AND wait_event = 'PgSleep'"
+    stopped = []
+
+    def stop_backend():
+        deadline = time.monotonic() + 5
+        while not stopped and time.monotonic() < deadline:
+            for (pid,) in orders.execute(find).fetchall():
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+            time.sleep(0.01)
+
+    stopper = threading.Thread(target=stop_backend)
+    stopper.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(RecordError, match="the truth cannot be read"):
+            settled(postgres, query, timeout_s=0.9)
+    finally:
+        stopper.join()
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert stopped
+    assert time.monotonic() - began < 5
+
+
+def test_server_that_restarts_between_reads_is_read_again():
+    """Equal rows from servers that are not the same one are no agreement."""
+
+    class Restarting:
+        def __init__(self):
+            self.starts = iter(["one", "two", "two"])
+
+        def read(self, prefix):
+            return [(f"{prefix}000-000-000000", "", 1)]
+
+        def facts(self):
+            return {"started": next(self.starts)}
+
+    reads = iter(range(100))
+    truth = read_settled(Restarting(), RUN, 0.0, lambda: next(reads))
+    assert truth.facts == {"started": "two"}
+    assert truth.read_ns == 2
