@@ -71,7 +71,7 @@ def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
     latest = 0
     last = max(math.ceil(_exact(until_s) * _SECOND) - 1, 0)
     for block in units:
-        # Rounding could put two arrivals that are closer than a nanosecond in the wrong order, or the last one too late.
+        # Rounding could put arrivals closer than a nanosecond in the wrong order, or the last one too late.
         instants = np.clip(inverse(block) * _SECOND, latest, last).astype(np.int64)
         yield from np.maximum.accumulate(instants).tolist()
         latest = int(instants.max(initial=latest))

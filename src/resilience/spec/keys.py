@@ -1,0 +1,239 @@
+"""The keys of our block in an experiment file: each with its spelling, the model's field it fills, shape and meaning.
+
+This is the one declaration from which the JSON Schema is generated and by which files are read, so that the two cannot
+drift apart. Defaults are the model's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from resilience.model import (
+    Expect,
+    Ledger,
+    Load,
+    Marker,
+    Objective,
+    Operation,
+    Recovery,
+    Role,
+    Safety,
+    Service,
+    StackSpec,
+    Stage,
+    Truth,
+)
+from resilience.spec.findings import Findings
+from resilience.spec.shapes import (
+    DURATION,
+    FLAG,
+    NAME,
+    OBJECTIVE,
+    PATH,
+    STATUS,
+    TEXT,
+    UNREAD,
+    Shape,
+    choice,
+    count,
+    listing,
+    number,
+    texts,
+)
+from resilience.spec.text import join
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Our block of the file as a whole."""
+
+    target: str
+    load: Load
+    objectives: tuple[Objective, ...] = ()
+    stack: StackSpec = field(default_factory=StackSpec)
+    ledger: Ledger | None = None
+    recovery: Recovery = field(default_factory=Recovery)
+    safety: Safety = field(default_factory=Safety)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the file.
+
+    Attributes:
+        path: its spelling; `request.method` is `method` inside `request`.
+        field: the field of the model's dataclass.
+        text: what it means, for editors.
+    """
+
+    path: str
+    field: str
+    shape: Shape
+    text: str
+
+
+def _block(kind: type) -> Shape:
+    return Shape(
+        {"$ref": f"#/$defs/{kind.__name__}"},
+        lambda value, path, findings: read_block(kind, value, path, findings),
+        whole=False,
+    )
+
+
+GROUPS: Mapping[str, str] = {"request": "What is sent."}
+"""Keys that only hold other keys."""
+
+KEYS: Mapping[type, tuple[Key, ...]] = {
+    Extension: (
+        Key("target", "target", TEXT, "What is tested, as reports call it."),
+        Key("stack", "stack", _block(StackSpec), "What runs the target and what it depends on."),
+        Key("load", "load", _block(Load), "How much load when, and of what."),
+        Key("objectives", "objectives", listing(OBJECTIVE), "What must hold, and in which phase."),
+        Key("ledger", "ledger", _block(Ledger), "What is promised about writes; needed if an operation writes."),
+        Key("recovery", "recovery", _block(Recovery), "What counts as recovered, and how soon it must be."),
+        Key("safety", "safety", _block(Safety), "Limits that hold whatever else the file asks for."),
+    ),
+    StackSpec: (
+        Key("use", "use", choice("embedded", "compose", "kubernetes", "external"), "Which kind of stack."),
+        Key("service", "service", _block(Service), "How the target is started."),
+    ),
+    Service: (
+        Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),
+        Key("environment", "environment", texts("Name → text."), "Environment variables, besides the stack's own."),
+        Key("ready", "ready", PATH, "HTTP path that answers 200 once the target can serve."),
+        Key("start_timeout", "start_timeout_s", DURATION, "The target must be ready after this long."),
+    ),
+    Load: (
+        Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at which the run begins."),
+        Key("stages", "stages", listing(_block(Stage)), "The profile, from the run's beginning; the last rate holds."),
+        Key("arrivals", "arrivals", choice("constant", "poisson"), "Evenly spaced, or at random with the same mean."),
+        Key("max_in_flight", "max_in_flight", count(1, 100_000), "Operations at once; arrivals beyond are dropped."),
+        Key("keys", "keys", count(1, 10_000_000), "How many different values ${key} takes, from 0."),
+        Key("zipf", "zipf", number(0, 10), "How skewed the keys are; 0 is uniform, 1 is classic."),
+        Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
+        Key("baseline", "baseline_s", DURATION, "Length of the phase that all others are compared with."),
+        Key("driver", "driver", choice("locust"), "The program that sends the load."),
+        Key("operations", "operations", listing(_block(Operation), 1), "The mix: kinds of requests and their shares."),
+    ),
+    Stage: (
+        Key("duration", "duration_s", DURATION, "How long the rate takes to get there; 0s is a jump."),
+        Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at the stage's end."),
+    ),
+    Operation: (
+        Key("name", "name", NAME, "Unique in the file; objectives and reports use it."),
+        Key("weight", "weight", number(0, above=True), "Share of the mix, relative to the other weights."),
+        Key("role", "role", choice(*Role, kind=Role), "What it means to the write ledger."),
+        Key(
+            "request.method",
+            "method",
+            choice("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+            "HTTP method.",
+        ),
+        Key("request.path", "path", PATH, "Path and query; may hold ${key}, ${write_id}, ${acked_id}."),
+        Key("request.headers", "headers", texts("Name → text."), "Headers; their values may hold the same."),
+        Key("request.json", "json", Shape({}), "JSON body; its texts may hold the same and ${write_body}."),
+        Key("expect", "expect", _block(Expect), "What makes an answer a good one."),
+        Key("degraded", "degraded", _block(Marker), "How an answer says that it is degraded."),
+        Key(
+            "rejected_status", "rejected_status", listing(STATUS), "Answers that certainly had no effect, by contract."
+        ),
+        Key("timeout", "timeout_s", DURATION, "The client gives up after this long."),
+        Key("critical", "critical", FLAG, "Whether it must hold under fault, or may fall back or be shed."),
+    ),
+    Expect: (
+        Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
+        Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it must equal."),
+    ),
+    Marker: (
+        Key("header", "header", TEXT, "A header that is present."),
+        Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it equals."),
+    ),
+    Ledger: (
+        Key("truth", "truth", _block(Truth), "Where the truth about writes is read."),
+        Key(
+            "duplicates",
+            "duplicates",
+            choice("exactly-once", "at-least-once"),
+            "Whether a second effect of one write fails the run or is counted.",
+        ),
+        Key("ordered", "ordered", FLAG, "Whether one writer's entries are stored in the order of acknowledgement."),
+        Key("read_your_writes", "read_your_writes", FLAG, "Whether reads after the acknowledgement see the entry."),
+        Key("min_acknowledged", "min_acknowledged", count(1, 10**9), "With fewer acknowledged writes: unknown."),
+        Key("min_exposed", "min_exposed", count(1, 10**9), "Writes that each fault must have had a chance to lose."),
+        Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
+    ),
+    Truth: (
+        Key("part", "part", NAME, "The part of the stack that holds it: postgres."),
+        Key(
+            "dsn_env",
+            "dsn_env",
+            Shape(
+                {
+                    "type": "string",
+                    "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+                    "title": "environment variable",
+                    "examples": ["TRUTH_DSN"],
+                }
+            ),
+            "Name of the environment variable with a connection string, instead of part.",
+        ),
+        Key("query", "query", TEXT, "SQL for id, body, position of all rows whose id starts with %(prefix)s."),
+        Key("settle", "settle_s", DURATION, "Two reads this far apart must agree before the truth is believed."),
+    ),
+    Recovery: (
+        Key("limit", "limit_s", DURATION, "The most that recovery may take."),
+        Key("hold", "hold_s", DURATION, "How long things must be good again to count as recovered."),
+        Key("latency_factor", "latency_factor", number(1), "Good: p95 at most the baseline's, times this."),
+        Key("latency_floor", "latency_floor_s", DURATION, "Below this, latency is never bad."),
+    ),
+    Safety: (
+        Key("max_duration", "max_duration_s", DURATION, "The run is reverted and stopped after this long."),
+        Key("max_fault", "max_fault_s", DURATION, "No fault may be planned for longer."),
+        Key("abort", "abort", listing(OBJECTIVE), "Objectives over a window; a breach reverts and stops the run."),
+        Key("grace", "grace_s", DURATION, "How long after its planned end a fault is given back by force."),
+        Key(
+            "allow_modules",
+            "allow_modules",
+            listing(
+                Shape(
+                    {
+                        "type": "string",
+                        "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?$",
+                        "title": "Python module",
+                        "examples": ["shop.chaos or shop.*"],
+                    }
+                )
+            ),
+            "Further Python modules that this file may name, besides ours, probes.* and chaosk8s.*.",
+        ),
+    ),
+}
+"""Every key of our block, in the order in which editors offer them."""
+
+
+def default_of(kind: type, name: str) -> Any:  # noqa: ANN401 - defaults differ
+    """The model's default of a field; MISSING if it must be given."""
+    found: Field[Any] = next(each for each in fields(kind) if each.name == name)
+    return found.default if found.default_factory is MISSING else found.default_factory()
+
+
+def read_block(kind: type, data: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - any of KEYS
+    """Read a block into its dataclass as far as it is right: a wrong value counts as left out.
+
+    Returns:
+        An instance of `kind`, or UNREAD if something that must be given is wrong or missing.
+    """
+    if not isinstance(data, Mapping):
+        return UNREAD
+    values: dict[str, Any] = {}
+    for key in KEYS[kind]:
+        place, found = path, data
+        for step in key.path.split("."):
+            place = join(place, step)
+            found = found.get(step, UNREAD) if isinstance(found, Mapping) else UNREAD
+        value = UNREAD if found is UNREAD else key.shape.take(found, place, findings)
+        if value is not UNREAD:
+            values[key.field] = value
+        elif default_of(kind, key.field) is MISSING:
+            return UNREAD
+    return kind(**values)

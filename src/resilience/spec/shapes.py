@@ -1,0 +1,152 @@
+"""What values in an experiment file look like: the JSON Schema of a kind of value, how it is read and how written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from resilience.errors import SpecError
+from resilience.model import Json, Objective
+from resilience.spec.durations import PATTERN, format_duration, parse_duration
+from resilience.spec.findings import Findings
+from resilience.spec.text import join
+from resilience.spec.thresholds import parse_objective
+
+UNREAD: Any = object()
+"""What reading returns for a value that is wrong; what is wrong stands in the findings."""
+
+NAME_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a value looks like, and how it is read and written.
+
+    Attributes:
+        schema: its JSON Schema.
+        read: (value, path, findings) → the model's value, or UNREAD; may raise SpecError.
+        write: the model's value → as it stands in a file; for defaults.
+        whole: nothing inside it can be read if something inside it is wrong.
+    """
+
+    schema: Mapping[str, Json]
+    read: Callable[[Any, str, Findings], Any] = lambda value, _path, _findings: value
+    write: Callable[[Any], Json] = lambda value: value
+    whole: bool = True
+
+    def take(self, value: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - shapes differ
+        """Read a value; UNREAD if it is wrong."""
+        if self.whole and not findings.clean(path):
+            return UNREAD
+        try:
+            return self.read(value, path, findings)
+        except SpecError as error:
+            findings.add_all(path, error.problems)
+            return UNREAD
+
+
+def number(least: float = 0, most: float | None = None, *, above: bool = False) -> Shape:
+    """A number from `least` (or above it) to `most`."""
+    bounds: dict[str, Json] = {"exclusiveMinimum" if above else "minimum": least}
+    if most is not None:
+        bounds["maximum"] = most
+    return Shape({"type": "number", **bounds}, lambda value, _path, _findings: float(value))
+
+
+def count(least: int, most: int) -> Shape:
+    """A whole number in a range, both ends included."""
+    return Shape({"type": "integer", "minimum": least, "maximum": most}, lambda value, _path, _findings: int(value))
+
+
+def choice(*words: str, kind: Callable[[str], Any] = str) -> Shape:
+    """One of several words."""
+    return Shape(
+        {"type": "string", "enum": list(words)},
+        lambda value, _path, _findings: kind(value),
+        lambda value: str(value.value if isinstance(value, Enum) else value),
+    )
+
+
+def listing(item: Shape, least: int = 0) -> Shape:
+    """A list; items that are wrong are left out when it is read."""
+
+    def read(value: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - as Shape.read
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return UNREAD
+        items = [item.take(each, join(path, index), findings) for index, each in enumerate(value)]
+        return tuple(each for each in items if each is not UNREAD)
+
+    schema: dict[str, Json] = {"type": "array", "items": item.schema, **({"minItems": least} if least else {})}
+    return Shape(schema, read, lambda value: [item.write(each) for each in value], whole=False)
+
+
+def texts(what: str) -> Shape:
+    """A mapping from text to text."""
+    return Shape(
+        {"type": "object", "additionalProperties": {"type": "string"}, "description": what},
+        lambda value, _path, _findings: dict(value),
+        dict,
+    )
+
+
+def _objective(value: Any, _path: str, _findings: Findings) -> Objective:  # noqa: ANN401 - as Shape.read
+    if isinstance(value, str):
+        return parse_objective(value)
+    return parse_objective(value["expression"], value.get("operation", "all"))
+
+
+TEXT = Shape({"type": "string", "minLength": 1})
+FLAG = Shape({"type": "boolean"})
+NAME = Shape({"$ref": "#/$defs/name"})
+DURATION = Shape(
+    {"$ref": "#/$defs/duration"},
+    lambda value, _path, _findings: parse_duration(value),
+    format_duration,
+)
+OBJECTIVE = Shape({"$ref": "#/$defs/objective"}, _objective)
+STATUS = count(100, 599)
+PATH = Shape({"type": "string", "pattern": "^/", "title": "path", "examples": ["/items/${key}"]})
+
+SHARED: Mapping[str, Mapping[str, Json]] = {
+    "duration": {
+        "title": "duration",
+        "description": "Hours, minutes, seconds and milliseconds with their units: 1h30m, 5m, 30s, 250ms.",
+        "type": "string",
+        "pattern": PATTERN,
+        "examples": ["30s", "5m", "1h30m", "250ms"],
+    },
+    "name": {
+        "title": "name",
+        "description": "Lower case letters, digits and hyphens, at most 63, not beginning with a hyphen.",
+        "type": "string",
+        "pattern": NAME_PATTERN,
+        "examples": ["redis-down"],
+    },
+    "objective": {
+        "title": "objective",
+        "description": (
+            "A threshold as in k6, with the phase in which it must hold: p(95)<500 @ fault(redis-down). Metrics: p(N), "
+            "avg, min, max, med (milliseconds), rate (share of operations that were not ok), count, rps (ok per "
+            "second), degraded (share of ok answers). Phases: warm-up, baseline, fault, recovery, after. "
+            "`over 10s`: in every window of that length."
+        ),
+        "type": ["string", "object"],
+        "properties": {
+            "expression": {
+                "title": "Expression",
+                "description": "The threshold: p(95)<500 @ fault(redis-down).",
+                "type": "string",
+            },
+            "operation": {
+                "$ref": "#/$defs/name",
+                "title": "Operation",
+                "description": "The operation that it is about; all of them if left out.",
+                "default": "all",
+            },
+        },
+        "required": ["expression"],
+        "additionalProperties": False,
+        "examples": ["p(95)<500 @ fault(redis-down)"],
+    },
+}
+"""Definitions that several keys refer to."""
