@@ -1,0 +1,81 @@
+"""Names and bodies of ledger entries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience.entry import body_of, format_id, parse_id, prefix_of
+
+RUN = "0badcafe"
+NUMBERS = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
+
+
+def test_id_is_written_as_promised():
+    """The form is part of what target and store see: it does not change between versions."""
+    assert format_id(RUN, 2, 0, 17) == "0badcafe-002-000-000017"
+    assert body_of("0badcafe-002-000-000017") == (
+        "0badcafe-002-000-000017|2c17d6d206c2793fcec889175fa6b08ec00484c9a9fdcb71d6c13f71d1076f3e|781cc734e65c22f5"
+    )
+
+
+@given(numbers=NUMBERS)
+def test_id_reads_back(numbers):
+    """Any entry's id gives its numbers back, also beyond the usual width, and starts with the run's prefix."""
+    text = format_id(RUN, *numbers)
+    assert parse_id(text, RUN) == numbers
+    assert text.startswith(prefix_of(RUN))
+    assert parse_id(text, "0badcaff") is None
+
+
+@given(one=NUMBERS, other=NUMBERS)
+def test_ids_of_different_entries_differ(one, other):
+    """Two entries never share an id or a body."""
+    ids = [format_id(RUN, *numbers) for numbers in (one, other)]
+    assert (ids[0] == ids[1]) is (one == other)
+    assert (body_of(ids[0]) == body_of(ids[1])) is (one == other)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0badcafe",
+        "0badcafe-",
+        "0badcafe-1-0-0",
+        "0badcafe-0001-000-000000",
+        "0badcafe-001-000-0000001",
+        "0badcafe-001-000-000001 ",
+        "0badcafe-001-000-000001\n",
+        " 0badcafe-001-000-000001",
+        "0badcafe--01-000-000001",
+        "0badcafe-001-000-+00001",
+        "0badcafe-001-000-00_001",
+        "0badcafe-001-000-\u0660\u0660\u0660\u0660\u0660\u0661",
+        "0badcafe-001-000-000001-2",
+        "0badcafe-2147483648-000-000001",
+        "0badcafe-001-2147483648-000001",
+        "0badcafe-001-000-9223372036854775808",
+        "0badcafe-99999999999-000-000001",
+    ],
+)
+def test_other_spellings_are_not_ours(text):
+    """An id has one spelling: a row under another one is foreign, not a second effect of the entry (Requirement J4)."""
+    assert parse_id(text, RUN) is None
+
+
+@given(text=st.text(), run=st.from_regex(r"[0-9a-f]{8}", fullmatch=True))
+def test_any_text_is_read_or_refused(text, run):
+    """No text breaks the parser, and what it accepts is exactly what the writer writes."""
+    for candidate in (text, prefix_of(run) + text):
+        parsed = parse_id(candidate, run)
+        assert parsed is None or format_id(run, *parsed) == candidate
+
+
+@given(numbers=NUMBERS, data=st.data())
+def test_changed_body_is_not_intact(numbers, data):
+    """A body that lost or changed any character is not the entry's body (Requirement J4: corrupted)."""
+    body = body_of(format_id(RUN, *numbers))
+    place = data.draw(st.integers(0, len(body) - 1))
+    assert body[:place] + body[place + 1 :] != body
+    assert body[:place] != body
+    assert 64 <= len(body) <= 160
