@@ -95,7 +95,7 @@ _HOLD_FAULT = strict(
             examples=["toxiproxy.down"],
         ),
         "part": {"$ref": "#/$defs/name", "title": "Part", "description": "The part of the stack it is done to."},
-        "duration": {"$ref": "#/$defs/duration", "title": "Duration", "description": "How long it is held."},
+        "duration": {"$ref": "#/$defs/length", "title": "Duration", "description": "How long it is held."},
         "settings": _told("Settings of that kind of fault.", "Settings", **_ANY),
     },
     ("name", "kind", "part", "duration"),
@@ -103,7 +103,7 @@ _HOLD_FAULT = strict(
 _OBSERVE = strict(
     {
         "phase": _told("What this time belongs to.", "Phase", type="string", enum=["recovery", "after"]),
-        "duration": {"$ref": "#/$defs/duration", "title": "Duration", "description": "How long to go on."},
+        "duration": {"$ref": "#/$defs/length", "title": "Duration", "description": "How long to go on."},
     },
     ("phase", "duration"),
 )

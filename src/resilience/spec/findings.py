@@ -111,7 +111,7 @@ def _say(error: ValidationError) -> tuple[str, str]:
     examples = schema.get("examples", ())
     if keyword in {"type", "pattern"} and examples:
         noun = str(schema.get("title", "right"))
-        hint = duration_hint(value) if noun == "duration" else f"for example {examples[0]}"
+        hint = duration_hint(value) if noun.startswith("duration") else f"for example {examples[0]}"
         return f"{show(value)} is not {'an' if noun[0] in 'aeiou' else 'a'} {noun}", hint
     if keyword == "type":
         wanted = [limit] if isinstance(limit, str) else list(limit)

@@ -27,6 +27,7 @@ from resilience.spec.findings import Findings
 from resilience.spec.shapes import (
     DURATION,
     FLAG,
+    LENGTH,
     NAME,
     OBJECTIVE,
     PATH,
@@ -101,7 +102,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),
         Key("environment", "environment", texts("Name → text."), "Environment variables, besides the stack's own."),
         Key("ready", "ready", PATH, "HTTP path that answers 200 once the target can serve."),
-        Key("start_timeout", "start_timeout_s", DURATION, "The target must be ready after this long."),
+        Key("start_timeout", "start_timeout_s", LENGTH, "The target must be ready after this long."),
     ),
     Load: (
         Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at which the run begins."),
@@ -111,7 +112,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("keys", "keys", count(1, 10_000_000), "How many different values ${key} takes, from 0."),
         Key("zipf", "zipf", number(0, 10), "How skewed the keys are; 0 is uniform, 1 is classic."),
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
-        Key("baseline", "baseline_s", DURATION, "Length of the phase that all others are compared with."),
+        Key("baseline", "baseline_s", LENGTH, "Length of the phase that all others are compared with."),
         Key("driver", "driver", choice("locust"), "The program that sends the load."),
         Key("operations", "operations", listing(_block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
@@ -137,7 +138,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key(
             "rejected_status", "rejected_status", listing(STATUS), "Answers that certainly had no effect, by contract."
         ),
-        Key("timeout", "timeout_s", DURATION, "The client gives up after this long."),
+        Key("timeout", "timeout_s", LENGTH, "The client gives up after this long."),
         Key("critical", "critical", FLAG, "Whether it must hold under fault, or may fall back or be shed."),
     ),
     Expect: (
@@ -178,19 +179,19 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
             "Name of the environment variable with a connection string, instead of part.",
         ),
         Key("query", "query", TEXT, "SQL for id, body, position of all rows whose id starts with %(prefix)s."),
-        Key("settle", "settle_s", DURATION, "Two reads this far apart must agree before the truth is believed."),
+        Key("settle", "settle_s", LENGTH, "Two reads this far apart must agree before the truth is believed."),
     ),
     Recovery: (
-        Key("limit", "limit_s", DURATION, "The most that recovery may take."),
-        Key("hold", "hold_s", DURATION, "How long things must be good again to count as recovered."),
+        Key("limit", "limit_s", LENGTH, "The most that recovery may take."),
+        Key("hold", "hold_s", LENGTH, "How long things must be good again to count as recovered."),
         Key("latency_factor", "latency_factor", number(1), "Good: p95 at most the baseline's, times this."),
         Key("latency_floor", "latency_floor_s", DURATION, "Below this, latency is never bad."),
     ),
     Safety: (
-        Key("max_duration", "max_duration_s", DURATION, "The run is reverted and stopped after this long."),
-        Key("max_fault", "max_fault_s", DURATION, "No fault may be planned for longer."),
+        Key("max_duration", "max_duration_s", LENGTH, "The run is reverted and stopped after this long."),
+        Key("max_fault", "max_fault_s", LENGTH, "No fault may be planned for longer."),
         Key("abort", "abort", listing(OBJECTIVE), "Objectives over a window; a breach reverts and stops the run."),
-        Key("grace", "grace_s", DURATION, "How long after its planned end a fault is given back by force."),
+        Key("grace", "grace_s", LENGTH, "How long after its planned end a fault is given back by force."),
         Key(
             "allow_modules",
             "allow_modules",

@@ -103,6 +103,9 @@ DURATION = Shape(
     lambda value, _path, _findings: parse_duration(value),
     format_duration,
 )
+LENGTH = Shape({"$ref": "#/$defs/length"}, DURATION.read, DURATION.write)
+"""A duration that is not 0."""
+
 OBJECTIVE = Shape({"$ref": "#/$defs/objective"}, _objective)
 STATUS = count(100, 599)
 PATH = Shape({"type": "string", "pattern": "^/", "title": "path", "examples": ["/items/${key}"]})
@@ -113,6 +116,13 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
         "description": "Hours, minutes, seconds and milliseconds with their units: 1h30m, 5m, 30s, 250ms.",
         "type": "string",
         "pattern": PATTERN,
+        "examples": ["30s", "5m", "1h30m", "250ms"],
+    },
+    "length": {
+        "title": "duration above 0",
+        "description": "Hours, minutes, seconds and milliseconds with their units: 1h30m, 5m, 30s, 250ms; not 0.",
+        "type": "string",
+        "pattern": PATTERN.replace("(?=.)", "(?=.*[1-9])"),
         "examples": ["30s", "5m", "1h30m", "250ms"],
     },
     "name": {

@@ -1,0 +1,271 @@
+"""What a JSON Schema cannot say: whether the parts of an experiment fit together.
+
+Each check notes what it finds and goes on, with whatever could be read of a file that is partly wrong.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resilience.model import (
+    FaultSpec,
+    Json,
+    Ledger,
+    Load,
+    Objective,
+    Observe,
+    Operation,
+    PhaseName,
+    PlannedPhase,
+    Recovery,
+    Role,
+    Safety,
+    StackSpec,
+    Step,
+)
+from resilience.spec.durations import format_duration
+from resilience.spec.findings import Findings, did_you_mean, show
+from resilience.spec.method import texts_in
+from resilience.spec.phases import phases
+from resilience.spec.text import join
+
+PLACEHOLDERS: Mapping[Role, tuple[str, ...]] = {
+    Role.READ: ("key",),
+    Role.WRITE: ("key", "write_id", "write_body"),
+    Role.READ_BACK: ("key", "acked_id"),
+}
+"""What the templates of an operation may hold."""
+
+NEEDED: Mapping[Role, Mapping[str, str]] = {
+    Role.READ: {},
+    Role.WRITE: {
+        "write_id": "without it nothing that is stored can be told from anything else",
+        "write_body": "without it nobody could tell whether what is stored is intact",
+    },
+    Role.READ_BACK: {"acked_id": "it reads what was acknowledged"},
+}
+"""What the request of an operation must hold, and why."""
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
+_PREFIX = "%(prefix)s"
+_ROUNDING_S = 1e-6  # sums of lengths are floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An experiment file as far as it could be read.
+
+    Attributes:
+        own: our block as it stands in the file.
+        path: where it stands.
+        load, stack, recovery, safety, ledger: None if unreadable, or not there.
+        operations, objectives, aborts: those that are right, with their paths.
+        names: the names of all operations, right or wrong; `faults` those of all faults.
+        steps: those that are right, with their paths.
+        complete: whether all steps could be read.
+        chaos: the whole file.
+    """
+
+    own: Mapping[str, Any]
+    path: str
+    load: Load | None
+    stack: StackSpec | None
+    recovery: Recovery | None
+    safety: Safety | None
+    ledger: Ledger | None
+    operations: Sequence[tuple[str, Operation]]
+    objectives: Sequence[tuple[str, Objective]]
+    aborts: Sequence[tuple[str, Objective]]
+    names: Sequence[str]
+    faults: Sequence[str]
+    steps: Sequence[tuple[str, Step]]
+    complete: bool
+    chaos: Mapping[str, Json]
+
+    def at(self, *keys: str) -> str:
+        """A path inside our block."""
+        path = self.path
+        for key in keys:
+            path = join(path, key)
+        return path
+
+    def planned(self) -> tuple[PlannedPhase, ...]:
+        """The phases, if enough could be read to know them; else nothing."""
+        if self.load is None or not self.complete:
+            return ()
+        return phases(self.load, [step for _, step in self.steps], self.chaos)
+
+
+def check(draft: Draft, findings: Findings) -> None:
+    """Note everything that does not fit together."""
+    _check_load(draft, findings)
+    for path, operation in draft.operations:
+        _check_operation(path, operation, draft, findings)
+    _check_ledger(draft, findings)
+    _check_steps(draft, findings)
+    _check_lengths(draft, findings)
+    for path, objective in draft.objectives:
+        _check_objective(path, objective, draft, findings)
+    for path, objective in draft.aborts:
+        _check_objective(path, objective, draft, findings)
+        if objective.window_s is None:
+            hint = f"write {objective.expression} over 5s"
+            findings.add(path, f"{show(objective.expression)} has no window, and is judged live", hint)
+    if draft.stack is not None and draft.stack.use == "embedded" and draft.stack.service is None:
+        hint = "add service: {command: [python, -m, …]}"
+        findings.add(draft.at("stack", "service"), "is missing: an embedded stack starts the target itself", hint)
+
+
+def repeated(names: Sequence[str]) -> Iterator[int]:
+    """The places at which a name stands that stood before."""
+    seen = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield index
+        seen.add(name)
+
+
+def _check_load(draft: Draft, findings: Findings) -> None:
+    load = draft.load
+    if load is not None and max([load.rate, *(stage.rate for stage in load.stages)]) <= 0:
+        findings.add(draft.at("load", "rate"), f"{load.rate:g} is no load at all", "write a rate above 0")
+    for index in repeated(draft.names):
+        path = join(f"{draft.at('load', 'operations')}[{index}]", "name")
+        findings.add(path, f"there is an operation {draft.names[index]!r} already", "choose another name")
+
+
+def _check_operation(path: str, operation: Operation, draft: Draft, findings: Findings) -> None:
+    if operation.name == "all":
+        findings.add(join(path, "name"), "'all' stands for all operations", "choose another name")
+    request: dict[str, Json] = {
+        "path": operation.path,
+        "headers": operation.headers,
+        "json": operation.json,
+    }
+    allowed = PLACEHOLDERS[operation.role]
+    sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
+    answers: dict[str, Json] = {
+        "expect": {"json": operation.expect.json},
+        "degraded": {"json": operation.degraded.json},
+    }
+    for key, answer in answers.items():
+        list(_placeholders(answer, join(path, key), operation.role, allowed, findings))
+    for name, why in NEEDED[operation.role].items():
+        if name not in sent:
+            message = f"the {operation.role} {operation.name!r} does not send ${{{name}}}"
+            findings.add(join(path, "request"), message, f"put it in: {why}")
+    if operation.role is Role.WRITE and "ledger" not in draft.own:
+        message = f"the operation {operation.name!r} writes, but nothing says where the truth about writes is"
+        findings.add(draft.at("ledger"), message, "add ledger: {truth: …}")
+
+
+def _placeholders(value: Json, path: str, role: Role, allowed: Sequence[str], findings: Findings) -> Iterator[str]:
+    """The names of the placeholders inside a value; those that are not allowed are noted."""
+    for where, text in texts_in(value, path):
+        for found in _PLACEHOLDER.finditer(text):
+            if not found[0].endswith("}"):
+                findings.add(where, f"{show(text)} has a placeholder that is not closed", "write ${key}")
+            elif found[1] not in allowed:
+                near = did_you_mean(found[1], [name for names in PLACEHOLDERS.values() for name in names])
+                known = f"a {role} may hold {', '.join(f'${{{name}}}' for name in allowed)}"
+                hint = known if found[1] in near else f"{known}; {near}" if near.startswith("did") else known
+                findings.add(where, f"{found[0]} is not known to a {role}", hint)
+            else:
+                yield found[1]
+
+
+def _check_ledger(draft: Draft, findings: Findings) -> None:
+    operations: Any = draft.own.get("load")
+    listed = operations.get("operations") if isinstance(operations, Mapping) else None
+    roles = [each.get("role") for each in listed if isinstance(each, Mapping)] if isinstance(listed, Sequence) else []
+    if "ledger" in draft.own and Role.WRITE not in roles:
+        findings.add(draft.at("ledger"), "there is no operation with role: write", "add one, or remove the ledger")
+    if Role.READ_BACK in roles and Role.WRITE not in roles:
+        path = join(f"{draft.at('load', 'operations')}[{roles.index(Role.READ_BACK)}]", "role")
+        findings.add(path, "there is no operation with role: write to read back from", "add one")
+    if draft.ledger is None:
+        return
+    truth, path = draft.ledger.truth, draft.at("ledger", "truth")
+    if bool(truth.part) == bool(truth.dsn_env):
+        found = "both part and dsn_env are there" if truth.part else "neither part nor dsn_env is there"
+        findings.add(path, f"{found}, expected one of them", "write part: postgres")
+    if _PREFIX not in truth.query:
+        message = f"{show(truth.query)} does not ask for this run's entries alone"
+        findings.add(join(path, "query"), message, f"add WHERE id LIKE {_PREFIX} || '%%'")
+    elif "%" in truth.query.replace(_PREFIX, "").replace("%%", ""):
+        message = f"{show(truth.query)} has a single %, which begins a placeholder"
+        findings.add(join(path, "query"), message, "write %% for a percent sign")
+
+
+def _check_steps(draft: Draft, findings: Findings) -> None:
+    faults = [(path, step.name) for path, step in draft.steps if isinstance(step, FaultSpec)]
+    for index in repeated([name for _, name in faults]):
+        path, name = faults[index]
+        findings.add(f"{path}.provider.arguments.name", f"there is a fault {name!r} already", "choose another name")
+    if not draft.complete:
+        return
+    hold_s = draft.recovery.hold_s if draft.recovery else 0.0
+    for index, (path, step) in enumerate(draft.steps):
+        if isinstance(step, FaultSpec):
+            _check_judged(path, step, [each for _, each in draft.steps[index + 1 :]], hold_s, findings)
+        elif step.phase is PhaseName.RECOVERY and not any(
+            isinstance(each, FaultSpec) for _, each in draft.steps[:index]
+        ):
+            place = f"{path}.provider.arguments.phase"
+            findings.add(place, "there is no fault before it to recover from", "put it after hold_fault")
+
+
+def _check_judged(path: str, fault: FaultSpec, later: Sequence[Step], hold_s: float, findings: Findings) -> None:
+    """A fault after which nobody looks, or too short, could only ever be judged unknown."""
+    watched_s = 0.0
+    for step in later:
+        if not isinstance(step, Observe):
+            break
+        watched_s += step.duration_s
+    if watched_s == 0:
+        hint = "let an observe with phase: recovery follow it"
+        findings.add(path, f"nobody watches whether things recover from {fault.name!r}", hint)
+    elif watched_s < hold_s:
+        message = f"{format_duration(watched_s)} are observed after {fault.name!r}, but recovery must hold for "
+        findings.add(path, message + format_duration(hold_s), "observe for longer, or lower recovery.hold")
+
+
+def _check_lengths(draft: Draft, findings: Findings) -> None:
+    if draft.safety is None:
+        return
+    for path, step in draft.steps:
+        if isinstance(step, FaultSpec) and step.duration_s > draft.safety.max_fault_s:
+            limit = format_duration(draft.safety.max_fault_s)
+            message = f"{format_duration(step.duration_s)} is longer than safety.max_fault, which is {limit}"
+            findings.add(f"{path}.provider.arguments.duration", message, "shorten the fault or raise the limit")
+    planned = draft.planned()
+    if planned and planned[-1].end_s > draft.safety.max_duration_s + _ROUNDING_S:
+        message = f"the phases take {format_duration(planned[-1].end_s)} in all, which is longer than "
+        limit = format_duration(draft.safety.max_duration_s)
+        findings.add(draft.at("safety", "max_duration"), message + limit, "shorten them or raise the limit")
+
+
+def _check_objective(path: str, objective: Objective, draft: Draft, findings: Findings) -> None:
+    text = show(objective.expression)
+    if objective.operation not in {"all", *draft.names}:
+        message = f"{text} is about {objective.operation!r}, which is no operation of this file"
+        findings.add(join(path, "operation"), message, did_you_mean(objective.operation, draft.names))
+    if "@" not in objective.expression:
+        findings.add(path, f"{text} does not say when it must hold", f"write {objective.expression} @ fault")
+        return
+    if objective.fault and objective.fault not in draft.faults:
+        message = f"{text} is about {objective.fault!r}, which is no fault of this file"
+        findings.add(path, message, did_you_mean(objective.fault, draft.faults))
+        return
+    planned = draft.planned()
+    judged = [
+        phase.end_s - phase.start_s
+        for phase in planned
+        if phase.name is objective.phase and objective.fault in {"", phase.fault}
+    ]
+    if planned and not judged:
+        findings.add(path, f"{text} could never be judged: there is no such phase", "add the phase to the method")
+    elif judged and objective.window_s is not None and objective.window_s > min(judged) + _ROUNDING_S:
+        message = f"{text} could not be judged: the phase takes {format_duration(min(judged))}"
+        findings.add(path, message, "shorten the window or lengthen the phase")

@@ -1,0 +1,135 @@
+"""Experiment files → experiments: everything that is wrong is found and told at once, before anything is touched."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from resilience.errors import SpecError
+from resilience.model import Experiment, Ledger, Load, Operation, Problem, Recovery, Safety, StackSpec
+from resilience.spec.chaos import NAME
+from resilience.spec.checks import Draft, check
+from resilience.spec.findings import Findings, show
+from resilience.spec.keys import read_block
+from resilience.spec.method import check_hypothesis, check_providers, fault_names, read_steps
+from resilience.spec.schema import validator
+from resilience.spec.shapes import OBJECTIVE, UNREAD
+from resilience.spec.text import join, read_text
+
+
+def carries_extension(data: object) -> bool:
+    """Whether an experiment, as plain data, carries our extension; other files are none of our business."""
+    return bool(_own_places(data))
+
+
+def parse(content: bytes, name: str, folder: str) -> Experiment:
+    """Read and check an experiment file.
+
+    Args:
+        content: its bytes.
+        name: its file name; the ending says whether it is YAML or JSON.
+        folder: absolute path of the folder that relative names in it start from.
+
+    Raises:
+        SpecError: with every problem: path, line, value, what was expected, and what to do.
+    """
+    source = read_text(content, name)
+    if not isinstance(source.data, Mapping):
+        raise SpecError(Problem(name, f"{show(source.data)} is not an experiment, which is a mapping", "add title: …"))
+    places = _own_places(source.data)
+    if not places:
+        hint = f"add extensions: [{{name: {NAME}, target: …, load: …}}]"
+        raise SpecError(Problem(name, f"carries no extension {NAME!r}, so there is nothing to judge", hint))
+    findings = Findings(source)
+    findings.add_errors(validator().iter_errors(source.data))
+    for path, _ in places[1:]:
+        findings.add(path, f"there is an extension {NAME!r} already", "keep one")
+    path, own = places[0]
+    draft = _draft(source.data, own, path, findings)
+    check(draft, findings)
+    check_providers(source.data, path, draft.safety.allow_modules if draft.safety else (), findings)
+    check_hypothesis(source.data, own, path, findings)
+    if findings.problems:
+        raise SpecError(findings.problems)
+    if draft.load is None or draft.stack is None or draft.recovery is None or draft.safety is None:
+        raise AssertionError("a block could not be read, and no problem says why")
+    return Experiment(
+        title=str(source.data["title"]),
+        name=name_of(name),
+        digest=hashlib.sha256(content).hexdigest(),
+        folder=folder,
+        target=str(own["target"]),
+        stack=draft.stack,
+        load=draft.load,
+        objectives=tuple(objective for _, objective in draft.objectives),
+        ledger=draft.ledger,
+        recovery=draft.recovery,
+        safety=draft.safety,
+        steps=tuple(step for _, step in draft.steps),
+        chaos=source.data,
+    )
+
+
+def name_of(file_name: str) -> str:
+    """An experiment's name: its file's name without folder and ending, as `model.is_name` wants it."""
+    stem = file_name.rpartition("/")[2].rpartition(".")[0]
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:63].strip("-") or "experiment"
+
+
+def _own_places(data: object) -> list[tuple[str, Mapping[str, Any]]]:
+    """Our blocks with their paths: one, if all is well."""
+    listed = data.get("extensions") if isinstance(data, Mapping) else None
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        return []
+    return [
+        (join("extensions", index), each)
+        for index, each in enumerate(listed)
+        if isinstance(each, Mapping) and each.get("name") == NAME
+    ]
+
+
+def _draft(chaos: Mapping[str, Any], own: Mapping[str, Any], path: str, findings: Findings) -> Draft:
+    """Read whatever can be read."""
+
+    def block(kind: type, key: str) -> Any:  # noqa: ANN401 - a block of that kind, or None
+        found = read_block(kind, own[key], join(path, key), findings) if key in own else UNREAD
+        return None if found is UNREAD else found
+
+    def inside(key: str, name: str) -> tuple[Any, str]:
+        holder = own.get(key)
+        return (holder.get(name) if isinstance(holder, Mapping) else None), join(join(path, key), name)
+
+    operations = list(_each(*inside("load", "operations")))
+    safety = block(Safety, "safety") if "safety" in own else Safety()
+    steps = read_steps(chaos, findings)
+    return Draft(
+        own=own,
+        path=path,
+        load=block(Load, "load"),
+        stack=block(StackSpec, "stack") if "stack" in own else StackSpec(),
+        recovery=block(Recovery, "recovery") if "recovery" in own else Recovery(),
+        safety=safety,
+        ledger=block(Ledger, "ledger"),
+        operations=_read(operations, lambda value, where: read_block(Operation, value, where, findings)),
+        objectives=_read(
+            _each(own.get("objectives"), join(path, "objectives")),
+            lambda value, where: OBJECTIVE.take(value, where, findings),
+        ),
+        aborts=_read(_each(*inside("safety", "abort")), lambda value, where: OBJECTIVE.take(value, where, findings)),
+        names=[str(each.get("name")) for _, each in operations if isinstance(each, Mapping)],
+        faults=fault_names(chaos),
+        steps=steps,
+        complete=findings.clean("method"),
+        chaos=chaos,
+    )
+
+
+def _each(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for index, each in enumerate(value):
+            yield join(path, index), each
+
+
+def _read(items: Any, read: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - items and what reads them
+    found = [(where, read(value, where)) for where, value in items]
+    return [(where, value) for where, value in found if value is not UNREAD]
