@@ -1,0 +1,192 @@
+"""What an answer means."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience.columns import Mark
+from resilience.entry import body_of, format_id
+from resilience.load.classify import Broken, Finding, NotSent, Reply, Sought, classify, text_at
+from resilience.model import Expect, Marker, Outcome, Role
+
+ENTRY = format_id("0badcafe", 1, 0, 17)
+OTHER = format_id("0badcafe", 1, 0, 18)
+ECHO = Expect(status=(200, 201), json={"id": ENTRY})
+GOOD = Reply(201, body=json.dumps({"id": ENTRY, "body": body_of(ENTRY)}).encode())
+SOUGHT = Sought(ENTRY, body_of(ENTRY))
+
+
+def meaning(role: Role, happened, expect: Expect = ECHO, rejected: tuple[int, ...] = (400, 422)) -> tuple:
+    finding = classify(role, happened, expect, rejected, sought=SOUGHT if role is Role.READ_BACK else None)
+    return finding.outcome, finding.mark
+
+
+def stored(**document) -> Reply:
+    return Reply(200, body=json.dumps(document).encode())
+
+
+OK = (Outcome.OK, None)
+FAILED = (Outcome.FAILED, None)
+ACKNOWLEDGED = (Outcome.OK, Mark.ACKNOWLEDGED)
+REJECTED = (Outcome.FAILED, Mark.REJECTED)
+UNCERTAIN = (Outcome.UNKNOWN, Mark.INDETERMINATE)
+SEEN = (Outcome.OK, Mark.SEEN)
+MISSED = (Outcome.FAILED, Mark.MISSED)
+WRONG = (Outcome.FAILED, Mark.WRONG)
+
+# what happened, and what it means for a write, a read, a read-back
+ROWS = [
+    (NotSent("connection refused"), REJECTED, FAILED, FAILED),
+    (Broken("timeout"), UNCERTAIN, FAILED, FAILED),
+    (GOOD, ACKNOWLEDGED, OK, SEEN),
+    (Reply(201), UNCERTAIN, FAILED, FAILED),
+    (Reply(201, body=GOOD.body[:-9]), UNCERTAIN, FAILED, FAILED),
+    (Reply(200, body=b"[" * 100_000), UNCERTAIN, FAILED, FAILED),
+    (Reply(200, body=b"\xff\xfe"), UNCERTAIN, FAILED, FAILED),
+    (
+        stored(id=OTHER, body=body_of(OTHER)),
+        UNCERTAIN,
+        FAILED,
+        WRONG,
+    ),
+    (
+        stored(id=ENTRY, body=body_of(OTHER)),
+        ACKNOWLEDGED,  # an acknowledgement need not repeat the body
+        OK,
+        WRONG,
+    ),
+    (stored(id=ENTRY), ACKNOWLEDGED, OK, FAILED),
+    (Reply(404), UNCERTAIN, FAILED, MISSED),
+    (Reply(400), REJECTED, FAILED, FAILED),
+    (Reply(422, body=GOOD.body), REJECTED, FAILED, FAILED),
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "happened", "expected"),
+    [
+        pytest.param(role, row[0], row[column], id=f"{role.value}-{number}")
+        for number, row in enumerate(ROWS)
+        for column, role in enumerate((Role.WRITE, Role.READ, Role.READ_BACK), start=1)
+    ],
+)
+def test_every_row_of_the_table(role, happened, expected):
+    """Each kind of answer means, for each role, what the classification table says (Requirement J4)."""
+    assert meaning(role, happened) == expected
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_status_that_nobody_declared_is_uncertain_for_a_write_and_a_failure_for_a_read(role):
+    """No undeclared status (500, 502, 503, 504, 429, redirects, anything) may ever count as ok or as rejected."""
+    for status in set(range(200, 600)) - {200, 201, 400, 404, 422}:
+        outcome, mark = meaning(role, Reply(status, body=GOOD.body))
+        if role is Role.WRITE:
+            assert (outcome, mark) == (Outcome.UNKNOWN, Mark.INDETERMINATE)
+        else:
+            assert (outcome, mark) == (Outcome.FAILED, None)
+
+
+@given(
+    role=st.sampled_from(Role),
+    happened=st.one_of(
+        st.builds(NotSent, st.text()),
+        st.builds(Broken, st.text()),
+        st.builds(
+            Reply, st.integers(100, 599), st.just(()), st.one_of(st.binary(), st.sampled_from([GOOD.body, b"{}"]))
+        ),
+    ),
+    rejected=st.lists(st.integers(100, 599)),
+)
+def test_outcome_and_mark_never_contradict_each_other(role, happened, rejected):
+    """Whatever happens: a write's mark follows from its outcome, a plain read has no mark, only ok has no detail."""
+    finding = classify(role, happened, ECHO, rejected, sought=SOUGHT if role is Role.READ_BACK else None)
+    marks = {
+        Outcome.OK: Mark.ACKNOWLEDGED,
+        Outcome.FAILED: Mark.REJECTED,
+        Outcome.UNKNOWN: Mark.INDETERMINATE,
+    }
+    if role is Role.WRITE:
+        assert finding.mark is marks[finding.outcome]
+    else:
+        assert finding.outcome in {Outcome.OK, Outcome.FAILED}
+    if role is Role.READ:
+        assert finding.mark is None
+    if finding.outcome is Outcome.OK:
+        assert not finding.detail
+
+
+def test_an_acknowledgement_without_the_echo_is_called_a_bad_ack():
+    """The detail of an expected status without the echoed id begins with `bad ack`."""
+    finding = classify(Role.WRITE, Reply(200, body=b"{}"), ECHO)
+    assert finding.detail.startswith("bad ack: ")
+    assert finding.status == 200
+
+
+def test_a_missing_acknowledged_entry_is_named():
+    """Whoever reads the sample finds the id of the entry that a read-back did not find."""
+    assert ENTRY in classify(Role.READ_BACK, Reply(404), ECHO, sought=SOUGHT).detail
+
+
+def test_a_read_back_that_is_intact_but_not_as_expected_is_seen_and_failed():
+    """An intact entry is evidence that it is stored, even if the answer misses something else that was expected."""
+    expect = Expect(json={"id": ENTRY, "state": "placed"})
+    document = {"id": ENTRY, "body": body_of(ENTRY), "state": "lost"}
+    finding = classify(Role.READ_BACK, stored(**document), expect, sought=SOUGHT)
+    assert (finding.outcome, finding.mark) == (Outcome.FAILED, Mark.SEEN)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply(200, ((b"x-degraded", b"1"),)), True),
+        (Reply(200, body=b'{"degraded": true}'), True),
+        (Reply(200, body=b'{"degraded": false}'), False),
+        (Reply(200, body=b'{"degraded": "true"}'), True),
+        (Reply(200), False),
+        (Reply(503, body=b'{"degraded": true}'), True),
+    ],
+)
+def test_degraded_is_read_from_a_header_or_the_body(reply, expected):
+    """Requirement J1: an answer is degraded if it has the marker's header or its JSON value, and only then."""
+    marker = Marker(header="X-Degraded", json={"degraded": "true"})
+    assert classify(Role.READ, reply, Expect(), degraded=marker).degraded is expected
+
+
+def test_a_plain_answer_carries_its_status():
+    """Status and outcome of an ordinary good read."""
+    assert classify(Role.READ, Reply(200), Expect()) == Finding(Outcome.OK, None, 200)
+
+
+DOCUMENT = {"a": {"b": [10, {"c": None}]}, "t": True, "s": "x", "f": 1.5, "": "e", "n": 3}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a.b.0", "10"),
+        ("a.b.1.c", "null"),
+        ("t", "true"),
+        ("s", "x"),
+        ("f", "1.5"),
+        ("", "e"),
+        ("a", None),
+        ("a.b", None),
+        ("a.b.2", None),
+        ("a.b.-1", None),
+        ("s.0", None),
+        ("zz", None),
+        ("a..b", None),
+    ],
+)
+def test_text_at_a_path(path, expected):
+    """Values are compared as JSON writes them, strings as themselves; objects, lists and nothing have no text."""
+    assert text_at(DOCUMENT, path) == expected
+
+
+def test_no_document_breaks_a_look_at_it():
+    """Any JSON document can be looked into along any path."""
+    for document, path in itertools.product([None, 1, "x", [], {}, [[]]], ["", ".", "0", "a.b"]):
+        assert text_at(document, path) is None
