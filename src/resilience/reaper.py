@@ -7,8 +7,8 @@ its own session, deaf to INT, TERM and HUP. It settles
 * one debt, when its lease is over, although the runner lives (stopped, swapped out, locked up);
 * every fault, when the runner has not been heard of for HEARTBEAT_S. The stack itself is no damage and is kept.
 
-Faults go first, the latest first, all of them reverted before any is verified; then whatever else is owed (load, stack),
-the latest first. An error never stops the rest; what failed is written in the book and tried again.
+Faults go first, the latest first, all of them reverted before any is verified; then whatever else is owed (load,
+stack), the latest first. An error never stops the rest; what failed is written in the book and tried again.
 
 This module is at the top because it wires layers together: it knows every way to settle a debt.
 """

@@ -146,10 +146,10 @@ class Kill(ProcessFault):
             if recorded is None or processes.alive(recorded):
                 return
             launch = Launch(**{**data["launch"], "argv": tuple(data["launch"]["argv"])})
-            running = processes.running(launch)
+            running = processes.running(launch) or processes.listener(data["direct"][1], launch.folder)
             if running is None:
                 if _ask(data).seen is not Seen.REFUSED:
-                    return  # somebody started it, or something else has its port; a second one could not listen
+                    return  # something else has its port: a second one could not listen
                 running = processes.start(launch)
             _record(state, part, running)
 

@@ -4,6 +4,7 @@ A program that belongs to a stack or a run carries a tag in its environment (`RE
 the first instruction of the process, so a program started just before its starter was killed can still be found.
 """
 
+import atexit
 import contextlib
 import os
 import pwd
@@ -14,6 +15,8 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 from resilience.errors import EnvironmentNotReady
 from resilience.model import Identity, Launch
@@ -116,9 +119,27 @@ def tagged(tag: str) -> tuple[Identity, ...]:
 
 
 def running(launch: Launch) -> Identity | None:
-    """The process that `start(launch)` started, if it still runs: the oldest with its tag and name."""
+    """The process that `start(launch)` started, if it still runs: the oldest with its tag and name.
+
+    Programs that overwrite their environment (Redis does) are not found: see `listener`.
+    """
     found = _carrying(f"{TAG}={launch.tag}".encode(), f"{PART}={launch.name}".encode())
     return found[-1] if found else None
+
+
+def listener(port: int, folder: str) -> Identity | None:
+    """The process that listens on a TCP port of this machine and works in that folder; None if it cannot be seen."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return None
+    for connection in connections:
+        here = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+        if here and connection.pid:
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{connection.pid}/cwd").samefile(folder):
+                    return identify(connection.pid)
+    return None
 
 
 def _carrying(*words: bytes) -> tuple[Identity, ...]:
@@ -181,7 +202,7 @@ def start(launch: Launch) -> Identity:
     except OSError as error:
         msg = f"{launch.name}: {launch.argv[0]} cannot be started: {error}"
         raise EnvironmentNotReady(msg) from error
-    _children.append(process)
+    _children[:] = [child for child in _children if child.poll() is None] + [process]
     identity = identify(process.pid)
     if identity is None:
         msg = f"{launch.name} ended at once with code {process.wait()}; its log is {launch.log}"
@@ -190,4 +211,12 @@ def start(launch: Launch) -> Identity:
 
 
 _children: list[subprocess.Popen[bytes]] = []
-"""Keeps handles so that ended children are reaped by `Popen`'s own bookkeeping and no ResourceWarning is raised."""
+"""Handles of what this process started, so that those that ended are reaped when the next one is started."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """What still runs outlives this process on purpose: no ResourceWarning for it."""
+    for child in _children:
+        if child.poll() is None:
+            child.returncode = 0
