@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 
 def discover(discover_system: bool = True) -> dict[str, Any]:
-    """List our actions, probes and fault kinds: what `chaos discover resilience` calls. Imports chaostoolkit only then."""
+    """List our actions and probes: what `chaos discover resilience` calls. Imports chaostoolkit only then."""
     from resilience.ctk import discover as listing  # noqa: PLC0415 - the package must stay quick to import
 
     return listing(discover_system)

@@ -1,7 +1,7 @@
 """The program `resilience`. Commands import what they need when they run, so that `--help` is quick.
 
-Exit codes: 0 pass · 1 fail · 2 unknown · 3 the file is wrong, nothing was touched · 4 the environment is not ready, nothing was
-touched · 5 debts outstanding.
+Exit codes: 0 pass · 1 fail · 2 unknown · 3 the file is wrong, nothing was touched · 4 the environment is not ready,
+nothing was touched · 5 debts outstanding.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from resilience import __version__
-from resilience.errors import ResilienceError
+from resilience.errors import ResilienceError, SpecError
 from resilience.model import Experiment, Plan, Problem
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -55,15 +55,22 @@ def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path
     \b
     Example: resilience run experiments/redis-failure.yaml --seed 7
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
-    from resilience.ctk.run import load_file, show_problems  # noqa: PLC0415
+    from resilience.ctk.run import Options, load_file, run_file
 
-    try:
-        for file in files:
+    if len(files) == 1:
+        sys.exit(run_file(files[0], Options(seed=seed, stack=stack, runs=runs, as_json=as_json)))
+    problems = []
+    for file in files:
+        try:
             load_file(file)
-    except ResilienceError as error:
-        sys.exit(show_problems(error))
+        except ResilienceError as error:
+            problems += [
+                Problem(f"{file}: {problem.where}", problem.message, problem.hint) for problem in error.problems
+            ]
+    if problems:
+        raise SpecError(problems)
     # chaostoolkit keeps its state in module globals: one run per process.
-    sys.exit(_worst(_run_apart(file, seed, stack, runs, as_json=as_json) for file in files))
+    sys.exit(_worst([_run_apart(file, seed, stack, runs, as_json=as_json) for file in files]))
 
 
 def _worst(codes: Iterable[int]) -> int:
@@ -73,18 +80,18 @@ def _worst(codes: Iterable[int]) -> int:
 
 
 def _run_apart(file: Path, seed: int | None, stack: str | None, runs: Path, *, as_json: bool) -> int:
-    import subprocess  # noqa: PLC0415
+    """Run one file in a process of its own; whatever signal ends us is handed to it, and it reverts."""
+    import signal
+    import subprocess
 
-    argv = [sys.executable, "-m", "chaostoolkit", "run", str(file), "--runs", str(runs)]
+    argv = [sys.executable, "-m", "resilience.cli", "run", str(file), "--runs", str(runs)]
     argv += ["--seed", str(seed)] if seed is not None else []
     argv += ["--stack", stack] if stack else []
     argv += ["--json"] if as_json else []
-    process = subprocess.Popen(argv)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # the child got it too: it reverts, and ends by itself
+    process = subprocess.Popen(argv, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: process.send_signal(number))
+    return process.wait()
 
 
 @main.command()
@@ -92,7 +99,7 @@ def _run_apart(file: Path, seed: int | None, stack: str | None, runs: Path, *, a
 @json_option
 def validate(files: tuple[Path, ...], as_json: bool) -> None:
     """Check experiment files without touching anything; list every problem."""
-    from resilience.ctk.run import load_file  # noqa: PLC0415
+    from resilience.ctk.run import load_file
 
     found: dict[str, list[Problem]] = {}
     for file in files:
@@ -125,8 +132,8 @@ def validate(files: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 def plan(file: Path, seed: int, as_json: bool) -> None:
     """Show what would be done, and how it would be undone, without touching anything."""
-    from resilience.codec import encode  # noqa: PLC0415
-    from resilience.ctk.run import load_file, plan_for  # noqa: PLC0415
+    from resilience.codec import encode
+    from resilience.ctk.run import load_file, plan_for
 
     experiment = load_file(file)
     planned = plan_for(experiment, seed)
@@ -137,10 +144,10 @@ def plan(file: Path, seed: int, as_json: bool) -> None:
 
 
 def _show_plan(experiment: Experiment, planned: Plan) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from resilience.spec.durations import format_duration  # noqa: PLC0415
+    from resilience.spec.durations import format_duration
 
     console = Console()
     console.print(experiment.title, style="bold", markup=False)
@@ -155,7 +162,9 @@ def _show_plan(experiment: Experiment, planned: Plan) -> None:
         spec = specs.get(phase.fault) if phase.name.value == "fault" else None
         done = f"{spec.kind} on {spec.on} {dict(spec.settings) or ''}".strip() if spec else ""
         name = f"{phase.name.value}({phase.fault})" if phase.fault else phase.name.value
-        table.add_row(f"{phase.start_s:g} s", f"{phase.end_s:g} s", name, done, planned.undo.get(phase.fault, "") if spec else "")
+        table.add_row(
+            f"{phase.start_s:g} s", f"{phase.end_s:g} s", name, done, planned.undo.get(phase.fault, "") if spec else ""
+        )
     console.print(table)
     blast = ", ".join(sorted({spec.on for spec in experiment.faults})) or "nothing"
     console.print(f"parts that are touched: {blast}; nothing was touched now", markup=False)
@@ -164,7 +173,7 @@ def _show_plan(experiment: Experiment, planned: Plan) -> None:
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of experiment files, for editors."""
-    from resilience.spec.schema import schema as document  # noqa: PLC0415
+    from resilience.spec.schema import schema as document
 
     _print(document())
 
@@ -174,11 +183,11 @@ def schema() -> None:
 @json_option
 def check(folder: Path, as_json: bool) -> None:
     """Judge a record again; the record itself is not changed."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from resilience.judge.verdict import judge  # noqa: PLC0415
-    from resilience.record.reader import read_record  # noqa: PLC0415
-    from resilience.report.summary import print_summary  # noqa: PLC0415
+    from resilience.judge.verdict import judge
+    from resilience.record.reader import read_record
+    from resilience.report.summary import print_summary
 
     verdict = judge(read_record(folder))
     if as_json:
@@ -191,20 +200,25 @@ def check(folder: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("folder", metavar="RUN", type=RUN)
 @click.option("--format", "formats", default="html", show_default=True, help="html, json; several with commas.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to; the run's own if not given.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to; the run's own if not given."
+)
 def report(folder: Path, formats: str, out: Path | None) -> None:
     """Write reports of a record."""
-    from resilience.errors import SpecError  # noqa: PLC0415
-    from resilience.judge.verdict import judge  # noqa: PLC0415
-    from resilience.record.reader import read_record  # noqa: PLC0415
-    from resilience.report import html  # noqa: PLC0415
+    from resilience.judge.verdict import judge
+    from resilience.record.reader import read_record
+    from resilience.report import html
 
     renderers: dict[str, Callable[..., bytes]] = {
         "html": html.render,
         "json": lambda _record, verdict: (json.dumps(verdict.document, indent=2, ensure_ascii=False) + "\n").encode(),
     }
     wanted = formats.split(",")
-    unknown = [Problem("--format", f"{name!r} is not one of {', '.join(renderers)}") for name in wanted if name not in renderers]
+    unknown = [
+        Problem("--format", f"{name!r} is not one of {', '.join(renderers)}")
+        for name in wanted
+        if name not in renderers
+    ]
     if unknown:
         raise SpecError(unknown)
     record = read_record(folder)
@@ -221,8 +235,8 @@ def report(folder: Path, formats: str, out: Path | None) -> None:
 @json_option
 def debts(as_json: bool) -> None:
     """List what is still owed to targets; exit 5 if there is anything."""
-    from resilience import reaper  # noqa: PLC0415
-    from resilience.host.files import state_folder  # noqa: PLC0415
+    from resilience import reaper
+    from resilience.host.files import state_folder
 
     owed = reaper.list_debts(state_folder())
     _show_problems(owed, as_json=as_json, nothing="nothing is owed to any target")
@@ -232,8 +246,8 @@ def debts(as_json: bool) -> None:
 @json_option
 def reap(as_json: bool) -> None:
     """Settle what dead runs still owe; exit 5 if something remains."""
-    from resilience import reaper  # noqa: PLC0415
-    from resilience.host.files import state_folder  # noqa: PLC0415
+    from resilience import reaper
+    from resilience.host.files import state_folder
 
     done = reaper.settle_all(state_folder())
     if not as_json:
@@ -258,9 +272,8 @@ def _show_problems(problems: Iterable[Problem], *, as_json: bool, nothing: str) 
 @click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
 def abort(folder: Path) -> None:
     """Stop a run: its faults are reverted, its verdict cannot pass."""
-    from resilience.errors import SpecError  # noqa: PLC0415
-    from resilience.record import folder as names  # noqa: PLC0415
-    from resilience.runtime.watch import ABORT  # noqa: PLC0415
+    from resilience.record import folder as names
+    from resilience.runtime.watch import ABORT
 
     if not (folder / names.EVENTS).is_file():
         raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
@@ -269,37 +282,51 @@ def abort(folder: Path) -> None:
 
 
 @main.command()
-@click.option("--service", "command", help="Command of the service, as one argument list in JSON; the reference target if not given.")
-@click.option("--stack", default="embedded", show_default=True, help="Which stack.")
-def up(command: str | None, stack: str) -> None:
-    """Start a stack that stays between experiments."""
-    from resilience.model import Service, StackSpec  # noqa: PLC0415
-    from resilience.stack import kept  # noqa: PLC0415
+@click.option(
+    "--file", "path", type=FILE, help="Run the service that this experiment declares; else the reference target."
+)
+def up(path: Path | None) -> None:
+    """Start the embedded stack and keep it running between experiments."""
+    import os
 
-    words = ["python", "-m", "fixtures.target"] if command is None else json.loads(command)
-    kept.up(StackSpec(use=stack, service=Service(command=tuple(words))))
-    click.echo(kept.status().text)
+    from resilience.model import Service
+    from resilience.stack import kept
+
+    service: Service | None = Service(command=("python", "-m", "fixtures.target"))
+    folder = Path.cwd()
+    if path is not None:
+        from resilience.ctk.run import load_file
+
+        experiment = load_file(path)
+        service, folder = experiment.stack.service, Path(experiment.folder)
+    places = kept.up(service, experiment_folder=folder, bugs=os.environ.get("TARGET_BUGS", ""), notify=click.echo)
+    for name, place in places.items():
+        click.echo(f"{name}: {place.url or f'{place.host}:{place.port}'}")
 
 
 @main.command()
 def down() -> None:
     """Stop the stack that was kept running."""
-    from resilience.stack import kept  # noqa: PLC0415
+    from resilience.stack import kept
 
-    kept.down()
+    click.echo("stopped" if kept.down() else "no stack was kept running")
 
 
 @main.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Say what of the kept stack runs, and where."""
-    from resilience.stack import kept  # noqa: PLC0415
+    """Say what of the kept stack runs; exit 4 if a part is not well or there is none."""
+    from resilience.codec import encode
+    from resilience.stack import kept
 
     state = kept.status()
     if as_json:
-        _print(state.document)
+        _print(encode(state))
+    elif not state.folder:
+        click.echo("no stack is kept running; `resilience up` starts one")
     else:
-        click.echo(state.text)
+        for name, wrong in state.parts.items():
+            click.echo(f"{name}: {wrong or 'well'}")
     sys.exit(0 if state.healthy else 4)
 
 

@@ -83,14 +83,14 @@ class Mark(IntEnum):
 class LedgerLines:
     """The write ledger as written, in the order of each writer's file.
 
-    An entry is named by (writer, epoch, seq): a writer sends one entry at a time; `seq` counts its entries from 0 without
-    gaps; after an indeterminate outcome the writer goes on with the next `epoch`, its `seq` beginning again at 0.
+    An entry is named by (writer, epoch, seq): a writer sends one entry at a time; `seq` counts its entries from 0
+    without gaps; after an indeterminate outcome the writer goes on with the next `epoch`, its `seq` beginning again at
+    0.
 
     Attributes:
-        at_ns: when it was noted; for a read mark, when the read began.
-        mark: a `Mark`.
-        status: HTTP status, 0 if there was none.
-        problems: what is wrong with the files: torn, corrupt, missing, unsealed. Any of it keeps the verdict from passing.
+        at_ns: when it was noted; for a read mark, when the read began. mark: a `Mark`. status: HTTP status, 0 if there
+        was none. problems: what is wrong with the files: torn, corrupt, missing, unsealed. Any of it keeps the verdict
+        from passing.
     """
 
     writer: Int32

@@ -1,4 +1,4 @@
-"""Every protocol, on one page. Each has a no-op or a fake; implementations live one folder per layer below the callers."""
+"""Every protocol, on one page. Implementations live in the layers; `ctk.wiring` chooses them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -92,7 +92,7 @@ class LoadHandle(Protocol):
             LoadError: the generator died, hung, or its account does not close.
         """
 
-    def kill(self) -> None:
+    def abort(self) -> None:
         """End the generator now, without an account: for a run that is given up. Idempotent."""
 
 

@@ -1,7 +1,7 @@
 """The face shown to chaostoolkit: actions, probes and the `run` and `validate` commands.
 
-Modules that experiments name have plain types, positional parameters and `__all__`, which is what `chaos discover` can show.
-`chaos discover resilience.ctk` needs the three names below: it looks for activities through `discover`.
+Modules that experiments name have plain types, positional parameters and `__all__`, which is what `chaos discover` can
+show. `chaos discover resilience.ctk` needs the three names below: it looks for activities through `discover`.
 """
 
 from typing import Any

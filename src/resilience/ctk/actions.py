@@ -13,8 +13,8 @@ __all__ = ["hold_fault", "observe"]
 def hold_fault(name: str, kind: str, part: str, duration: str, settings: dict = None) -> dict:  # type: ignore[type-arg, assignment] # noqa: RUF013 - plain types: `chaos discover` shows them as they are
     """Inject a fault into a part of the stack, hold it under load, give it back.
 
-    The fault counts only once its effect was observed; it is undone at the end of the duration, on any error or signal, and
-    by a separate process if this one dies.
+    The fault counts only once its effect was observed; it is undone at the end of the duration, on any error or signal,
+    and by a separate process if this one dies.
 
     Args:
         name: what the experiment calls this fault; objectives refer to it (`p(95)<500 @ fault(NAME)`).
@@ -46,8 +46,8 @@ def observe(phase: str, duration: str) -> dict:  # type: ignore[type-arg]
 def _or_interrupt(step: Callable[[], Mapping[str, Json]]) -> dict:  # type: ignore[type-arg]
     """Do a step; whatever ends it early, other than a fault's own failure, ends the run.
 
-    chaostoolkit turns what an action raises into a failed activity and begins the next one, even after SIGTERM. The session
-    must not: from here on it refuses.
+    chaostoolkit turns what an action raises into a failed activity and begins the next one, even after SIGTERM. The
+    session must not: from here on it refuses.
     """
     try:
         return dict(step())

@@ -1,10 +1,11 @@
 """The `run`, `validate` and `discover` commands of the program `chaos`, for files that carry our extension.
 
-chaostoolkit loads these through the entry-point group `chaostoolkit.cli_plugins`; a command with the name of one of its own takes
-that one's place. For any other file they hand over to chaostoolkit's own command, unchanged.
+chaostoolkit loads these through the entry-point group `chaostoolkit.cli_plugins`; a command with the name of one of its
+own takes that one's place. For any other file they hand over to chaostoolkit's own command, unchanged.
 
-What is different for our files: strict keys, every problem listed, rollbacks always played, no version check over the network, the
-exit code is the verdict's (0 pass, 1 fail, 2 unknown, 3 wrong file, 4 environment not ready, 5 debts outstanding).
+What is different for our files: strict keys, every problem listed, rollbacks always played, no version check over the
+network, the exit code is the verdict's (0 pass, 1 fail, 2 unknown, 3 wrong file, 4 environment not ready, 5 debts
+outstanding).
 """
 
 import sys
@@ -14,15 +15,23 @@ from typing import Any
 
 import click
 
-from resilience.spec.text import carries_extension
+from resilience.errors import SpecError
+from resilience.spec.parse import carries_extension
+from resilience.spec.text import read_text
 
 OURS = "resilience"
 
 
 def is_ours(source: str) -> bool:
-    """Whether a file exists and carries our extension; a file that cannot be read as data is not ours."""
+    """Whether a file carries our extension, or names our modules and cannot be read: then its problems are ours to show."""
     path = Path(source)
-    return path.is_file() and carries_extension(path.read_bytes(), path.name)
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    try:
+        return carries_extension(read_text(content, path.name).data)
+    except SpecError:
+        return b"resilience" in content
 
 
 def _without_version_check(group: click.Group) -> None:
@@ -73,10 +82,18 @@ def _run_ours(context: click.Context, source: str, options: dict[str, Any]) -> N
 
 
 run_options: list[click.Parameter] = [
-    click.Option(["--seed"], type=int, default=None, help="Seed of everything random; drawn and recorded if not given."),
-    click.Option(["--stack"], type=str, default=None, envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's."),
-    click.Option(["--runs"], type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for records."),
-    click.Option(["--json", "as_json"], is_flag=True, help="Print the verdict as JSON and nothing else on standard output."),
+    click.Option(
+        ["--seed"], type=int, default=None, help="Seed of everything random; drawn and recorded if not given."
+    ),
+    click.Option(
+        ["--stack"], type=str, default=None, envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's."
+    ),
+    click.Option(
+        ["--runs"], type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for records."
+    ),
+    click.Option(
+        ["--json", "as_json"], is_flag=True, help="Print the verdict as JSON and nothing else on standard output."
+    ),
 ]
 
 
@@ -84,7 +101,7 @@ def _make_run(stock: click.Command) -> click.Command:
     ours = {parameter.name for parameter in run_options}
 
     @click.pass_context
-    def callback(context: click.Context, source: str, **options: Any) -> None:  # noqa: ANN401
+    def callback(context: click.Context, /, source: str, **options: Any) -> None:  # noqa: ANN401
         if is_ours(source):
             _run_ours(context, source, options)
             return
@@ -100,7 +117,7 @@ def _make_run(stock: click.Command) -> click.Command:
 
 def _make_validate(stock: click.Command) -> click.Command:
     @click.pass_context
-    def callback(context: click.Context, source: str, **options: Any) -> None:  # noqa: ANN401
+    def callback(context: click.Context, /, source: str, **options: Any) -> None:  # noqa: ANN401
         if is_ours(source):
             from resilience.ctk.run import validate_file  # noqa: PLC0415 - only when it is one of ours
 
@@ -112,7 +129,7 @@ def _make_validate(stock: click.Command) -> click.Command:
 
 def _make_discover(stock: click.Command) -> click.Command:
     @click.pass_context
-    def callback(context: click.Context, package: str, **options: Any) -> None:  # noqa: ANN401
+    def callback(context: click.Context, /, package: str, **options: Any) -> None:  # noqa: ANN401
         if package == OURS or is_ours(package):
             # Never install: what is to be shown is what runs here, not what some index has under this name.
             package, options["no_install"] = OURS, True

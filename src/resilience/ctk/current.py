@@ -20,8 +20,8 @@ def session() -> Session:
     """
     if not _session:
         msg = (
-            "no resilience session is running: start the experiment with `chaos run FILE` or `resilience run FILE` in an "
-            "environment where resilience is installed, so that load, leases and the verdict are there"
+            "no resilience session is running: start the experiment with `chaos run FILE` or `resilience run FILE` "
+            "where resilience is installed, so that load, leases and the verdict are there"
         )
         raise ResilienceError(msg)
     return _session[-1]

@@ -1,7 +1,7 @@
 """Probes for the steady-state hypothesis: each asks for one part of the verdict.
 
-Before the method they judge the baseline alone. After it the first of them ends the load, reads the truth and judges the whole
-run. A probe answers true only for *pass*: unknown is not a pass.
+Before the method they judge the baseline alone. After it the first of them ends the load, reads the truth and judges
+the whole run. A probe answers true only for *pass*: unknown is not a pass.
 """
 
 from resilience.ctk.current import session

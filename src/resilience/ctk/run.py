@@ -1,7 +1,7 @@
-"""Running an experiment file from beginning to end: parsed, checked, run by chaostoolkit under our session, judged, shown.
+"""Running an experiment file to its end: parsed, checked, played by chaostoolkit under our session, judged, shown.
 
-chaostoolkit is the sequencer: it plays hypothesis, method, hypothesis, rollbacks. The session around it has the stack, the load,
-the leases and the record. The exit code is the verdict's, not chaostoolkit's.
+chaostoolkit is the sequencer: it plays hypothesis, method, hypothesis, rollbacks. The session around it has the stack,
+the load, the leases and the record. The exit code is the verdict's, not chaostoolkit's.
 """
 
 import copy
@@ -67,7 +67,9 @@ def load_file(path: Path) -> Experiment:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SpecError(Problem(str(path), f"the experiment cannot be read: {error.strerror}", "check the path")) from error
+        raise SpecError(
+            Problem(str(path), f"the experiment cannot be read: {error.strerror}", "check the path")
+        ) from error
     experiment = parse(content, path.name, str(path.resolve().parent))
     problems = [problem for spec in experiment.faults for problem in registry.check(spec)]
     if problems:
@@ -95,7 +97,9 @@ def validate_file(path: Path) -> int:
         experiment = load_file(path)
     except ResilienceError as error:
         return show_problems(error)
-    Console().print(f"{path}: valid ({len(experiment.faults)} faults, {len(experiment.objectives)} objectives)", markup=False)
+    Console().print(
+        f"{path}: valid ({len(experiment.faults)} faults, {len(experiment.objectives)} objectives)", markup=False
+    )
     return 0
 
 
@@ -147,9 +151,7 @@ def _run(experiment: Experiment, plan: Plan, options: Options) -> int:
                 folder=folder,
                 book=book,
                 guard=guard,
-                collaborators=collaborators(
-                    experiment, plan.run, (open_display(experiment, plan, console=console),)
-                ),
+                collaborators=collaborators(experiment, plan.run, (open_display(experiment, plan, console=console),)),
             )
             undone.callback(session.close)
             try:
@@ -194,7 +196,7 @@ def _play(session: Session, options: Options) -> Verdict:
 
 
 class ActivityWatch(RunEventHandler):  # type: ignore[misc] # chaostoolkit has no types
-    """Tells the session of every activity that failed: chaostoolkit itself goes on and calls the experiment completed."""
+    """Tells the session of every activity that failed: chaostoolkit goes on and calls the experiment completed."""
 
     def __init__(self, session: Session) -> None:
         """Tell this session."""

@@ -57,10 +57,9 @@ def read_truth(experiment: Experiment, places: Mapping[str, Place], run: str, no
     else:
         dsn = os.environ.get(where.dsn_env)
         if not dsn:
-            msg = f"the environment variable {where.dsn_env} is not set; it must hold the connection string of the truth"
+            msg = (
+                f"the environment variable {where.dsn_env} is not set; it must hold the connection string of the truth"
+            )
             raise RecordError(msg)
         reader = PostgresTruth(dsn, "", where.query)
     return read_settled(reader, run, where.settle_s, now_ns)
-
-
-

@@ -9,7 +9,7 @@ import platformdirs
 
 
 def state_folder() -> Path:
-    """The folder for debts and running stacks: `RESILIENCE_STATE`, else the user's state folder. Made with mode 0700."""
+    """The folder for debts and kept stacks: `RESILIENCE_STATE`, else the user's state folder. Made with mode 0700."""
     named = os.environ.get("RESILIENCE_STATE")
     folder = Path(named).absolute() if named else Path(platformdirs.user_state_path("resilience"))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

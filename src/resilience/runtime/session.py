@@ -86,22 +86,23 @@ class Collaborators:
 def signals_wait() -> Iterator[None]:
     """Let signals that end a program wait: what is in the block runs to its end, and they arrive after it.
 
-    Handlers are exchanged, since blocking them for one thread would only let another one take them. SIGKILL cannot wait; for that
-    there is the reaper. In another thread than the main one nothing is done: signals do not interrupt those.
+    Handlers are exchanged, since blocking them for one thread would only let another one take them. SIGKILL cannot
+    wait; for that there is the reaper. In another thread than the main one nothing is done: signals do not interrupt
+    those.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers]
+    before = [signal.signal(number, lambda came_now, _frame: came.append(came_now)) for number in numbers]
     try:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class Session:
@@ -211,9 +212,7 @@ class Session:
             guard_alive=self._guard.alive,
             displays=self._with.displays,
             folder=self.folder,
-            limits=Limits(
-                max_duration_s=self.experiment.safety.max_duration_s, abort=self.experiment.safety.abort
-            ),
+            limits=Limits(max_duration_s=self.experiment.safety.max_duration_s, abort=self.experiment.safety.abort),
             interrupt=self.interrupt,
         )
         self._watch.start()
@@ -365,7 +364,7 @@ class Session:
             self._watch.stop()
         if self._load is not None:
             # Not finished: whatever it has to say no longer matters, but it must not go on.
-            self._load.kill()
+            self._load.abort()
             self._load = None
             self._settle("load")
         if self._log is not None:

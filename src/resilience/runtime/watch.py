@@ -1,9 +1,9 @@
-"""The watch over a run, in a thread of its own: hands load slices to displays, and stops the run when it must not go on.
+"""The watch over a run, in a thread of its own: hands load slices to displays, and stops a run that must not go on.
 
-Reasons to stop: the reaper is gone (a fault could outlive us), the load generator is gone, the run is longer than allowed, an
-abort was asked for (a file named `abort` in the run folder, which is what `resilience abort` writes), an abort objective is
-breached live. Stopping means: the clock is cancelled, so whatever the main thread waits for raises `Interrupted`, and every
-lease reverts.
+Reasons to stop: the reaper is gone (a fault could outlive us), the load generator is gone, the run is longer than
+allowed, an abort was asked for (a file named `abort` in the run folder, which is what `resilience abort` writes), an
+abort objective is breached live. Stopping means: the clock is cancelled, so whatever the main thread waits for raises
+`Interrupted`, and every lease reverts.
 """
 
 import threading
