@@ -1,0 +1,71 @@
+"""Reading `verdict.json` without trusting its shape: what is missing or of another type is absent, never an error."""
+
+import json
+import math
+from collections.abc import Mapping
+
+from resilience.model import Json
+
+Row = Mapping[str, Json]
+
+
+def table(row: Row, key: str) -> Row:
+    """An object; empty if there is none."""
+    value = row.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def rows(row: Row, key: str) -> tuple[Row, ...]:
+    """The objects of a list; empty if there is none."""
+    return tuple(one for one in items(row, key) if isinstance(one, Mapping))
+
+
+def items(row: Row, key: str) -> tuple[Json, ...]:
+    """A list; empty if there is none."""
+    value = row.get(key)
+    return tuple(value) if isinstance(value, list | tuple) else ()
+
+
+def number(row: Row, key: str) -> float | None:
+    """A finite number, exactly as it stands; None if there is none."""
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def words(row: Row, key: str) -> str:
+    """A text; empty if there is none."""
+    return as_text(row.get(key))
+
+
+def as_text(value: Json) -> str:
+    """Any JSON value as text: a string as it is, nothing as nothing, anything else as JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def degraded_share(row: Row) -> float | None:
+    """Share of the ok answers that were degraded, from the judged counts; None if the document does not tell."""
+    degraded, good = number(row, "degraded"), number(row, "ok")
+    return degraded / good if degraded is not None and good else None
+
+
+def phase_label(row: Row) -> str:
+    """`baseline`, `fault(redis-down)`."""
+    name, fault = words(row, "name"), words(row, "fault")
+    return f"{name}({fault})" if fault and "(" not in name else name
+
+
+def objective_value(row: Row) -> str:
+    """The value of an objective in the unit of its expression, with all the digits that decided."""
+    value = number(row, "value")
+    if value is None:
+        return ""
+    unit = " ms" if words(row, "expression").lstrip().startswith(("p(", "avg", "min", "max", "med")) else ""
+    return f"{value:.6g}{unit}"
+
+
+def _plain(value: object) -> Json:
+    return dict(value) if isinstance(value, Mapping) else str(value)

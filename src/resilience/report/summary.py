@@ -1,0 +1,154 @@
+"""The closing summary in the terminal: the answer and why, then the figures. All of it as judged."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from resilience.model import Answer, Verdict
+from resilience.report.document import (
+    Row,
+    as_text,
+    degraded_share,
+    number,
+    objective_value,
+    phase_label,
+    rows,
+    table,
+    words,
+)
+from resilience.text import ABSENT, count, milliseconds, percent, printable, rate, seconds
+
+_STYLE = {Answer.PASS: "bold green", Answer.UNKNOWN: "bold yellow", Answer.FAIL: "bold red"}
+
+_EVIDENCE = 5
+"""Lines of evidence shown for each part that did not pass; the report has all of them."""
+
+WRITES = (
+    ("attempted", "sent"),
+    ("acknowledged", "the target said that they are stored"),
+    ("rejected", "certainly without effect"),
+    ("indeterminate", "may or may not have had an effect"),
+    ("verified", "acknowledged and found in the store, once and intact"),
+    ("lost", "acknowledged, and not in the store"),
+    ("duplicated", "in the store more than once"),
+    ("phantom", "in the store, never sent or certainly rejected"),
+    ("corrupted", "in the store with another content"),
+    ("stale", "acknowledged, but a later read did not see them"),
+    ("out_of_order", "stored in another order than acknowledged"),
+    ("recovered", "indeterminate, and found in the store"),
+)
+"""The account of writes: key of `verdict.json` and what it counts."""
+
+
+def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
+    """Print the verdict: reasons first if it did not pass, then tables of figures, then where to read more.
+
+    Args:
+        verdict: as judged.
+        folder: the run folder; the report is `report.html` in it.
+        console: where to print; no colour is needed to understand what is printed.
+    """
+    document = verdict.document
+    console.print()
+    console.print(_sentence(verdict.answer, verdict.because))
+    for part in sorted(verdict.parts, key=lambda part: -part.answer.severity):
+        if part.answer is not Answer.PASS:
+            console.print(_sentence(part.answer, f"{part.name}: {part.because}", indent=2))
+            for evidence in [text for text in map(as_text, part.evidence) if text != part.because][:_EVIDENCE]:
+                console.print(Text(f"      {printable(evidence, 400)}"))
+    for made in (_phases(document), _faults(document), _recovery(document), _objectives(document)):
+        if made.row_count:
+            console.print()
+            console.print(made)
+    _writes(document, console)
+    console.print()
+    passed = ", ".join(part.name for part in verdict.parts if part.answer is Answer.PASS)
+    console.print(Text(f"passed: {printable(passed) or 'nothing'}"))
+    console.print(Text(f"report: {printable(folder)}/report.html"), soft_wrap=True)
+
+
+def _sentence(answer: Answer, because: str, indent: int = 0) -> Text:
+    word = answer.value.upper()
+    return Text.assemble(" " * indent, (word, _STYLE[answer]), f"  {printable(because)}")
+
+
+def _phases(document: Row) -> Table:
+    made = _table("Phases", ("phase", "ok/s", "errors", "p50", "p95", "p99", "degraded"), words_first=1)
+    for phase in rows(document, "phases"):
+        figures = table(table(phase, "operations"), "all")
+        made.add_row(
+            _cell(phase_label(phase)),
+            rate(number(figures, "rps")),
+            percent(number(figures, "error_rate")),
+            *(milliseconds(number(figures, key)) for key in ("p50_ms", "p95_ms", "p99_ms")),
+            percent(degraded_share(figures)),
+        )
+    return made
+
+
+def _faults(document: Row) -> Table:
+    made = _table("Faults", ("fault", "kind", "requested", "confirmed", "clear"), words_first=2)
+    for fault in rows(document, "faults"):
+        instants = [number(fault, key) for key in ("requested_s", "confirmed_s", "clear_s")]
+        shown = ["NEVER" if at_s is None else seconds(at_s) for at_s in instants]
+        made.add_row(_cell(words(fault, "name")), _cell(words(fault, "kind")), *shown)
+    return made
+
+
+def _recovery(document: Row) -> Table:
+    recovery = table(document, "recovery")
+    title = f"Recovery: mean {seconds(number(recovery, 'mttr_s'))}"
+    low, high = number(recovery, "mttr_low_s"), number(recovery, "mttr_high_s")
+    if low is not None and high is not None:
+        title += f" ({seconds(low)} to {seconds(high)})"
+    title += f", limit {seconds(number(recovery, 'limit_s'))}"
+    made = _table(title, ("fault", "impact", "degraded", "detected", "recovered", "outage", "±"), words_first=2)
+    for cycle in rows(recovery, "cycles"):
+        keys = ("degraded_s", "detected_s", "recovered_s", "outage_s", "resolution_s")
+        made.add_row(
+            _cell(words(cycle, "fault")), _cell(words(cycle, "impact")), *(seconds(number(cycle, key)) for key in keys)
+        )
+    return made
+
+
+def _objectives(document: Row) -> Table:
+    made = _table("Objectives", ("answer", "objective", "operation", "in", "value"), words_first=4)
+    for row in sorted(rows(document, "objectives"), key=lambda row: _severity(words(row, "answer")), reverse=True):
+        answer = words(row, "answer")
+        style = _STYLE[Answer(answer)] if answer in {one.value for one in Answer} else ""
+        made.add_row(
+            Text(printable(answer.upper()), style),
+            *(_cell(words(row, key)) for key in ("expression", "operation", "phase")),
+            objective_value(row) or ABSENT,
+        )
+    return made
+
+
+def _severity(answer: str) -> int:
+    return next((one.severity for one in Answer if one.value == answer), Answer.UNKNOWN.severity)
+
+
+def _writes(document: Row, console: Console) -> None:
+    account = table(document, "writes")
+    told = [(name.replace("_", " "), number(account, name)) for name, _ in WRITES if name in account]
+    if told:
+        console.print()
+        console.print(Text("Writes: " + ", ".join(f"{_known(value)} {name}" for name, value in told)))
+
+
+def _known(value: float | None) -> str:
+    return "unknown" if value is None else count(value)
+
+
+def _table(title: str, heads: Iterable[str], words_first: int) -> Table:
+    made = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, head in enumerate(heads):
+        figure = index >= words_first
+        made.add_column(head, justify="right" if figure else "left", no_wrap=figure, overflow="fold")
+    return made
+
+
+def _cell(text: str) -> Text:
+    return Text(printable(text) or ABSENT)
