@@ -137,19 +137,18 @@ class EventLog:
         return event
 
     def _tell(self, event: Event) -> None:
+        news: list[tuple[str, str]] = []
         for index, listener in enumerate(self._listeners):
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001 - a view must not end a run; what it raised becomes an event
                 if index not in self._failed:
                     self._failed.add(index)
-                    self._report(listener, error)
-
-    def _report(self, listener: Listener, error: Exception) -> None:
-        who = getattr(listener, "__qualname__", type(listener).__name__)
-        text = f"a listener failed and may have missed events: {type(error).__name__}: {error}"
-        if self._file >= 0:
-            self._tell(self._write(EventKind.PROBLEM, who, {"message": text}))
+                    who = getattr(listener, "__qualname__", type(listener).__name__)
+                    news.append((who, f"failed and may have missed events: {type(error).__name__}: {error}"))
+        for who, text in news:  # after everybody heard the event itself
+            if self._file >= 0:
+                self._tell(self._write(EventKind.PROBLEM, who, {"message": text}))
 
 
 def read_events(path: Path, *, finished: bool = True) -> tuple[tuple[Event, ...], tuple[str, ...]]:
