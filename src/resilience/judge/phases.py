@@ -49,12 +49,13 @@ def phases(events: Sequence[Event], until_s: float) -> tuple[Phase, ...]:
     begun = [event for event in events if event.kind is EventKind.PHASE and event.at_s < until_s]
     found: list[Phase] = []
     fault = ""
-    for event, after in zip(begun, [*begun[1:], None], strict=True):
+    ends = [*(event.at_s for event in begun[1:]), until_s]
+    for event, ended_s in zip(begun, ends, strict=False):
         name = PhaseName(event.name)
         if name is PhaseName.FAULT:
             fault = str(event.detail.get("fault", ""))
         belongs = fault if name in {PhaseName.FAULT, PhaseName.RECOVERY} else ""
-        found.append(Phase(name, event.at_s, until_s if after is None else after.at_s, belongs))
+        found.append(Phase(name, event.at_s, ended_s, belongs))
     return tuple(found)
 
 

@@ -3,8 +3,9 @@
 An operation is *good* if it was ok, not degraded, and answered within the latency band, counted from its intended
 start. The band is the baseline's p95 times the experiment's latency factor, or its floor if that is more. A bin of n
 operations is good enough if at least `L = BinomialQuantile(0.001; n, q0)` of them are good, with q0 Wilson's lower
-bound of the baseline's share of good ones, and if the schedule's arrivals were in fact offered. It has left the band if it is two
-points (of a hundred) below L. Time is the intended start of operations, so it does not depend on how they went.
+bound of the baseline's share of good ones, and if the schedule's arrivals were in fact offered. It has left the band
+if it is two points (of a hundred) below L. Time is the intended start of operations, so it does not depend on how they
+went.
 """
 
 import math

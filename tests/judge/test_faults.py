@@ -1,0 +1,80 @@
+"""Faults: confirmed, held, clear; everything else is unknown."""
+
+import pytest
+
+from resilience.judge.faults import check_faults
+from resilience.model import Answer, Event, EventKind
+from tests.judge.builder import Held, Scene
+
+KIND = EventKind
+
+
+def part(*held, extra=()):
+    return check_faults(Scene(faults=held, extra=extra).case())
+
+
+def test_faults_that_were_seen_to_come_and_go_pass_with_their_proof():
+    """Requirement F1: the contract's keys, and what was observed."""
+    found = part(Held(), Held("two", begin_s=36.0, length_s=2.0))
+    assert found.answer is Answer.PASS
+    assert found.because == "all 2 faults were confirmed and cleared"
+    assert "redis-down: connection refused" in found.evidence
+    assert found.data["faults"][0] == {
+        "kind": "toxiproxy.down",
+        "name": "redis-down",
+        "on": "redis",
+        "requested_s": 19.0,
+        "confirmed_s": 19.05,
+        "reverted_s": 27.05,
+        "clear_s": 27.1,
+        "planned_s": 8.0,
+        "proof": ["connection refused", "connection accepted"],
+        "problems": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        (Held(without=(KIND.REQUESTED,)), "never requested"),
+        (Held(without=(KIND.REQUESTED, KIND.CONFIRMED, KIND.REVERTING, KIND.CLEAR)), "never requested"),
+        (Held(without=(KIND.CONFIRMED,)), "never seen active"),
+        (Held(without=(KIND.CLEAR,)), "never seen gone"),
+        (Held(trouble="no such proxy"), "had a problem (inject: no such proxy)"),
+    ],
+)
+def test_a_fault_that_was_not_observed_is_unknown(held, told):
+    """Harness mutants H1, H2, H12 and H14: without proof there is no pass."""
+    found = part(held)
+    assert found.answer is Answer.UNKNOWN
+    assert told in found.because
+
+
+def test_a_fault_that_ended_early_is_unknown():
+    """Harness mutant H3: in place for less than 90 % of the planned time."""
+    early = Event(25.0, KIND.REVERTING, "redis-down")
+    found = part(Held(without=(KIND.REVERTING,)), extra=(early,))
+    assert found.answer is Answer.UNKNOWN
+    assert "in place for 5.95 s of the planned 8 s" in found.because
+    enough = Event(26.3, KIND.REVERTING, "redis-down")
+    assert part(Held(without=(KIND.REVERTING,)), extra=(enough,)).answer is Answer.PASS
+    assert part(Held(without=(KIND.REVERTING,))).answer is Answer.PASS
+
+
+def test_events_in_an_impossible_order_are_unknown():
+    """Clear before it was confirmed."""
+    found = part(Held(without=(KIND.CLEAR,)), extra=(Event(19.01, KIND.CLEAR, "redis-down"),))
+    assert "in an order that cannot be" in " ".join(found.evidence)
+
+
+def test_a_fault_that_nobody_planned_is_unknown():
+    """Something else was done to the target."""
+    found = part(extra=(Event(20.0, KIND.REQUESTED, "other"), Event(20.0, KIND.CONFIRMED, "other")))
+    assert found.answer is Answer.UNKNOWN
+    assert found.because == "other is not in the experiment (and 1 more)"
+
+
+def test_no_fault_at_all_passes_and_says_so():
+    """A plain load test."""
+    assert part().because == "the experiment has no fault"
+    assert part(Held()).because == "the fault was confirmed and cleared"

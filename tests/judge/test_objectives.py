@@ -1,0 +1,144 @@
+"""Objectives: each aggregate, each comparison, windows, and what cannot be told."""
+
+import pytest
+
+from resilience.judge.objectives import check_objectives, judge_objective, measure
+from resilience.model import Answer, Comparison, Objective, PhaseName
+from tests.judge.builder import Held, Scene, Spell
+
+LT, GT = Comparison.LT, Comparison.GT
+
+
+def objective(aggregate, comparison=LT, limit=0.01, **more):
+    text = f"{aggregate}{comparison.value}{limit}"
+    return Objective(expression=text, aggregate=aggregate, comparison=comparison, limit=limit, **more)
+
+
+def one(scene, wanted):
+    (judged,) = judge_objective(scene.case(), wanted)
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "quantile", "value"),
+    [("avg", None, 5.0), ("min", None, 5.0), ("med", None, 5.0), ("max", None, 600.0), ("p", 99.0, 600.0)],
+)
+def test_latency_aggregates_are_milliseconds(aggregate, quantile, value):
+    """Requirement J5: of operations from intended start to end; 2 % are slow by 600 ms."""
+    scene = Scene(spells=(Spell(0, 42, "slow", 0.02),))
+    found = one(scene, objective(aggregate, limit=1e9, quantile=quantile)).value
+    assert found == pytest.approx(value, abs=15 if value < 100 else 1)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "limit", "holds"),
+    [
+        (Comparison.LT, 0.0, False),
+        (Comparison.LE, 0.0, True),
+        (Comparison.GT, 0.0, False),
+        (Comparison.GE, 0.0, True),
+        (Comparison.EQ, 0.0, True),
+        (Comparison.NE, 0.0, False),
+    ],
+)
+@pytest.mark.parametrize("window_s", [None, 5.0])
+def test_comparisons_at_their_boundary(comparison, limit, holds, window_s):
+    """An error rate of exactly 0 against a limit of 0, with and without windows."""
+    judged = one(Scene(), objective("rate", comparison, limit, window_s=window_s))
+    assert judged.answer is (Answer.PASS if holds else Answer.FAIL)
+    assert judged.value == 0.0
+
+
+def test_the_worst_window_is_the_value():
+    """A second of errors is lost in the whole baseline and seen in a window of two seconds."""
+    scene = Scene(spells=(Spell(10, 11, "failed"),))
+    whole, sliding = one(scene, objective("rate", limit=0.1)), one(scene, objective("rate", limit=0.1, window_s=2.0))
+    assert whole.answer is Answer.PASS
+    assert sliding.answer is Answer.FAIL
+    assert sliding.value == pytest.approx(0.5, abs=0.1)
+    assert "worst 2 s of baseline" in sliding.because
+
+
+def test_a_window_for_a_least_takes_the_smallest():
+    """`rps>` over windows is about the slowest of them."""
+    scene = Scene(spells=(Spell(10, 12, "failed"),))
+    assert one(scene, objective("rps", GT, 100, window_s=2.0)).answer is Answer.FAIL
+    assert one(scene, objective("rps", GT, 100)).answer is Answer.PASS
+
+
+def test_a_window_longer_than_the_phase_cannot_be_told():
+    """Unknown, rather than judged over less."""
+    assert one(Scene(), objective("rate", window_s=20.0)).answer is Answer.UNKNOWN
+
+
+def test_no_samples_is_unknown():
+    """Requirement J5: k6 passes an empty metric; here it is unknown, except where 0 is a measurement."""
+    scene = Scene(rate=250, faults=()).but(end_s=3.9)
+    assert one(scene, objective("rate")).answer is Answer.UNKNOWN
+    silent = Scene(load=Scene().experiment().load, rate=0.2, end_s=42.0, poisson=False)
+    assert one(silent, objective("rate", operation="nothing")).answer is Answer.UNKNOWN
+
+
+def test_an_empty_phase_is_unknown_for_rates_and_zero_for_counts(silent_baseline):
+    """No arrivals in the phase: no error rate and no latency; a count of 0, and 0 per second."""
+    assert one(silent_baseline, objective("rate")).answer is Answer.UNKNOWN
+    assert one(silent_baseline, objective("p", quantile=95.0)).answer is Answer.UNKNOWN
+    assert one(silent_baseline, objective("rps", GT, 200)).answer is Answer.FAIL
+    assert one(silent_baseline, objective("count", GT, 0)).value == 0.0
+
+
+def test_quick_refusals_are_no_latency():
+    """If nothing was answered ok, soon refused is not soon answered."""
+    refused = Scene(spells=(Spell(0, 42, "failed"),))
+    judged = one(refused, objective("p", limit=500, quantile=95.0))
+    assert judged.answer is Answer.UNKNOWN
+    assert one(refused, objective("degraded", Comparison.EQ, 0.0)).answer is Answer.UNKNOWN
+
+
+def test_windows_with_nothing_to_measure_are_not_passed_over(silent_baseline):
+    """One window without samples: unknown although all others hold; and fail still wins."""
+    gap = Scene(spells=(Spell(10, 14, "failed"),))
+    judged = one(gap, objective("max", limit=500, window_s=2.0))
+    assert judged.answer is Answer.UNKNOWN
+    assert "had nothing to measure" in judged.because
+    assert one(gap, objective("max", limit=1, window_s=2.0)).answer is Answer.FAIL
+
+
+def test_a_fault_phase_without_a_name_means_each_on_its_own():
+    """`@ fault` is judged in every fault phase; `@ fault(name)` in one; a phase that never came is unknown."""
+    scene = Scene(faults=(Held(), Held("two", begin_s=36.0, length_s=2.0)), spells=(Spell(36.0, 38.0, "failed"),))
+    both = judge_objective(scene.case(), objective("rate", phase=PhaseName.FAULT))
+    assert [(one.phase, one.answer) for one in both] == [
+        ("fault(redis-down)", Answer.PASS),
+        ("fault(two)", Answer.FAIL),
+    ]
+    assert one(scene, objective("rate", phase=PhaseName.FAULT, fault="redis-down")).answer is Answer.PASS
+    assert one(scene, objective("rate", phase=PhaseName.FAULT, fault="three")).answer is Answer.UNKNOWN
+    assert one(scene, objective("rate", phase=PhaseName.AFTER)).answer is Answer.UNKNOWN
+
+
+def test_one_operation_is_judged_alone():
+    """Errors of another operation do not count."""
+    scene = Scene(spells=(Spell(0, 42, "failed", operation="read-item"),))
+    assert one(scene, objective("rate", operation="place-order")).answer is Answer.PASS
+    assert one(scene, objective("rate", operation="read-item")).answer is Answer.FAIL
+
+
+def test_an_unknown_aggregate_is_an_error():
+    """Said with what was expected; the verdict makes unknown of it."""
+    with pytest.raises(ValueError, match="expected one of"):
+        measure(objective("mode"), Scene().samples(), 1.0)
+    assert measure(objective("rps"), Scene().samples(), 0.0) is None
+
+
+def test_the_part_says_what_was_missed():
+    """Worst first; none at all passes and says so."""
+    case = Scene(spells=(Spell(5, 6, "failed"),)).case()
+    met = objective("p", limit=1000, quantile=95.0)
+    part = check_objectives(case, (met, objective("rate"), objective("rate", operation="x")))
+    assert part.answer is Answer.FAIL
+    assert part.because.startswith("all: rate<0.01 was 0.06")
+    assert "1 more" in part.because
+    assert [one["answer"] for one in part.data["objectives"]] == ["pass", "fail", "unknown"]
+    assert check_objectives(case, (met,)).because == "all 1 objectives were met"
+    assert check_objectives(case, ()).answer is Answer.PASS
