@@ -37,7 +37,7 @@ class Limits:
     grace_s: float = 5.0
 
 
-def lease(  # noqa: PLR0913 - what is held, and the four things that every lease of a run shares
+def lease(
     fault: Fault,
     spec: FaultSpec,
     *,
@@ -70,7 +70,7 @@ def lease(  # noqa: PLR0913 - what is held, and the four things that every lease
 class _Lease:
     """The context manager of `lease`."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - as above
+    def __init__(
         self, fault: Fault, spec: FaultSpec, book: DebtBook, sink: EventSink, clock: Clock, limits: Limits
     ) -> None:
         self._fault, self._spec, self._book, self._sink = fault, spec, book, sink
