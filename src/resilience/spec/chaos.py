@@ -39,7 +39,11 @@ _CONTROLS: Json = {
 _OURS: Json = {
     "if": {"properties": {"name": {"const": NAME}}, "required": ["name"]},
     "then": {"$ref": "#/$defs/Extension"},
-    "else": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "minLength": 1}}},
+    "else": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": _told("Name of the extension.", "Name", type="string", minLength=1)},
+    },
 }
 
 TOP: Mapping[str, Json] = {

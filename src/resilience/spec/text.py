@@ -165,15 +165,15 @@ class _Reader:
             if documents > 1:
                 self._stop("", "a second document begins", "keep one document in a file", event.start_mark)
 
-    def _count(self, path: str, depth: int, mark: Any = None) -> None:  # noqa: ANN401 - as above
+    def _count(self, path: str, level: int, mark: Any = None) -> None:  # noqa: ANN401 - as above
         self.values += 1
         if self.values > MAX_VALUES:
             self._stop(path, f"there are more than {MAX_VALUES} values once aliases are filled in", "", mark)
-        if depth > MAX_DEPTH + 1:  # one more for the scalars inside the last level
+        if level > MAX_DEPTH:
             self._stop(path, f"values are nested more than {MAX_DEPTH} levels deep", "flatten it", mark)
 
     def _node(self, node: yaml.Node, path: str, depth: int) -> Json:
-        self._count(path, depth, node.start_mark)
+        self._count(path, depth - isinstance(node, yaml.ScalarNode), node.start_mark)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -247,7 +247,7 @@ class _Reader:
         self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
 
     def _pairs(self, value: Any, path: str, depth: int) -> Json:  # noqa: ANN401 - what json.loads returns
-        self._count(path, depth)
+        self._count(path, depth - (not isinstance(value, list)))
         if isinstance(value, _Pairs):
             data: dict[str, Json] = {}
             for key, child in value:
