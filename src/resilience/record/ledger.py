@@ -89,9 +89,7 @@ class LedgerWriter:
         clocks = (time.monotonic_ns(), time.time_ns())
         self._write(with_crc(HEADER.pack(HEADER_MAGIC, VERSION, LINE_SIZE, name, boot, *clocks)))
 
-    def note(  # noqa: PLR0913, PLR0917 - one line of the file, as its fields stand there
-        self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0
-    ) -> None:
+    def note(self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0) -> None:
         """Write one line down before returning.
 
         Raises:

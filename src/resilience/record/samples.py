@@ -2,14 +2,16 @@
 
 Every flush writes one file under a name that `*.parquet` does not match and renames it, so a reader never meets half
 a file and a crash costs what came after the last flush. When all is written, `<prefix>.sealed.json` says how many rows
-are in which part.
+are in which part, and its digest: Parquet has checksums for its pages, none for its own description of them.
 """
 
+import hashlib
+import io
 import json
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +45,15 @@ SCHEMA = pa.schema(
 _Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str]
 
 
+class _Part(NamedTuple):
+    rows: int
+    blake2b: str
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 class SampleWriter:
     """Writes the samples of one process.
 
@@ -66,11 +77,11 @@ class SampleWriter:
         # list just before the swap.
         self._rows: deque[_Row] = deque()
         self._append = self._rows.append
-        self._parts: dict[str, int] = {}
+        self._parts: dict[str, _Part] = {}
         operations_json = json.dumps(self._operations)
         self._schema = SCHEMA.with_metadata({FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: operations_json})
 
-    def add(  # noqa: PLR0913, PLR0917 - called once per operation: building a struct would cost more than all else
+    def add(
         self,
         arrival_ns: int,
         start_ns: int,
@@ -96,14 +107,17 @@ class SampleWriter:
         name = f"{self._prefix}-{len(self._parts):05d}.parquet"
         beside = self._folder / f"{name}.part"
         try:
-            pq.write_table(self._table(rows), beside, compression="zstd", write_page_checksum=True)
+            stream = io.BytesIO()
+            pq.write_table(self._table(rows), stream, compression="zstd", write_page_checksum=True)
+            content = stream.getvalue()
+            beside.write_bytes(content)
             beside.rename(self._folder / name)
         except (OSError, pa.ArrowException, OverflowError) as error:
             self._rows.extendleft(reversed(rows))
             beside.unlink(missing_ok=True)
             msg = f"{len(rows)} samples cannot be written to {self._folder / name}: {error}"
             raise RecordError(msg) from error
-        self._parts[name] = len(rows)
+        self._parts[name] = _Part(len(rows), _digest(content))
         return len(rows)
 
     def close(self) -> None:
@@ -113,7 +127,11 @@ class SampleWriter:
             RecordError: as `flush`; then nothing is sealed.
         """
         self.flush()
-        seal = {"format": FORMAT, "rows": sum(self._parts.values()), "parts": self._parts}
+        seal = {
+            "format": FORMAT,
+            "rows": sum(part.rows for part in self._parts.values()),
+            "parts": {name: part._asdict() for name, part in self._parts.items()},
+        }
         try:
             write_json(self._folder / f"{self._prefix}{SEAL_SUFFIX}", seal)
         except OSError as error:
@@ -159,22 +177,29 @@ def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[st
     tables = []
     for name in sorted(files.keys() | sealed.keys()):
         if name not in files:
-            problems.append(f"samples/{name} is missing: it should have {sealed[name]} samples")
+            problems.append(f"samples/{name} is missing: it should have {sealed[name].rows} samples")
             continue
         try:
-            columns = names.columns(pq.ParquetFile(files[name], page_checksum_verification=True).read())
+            columns = names.columns(_read_table(files[name], sealed.get(name)))
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             problems.append(f"samples/{name} cannot be read: {error}")
             continue
         tables.append(columns)
-        if name in sealed and sealed[name] != len(columns[0]):
-            problems.append(f"samples/{name} should have {sealed[name]} samples, it has {len(columns[0])}")
+        if name in sealed and sealed[name].rows != len(columns[0]):
+            problems.append(f"samples/{name} should have {sealed[name].rows} samples, it has {len(columns[0])}")
     return names.samples(tables), tuple(problems)
 
 
-def _read_seals(folder: Path, problems: list[str]) -> dict[str, int]:
-    """Parts of all sealed writers: file name → rows."""
-    parts: dict[str, int] = {}
+def _read_table(path: Path, sealed: _Part | None) -> pa.Table:
+    content = path.read_bytes()
+    if sealed is not None and sealed.blake2b != _digest(content):
+        raise ValueError("it is not the file that was sealed")
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
+
+
+def _read_seals(folder: Path, problems: list[str]) -> dict[str, _Part]:
+    """Parts of all sealed writers by file name."""
+    parts: dict[str, _Part] = {}
     for path in sorted(folder.glob(f"*{SEAL_SUFFIX}")):
         try:
             parts |= _parse_seal(path.read_bytes())
@@ -183,10 +208,10 @@ def _read_seals(folder: Path, problems: list[str]) -> dict[str, int]:
     return parts
 
 
-def _parse_seal(content: bytes) -> dict[str, int]:
+def _parse_seal(content: bytes) -> dict[str, _Part]:
     seal = json.loads(content)
-    parts = {str(name): int(rows) for name, rows in seal["parts"].items()}
-    if seal["format"] != FORMAT or seal["rows"] != sum(parts.values()):
+    parts = {str(name): _Part(int(part["rows"]), str(part["blake2b"])) for name, part in seal["parts"].items()}
+    if seal["format"] != FORMAT or seal["rows"] != sum(part.rows for part in parts.values()):
         raise ValueError(f"format {seal['format']!r} with {seal['rows']!r} rows in {parts}")
     return parts
 

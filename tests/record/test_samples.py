@@ -1,0 +1,316 @@
+"""Samples, written and read back."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pyarrow.dataset as ds
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resilience.errors import RecordError
+from resilience.model import OUTCOMES, Outcome
+from resilience.record.redact import Redactor
+from resilience.record.samples import SampleWriter, read_samples
+
+OPERATIONS = ("read-item", "place-order")
+INT64 = st.integers(-(2**63), 2**63 - 1)
+ROWS = st.tuples(
+    INT64,
+    INT64,
+    INT64,
+    st.integers(0, 1),
+    st.integers(0, len(OUTCOMES) - 1),
+    st.integers(0, 599),
+    st.booleans(),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+)
+
+
+def rows_of(samples):
+    """Rows as they were given to `add`."""
+    columns = [
+        samples.arrival_ns,
+        samples.start_ns,
+        samples.end_ns,
+        samples.operation,
+        samples.outcome,
+        samples.status,
+        samples.degraded,
+        samples.detail,
+    ]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [(*row[:-1], samples.details[row[-1]]) for row in rows]
+
+
+@settings(max_examples=40)
+@given(batches=st.lists(st.lists(ROWS, max_size=4), max_size=4))
+def test_samples_read_back(tmp_path_factory, batches):
+    """Every sample is read back as it was added, in whatever flush it went (Requirement M1)."""
+    folder = tmp_path_factory.mktemp("run")
+    writer = SampleWriter(folder, "load", OPERATIONS)
+    for batch in batches:
+        for row in batch:
+            writer.add(*row)
+        assert writer.flush() == len(batch)
+    writer.close()
+    samples, problems = read_samples(folder)
+    expected = [row for batch in batches for row in batch]
+    assert rows_of(samples) == expected
+    assert samples.details[0] == ""
+    if expected:
+        assert problems == ()
+        assert tuple(samples.operations) == OPERATIONS
+    else:
+        assert problems == (f"there are no samples in {folder / 'samples'}",)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two writers, two parts each, ten samples a part."""
+    for prefix, operations in (("load-0", OPERATIONS), ("load-1", OPERATIONS[::-1])):
+        writer = SampleWriter(tmp_path, prefix, operations)
+        for part in range(2):
+            for n in range(10):
+                writer.add(n, n, n + part, operations.index("read-item"), 0, 200, detail=f"{prefix} {n % 2}")
+            writer.flush()
+        writer.close()
+    return tmp_path
+
+
+def test_writers_may_number_differently(run):
+    """Each file has its own dictionaries; read together, the same name has one number."""
+    samples, problems = read_samples(run)
+    assert problems == ()
+    assert len(samples) == 40
+    assert {samples.operations[index] for index in samples.operation.tolist()} == {"read-item"}
+    assert sorted(set(samples.details)) == ["", "load-0 0", "load-0 1", "load-1 0", "load-1 1"]
+
+
+def test_columns_are_read_only_and_typed(run):
+    """The arrays are what `columns.Samples` promises."""
+    samples, _ = read_samples(run)
+    kinds = {"arrival_ns": "int64", "operation": "int16", "outcome": "int8", "status": "int16", "detail": "int32"}
+    assert {name: getattr(samples, name).dtype.name for name in kinds} == kinds
+    assert samples.degraded.dtype == np.bool_
+    assert not samples.end_ns.flags.writeable
+
+
+def corrupt(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x10
+    path.write_bytes(content)
+
+
+def reseal(path, change):
+    seal = json.loads(path.read_bytes())
+    change(seal)
+    path.write_text(json.dumps(seal))
+
+
+DAMAGE = {
+    "no seal": (lambda folder: (folder / "load-0.sealed.json").unlink(), "'load-0' are not sealed", 40),
+    "missing part": (lambda folder: (folder / "load-1-00000.parquet").unlink(), "00000.parquet is missing", 30),
+    "wrong count": (
+        lambda folder: reseal(
+            folder / "load-0.sealed.json",
+            lambda s: (s.update(rows=21), s["parts"]["load-0-00000.parquet"].update(rows=11)),
+        ),
+        "should have 11 samples, it has 10",
+        40,
+    ),
+    "seal that contradicts itself": (
+        lambda folder: reseal(folder / "load-0.sealed.json", lambda s: s.update(rows=3)),
+        "seal samples/load-0.sealed.json is damaged",
+        40,
+    ),
+    "seal of another format": (
+        lambda folder: reseal(folder / "load-0.sealed.json", lambda s: s.update(format=9)),
+        "format 9",
+        40,
+    ),
+    "damaged seal": (lambda folder: (folder / "load-0.sealed.json").write_text("{"), "is damaged", 40),
+    "seal that is a list": (lambda folder: (folder / "load-0.sealed.json").write_text("[]"), "is damaged", 40),
+    "cut part": (
+        lambda folder: (folder / "load-0-00001.parquet").write_bytes(b"PAR1"),
+        "load-0-00001.parquet cannot be read",
+        30,
+    ),
+    "empty part": (lambda folder: (folder / "load-0-00001.parquet").write_bytes(b""), "cannot be read", 30),
+    "flipped bit": (lambda folder: corrupt(folder / "load-0-00001.parquet", 40), "not the file that was sealed", 30),
+    "parts swapped": (
+        lambda folder: (folder / "load-0-00001.parquet").replace(folder / "load-1-00001.parquet"),
+        "not the file that was sealed",
+        20,
+    ),
+    "another program's file": (
+        lambda folder: ds.write_dataset(
+            ds.dataset(folder / "load-0-00000.parquet").to_table(["status"]),
+            folder,
+            format="parquet",
+            basename_template="x-{i}.parquet",
+            existing_data_behavior="overwrite_or_ignore",
+        ),
+        "x-0.parquet cannot be read",
+        40,
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message", "left"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_damage_is_a_problem_and_the_rest_is_read(run, damage, message, left):
+    """Missing, damaged, miscounted, unsealed: each is said, and what is whole is read."""
+    damage(run / "samples")
+    samples, problems = read_samples(run)
+    assert message in " ".join(problems)
+    assert len(samples) == left
+
+
+def test_any_flipped_bit_is_noticed(run):
+    """No flipped bit of a sealed part, data or description, goes unnoticed."""
+    path = run / "samples" / "load-0-00000.parquet"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 11):
+        corrupt(path, place)
+        samples, problems = read_samples(run)
+        assert problems, f"byte {place}"
+        assert len(samples) == 30
+        path.write_bytes(whole)
+
+
+def test_flipped_bit_of_unsealed_data_is_noticed(run):
+    """Before the seal is there, the pages' own checksums guard the data."""
+    for path in (run / "samples").glob("*.json"):
+        path.unlink()
+    corrupt(run / "samples" / "load-0-00000.parquet", 40)
+    samples, problems = read_samples(run, finished=False)
+    assert "load-0-00000.parquet cannot be read" in problems[0]
+    assert len(samples) == 30
+
+
+def test_run_in_progress_needs_no_seal(tmp_path):
+    """What was flushed so far can be read while the run goes on; a half-written part is not met."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    writer.add(0, 0, 1, 0, 0, 200)
+    writer.flush()
+    writer.add(1, 1, 2, 0, 0, 200)
+    (tmp_path / "samples" / "load-00001.parquet.part").write_bytes(b"PAR1 half")
+    samples, problems = read_samples(tmp_path, finished=False)
+    assert (len(samples), problems) == (1, ())
+    assert read_samples(tmp_path)[1] == ("samples of 'load' are not sealed: their writer was cut short",)
+
+
+def test_no_folder_is_a_problem(tmp_path):
+    """Nothing at all is a problem, never an empty success."""
+    samples, problems = read_samples(tmp_path)
+    assert len(samples) == 0
+    assert "there are no samples" in problems[0]
+
+
+def test_nothing_is_lost_between_threads(tmp_path):
+    """Adding goes on while another thread flushes; every sample is in exactly one part."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    done = threading.Event()
+
+    def flush():
+        while not done.is_set():
+            writer.flush()
+
+    flusher = threading.Thread(target=flush)
+    flusher.start()
+    for number in range(20_000):
+        writer.add(number, 0, 0, 0, 0)
+    done.set()
+    flusher.join()
+    writer.close()
+    samples, problems = read_samples(tmp_path)
+    assert problems == ()
+    assert samples.arrival_ns.tolist() == list(range(20_000))
+
+
+def test_failed_flush_keeps_the_samples(tmp_path):
+    """Samples that could not be written are written by the next flush, in their place."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    writer.add(1, 1, 1, 0, 0)
+    (tmp_path / "samples").rename(tmp_path / "away")
+    with pytest.raises(RecordError, match="1 samples cannot be written"):
+        writer.flush()
+    with pytest.raises(RecordError):
+        writer.close()
+    (tmp_path / "away").rename(tmp_path / "samples")
+    writer.add(2, 2, 2, 0, 0)
+    writer.close()
+    samples, problems = read_samples(tmp_path)
+    assert (samples.arrival_ns.tolist(), problems) == ([1, 2], ())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [(0, 0, 0, 2, 0), (0, 0, 0, -1, 0), (0, 0, 0, 0, len(OUTCOMES)), (0, 0, 0, 0, 0, 40_000), (2**63, 0, 0, 0, 0)],
+)
+def test_numbers_out_of_range_are_refused(tmp_path, row):
+    """An operation, outcome or status that cannot be is an error, not another operation's sample."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    writer.add(*row)
+    with pytest.raises(RecordError, match="cannot be written"):
+        writer.flush()
+
+
+def test_secrets_in_details_are_not_written(tmp_path):
+    """An error text with a password in it goes to disk without it."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS, Redactor(["correct-horse"]))
+    writer.add(0, 0, 0, 0, 1, detail="no route to http://u:correct-horse@h")
+    writer.add(0, 0, 0, 0, 1, detail="no route to http://u:correct-horse@h")
+    writer.close()
+    assert set(read_samples(tmp_path)[0].details) == {"", "no route to http://u:[secret]@h"}
+
+
+def test_folder_reads_as_one_table(run):
+    """`samples/*.parquet` is one table for other programs: names as texts, nothing else matches the pattern."""
+    files = sorted(str(path) for path in (run / "samples").glob("*.parquet"))
+    table = ds.dataset(files).to_table(filter=ds.field("outcome") == Outcome.OK.value)
+    assert len(table) == 40
+    assert set(table["operation"].to_pylist()) == {"read-item"}
+    assert table.schema.names[:3] == ["arrival_ns", "start_ns", "end_ns"]
+
+
+def test_pandas_reads_the_folder(run):
+    """The folder reads with pandas, names as categories."""
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    frame = pandas.concat(pandas.read_parquet(path) for path in sorted((run / "samples").glob("*.parquet")))
+    assert frame.groupby("operation", observed=True).size().to_dict() == {"read-item": 40}
+
+
+def test_polars_reads_the_folder(run):
+    """Polars reads the folder."""
+    polars = pytest.importorskip("polars", reason="needs polars")
+    assert (
+        polars.read_parquet(run / "samples" / "*.parquet")["operation"].cast(polars.String).to_list()
+        == ["read-item"] * 40
+    )
+
+
+def test_duckdb_reads_the_folder(run):
+    """DuckDB reads the folder."""
+    duckdb = pytest.importorskip("duckdb", reason="needs duckdb")
+    pattern = str(run / "samples" / "*.parquet")
+    assert duckdb.execute("SELECT operation, count(*) FROM read_parquet(?) GROUP BY 1", [pattern]).fetchall() == [
+        ("read-item", 40)
+    ]
+
+
+def test_adding_is_cheap(tmp_path):
+    """Taking a sample costs the load generator a few microseconds at most (a hundred times less than a request)."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    best = min(_time_of(writer) for _ in range(5))
+    writer.close()
+    assert best / 2000 < 5e-6
+
+
+def _time_of(writer):
+    began = time.perf_counter()
+    for number in range(2000):
+        writer.add(number, number, number, 0, 0, 200)
+    return time.perf_counter() - began
