@@ -275,8 +275,10 @@ class _Start:
         port = self._port
         checks: dict[str, health.Check] = {
             "toxiproxy": lambda: proxies_ready(port.control, ("postgres", "redis")),
+            # Not through a toxiproxy that does not work: Redis would be blamed for it.
             "redis": lambda: health.redis_answers(
-                port.redis_via if "toxiproxy" in self._places else port.redis, self._redis_password
+                port.redis if any(one.where == "toxiproxy" for one in self._problems) else port.redis_via,
+                self._redis_password,
             ),
             "postgres": lambda: postgres.answers(port.postgres, password=password),
         }

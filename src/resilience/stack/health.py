@@ -29,7 +29,10 @@ def await_healthy(launch: Launch, identity: Identity, check: Check, timeout_s: f
     """
     began = time.monotonic()
     while True:
-        reason = check()
+        try:
+            reason = check()
+        except loopback.Hopeless as error:
+            return Problem(where=launch.name, message=f"{error}; {last_lines(launch.log)}")
         # Asked after the check: something else may answer on the port of a program that has ended.
         if not processes.alive(identity):
             message = f"ended {time.monotonic() - began:.1f} s after its start; {last_lines(launch.log)}"

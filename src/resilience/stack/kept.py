@@ -20,7 +20,7 @@ from resilience.host import files, processes
 from resilience.model import Json, Place, Problem, Service
 from resilience.stack import health, postgres, programs
 from resilience.stack.embedded import REDIS_PASSWORD, EmbeddedStack, project_folder, read_places
-from resilience.stack.loopback import proxies_ready
+from resilience.stack.loopback import Hopeless, proxies_ready
 from resilience.stack.settle import settle
 
 _PARTS = ("postgres", "redis", "toxiproxy")
@@ -253,7 +253,10 @@ def _wrong(place: Place, folder: Path) -> str:
     if place.name == "redis":
         return health.redis_answers(place.via_port, (folder / REDIS_PASSWORD).read_text())
     if place.name == "toxiproxy":
-        return proxies_ready(place.port, ("postgres", "redis"))
+        try:
+            return proxies_ready(place.port, ("postgres", "redis"))
+        except Hopeless as error:
+            return str(error)
     return health.service_ready(place.port, place.ready)
 
 

@@ -31,6 +31,10 @@ def candidates() -> Sequence[int]:
     return range(_LOWEST, lowest) if lowest - _LOWEST >= _FEWEST else (0,)
 
 
+class Hopeless(Exception):  # noqa: N818 - it says that waiting will not help
+    """A program runs and will never serve; the text says why."""
+
+
 class Reservation:
     """Free ports of the loopback address, held until released.
 
@@ -88,7 +92,11 @@ def get(port: int, path: str, *, timeout_s: float = 2.0) -> tuple[int, bytes]:
 
 
 def proxies_ready(control: int, wanted: Iterable[str]) -> str:
-    """Why toxiproxy does not have all the proxies it was told to have; empty if it does."""
+    """Why toxiproxy does not have all the proxies it was told to have; empty if it does.
+
+    Raises:
+        Hopeless: it lacks some. It makes them before it answers, so they will not come.
+    """
     status, body = get(control, "/proxies")
     if status != http.client.OK:
         return f"its API answered {status or 'nothing'}: {body[:200].decode(errors='replace')}"
@@ -97,4 +105,6 @@ def proxies_ready(control: int, wanted: Iterable[str]) -> str:
     except ValueError:
         return f"its API answered {body[:200].decode(errors='replace')}"
     missing = [name for name in wanted if not known.get(name, {}).get("enabled")]
-    return f"it has no proxy {' and no proxy '.join(missing)}" if missing else ""
+    if missing:
+        raise Hopeless(f"it has no open proxy {' and no open proxy '.join(missing)}")
+    return ""

@@ -113,6 +113,14 @@ class Server:
             os.chown(self.folder, -1, account.pw_gid)
             self.folder.chmod(0o710)  # the server's user may pass, and nobody else
             os.chown(self.home, account.pw_uid, account.pw_gid)
+            if commands.run(["test", "-x", self.home], timeout_s=10, folder=Path("/"), user=self.user).code != 0:
+                raise EnvironmentNotReady(
+                    Problem(
+                        where="postgres",
+                        message=f"PostgreSQL runs as user {self.user}, who cannot enter {self.folder.parent}",
+                        hint="let TMPDIR name a folder that every user may enter, or run as an ordinary user",
+                    )
+                )
         program = self._reachable()
         template = self.template
         if (template / "data" / "PG_VERSION").exists() and (template / "password").exists():

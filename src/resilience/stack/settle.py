@@ -89,7 +89,7 @@ def _checked(data: Mapping[str, Json]) -> tuple[Path, str]:
     else:
         try:
             found = folder.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return folder, tag
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             problem = f"{folder} is not a folder of user {os.geteuid()}; it was left alone"
