@@ -43,7 +43,8 @@ def render(record: Record, verdict: Verdict) -> bytes:
         data=_embedded(_pictures(record, series, judged)),
         record=record,
         verdict=verdict,
-        document=judged,
+        faults=rows(judged, "faults"),
+        objectives=rows(judged, "objectives"),
         recovery=table(judged, "recovery"),
         cycles=rows(table(judged, "recovery"), "cycles"),
         phases=[(phase, _operations(phase)) for phase in rows(judged, "phases")],
@@ -132,13 +133,13 @@ def _short(value: float | None) -> float | None:
 
 
 def _figure(show: Callable[[float | None], str]) -> Callable[[Any], str]:
-    """A filter that shows a figure for reading and carries it unrounded: `<data value="12.3456">12.3 ms</data>`."""
+    """A filter that shows a figure for reading and carries it unrounded: `<data value="12.3456" …>12.3 ms</data>`."""
 
     def filtered(value: Any) -> str:  # noqa: ANN401 - whatever the document holds
         known = number({"value": value}, "value") if not isinstance(value, jinja2.Undefined) else None
         if known is None:
             return Markup('<span class="none">{}</span>').format(ABSENT)
-        return Markup('<data value="{}">{}</data>').format(repr(known), show(known))
+        return Markup('<data value="{0}" title="{0}">{1}</data>').format(repr(known), show(known))
 
     return filtered
 
@@ -167,6 +168,7 @@ def _template() -> jinja2.Template:
         "value": document.objective_value,
         "text": document.as_text,
         "word": words,
+        "items": document.items,
         "symbol": lambda answer: _SYMBOLS.get(answer, "?"),
         "known": lambda answer: answer if answer in {one.value for one in Answer} else "unknown",
     }

@@ -85,7 +85,7 @@
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       row = x - before < 14 * px ? Math.min(1, row + 1) : 0;
       before = x;
-      const y = bbox.top - (row ? 20 : 7) * px + (row ? 0 : 0);
+      const y = bbox.top - (row ? 20 : 7) * px;
       ctx.strokeStyle = colour("ink");
       ctx.lineWidth = px;
       ctx.setLineDash([3 * px, 3 * px]);
@@ -152,6 +152,7 @@
       width: place.clientWidth || 320,
       height,
       padding: [HEAD, 10, 0, 0],
+      legend: { markers: { width: 2, dash: (_, index) => index > 0 && series[index - 1][1].dash ? (series[index - 1][1].dash[0] > 4 ? "dashed" : "dotted") : "solid" } },
       cursor: { sync: { key: "run" }, drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false, range: (_, low, high) => low === middle[0] && high === middle[middle.length - 1] ? [0, run.length_s] : [low, high] }, y },
       axes: axes(values, 62),
@@ -207,7 +208,7 @@
   });
   document.getElementById("scale").addEventListener("click", (event) => {
     logarithmic = !logarithmic;
-    event.currentTarget.setAttribute("aria-pressed", String(logarithmic));
+    event.currentTarget.textContent = logarithmic ? "Linear latency" : "Logarithmic latency";
     drawAll();
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
@@ -215,6 +216,6 @@
   new ResizeObserver(() => {
     if (holder.clientWidth === width) return;
     width = holder.clientWidth;
-    drawAll();
+    requestAnimationFrame(drawAll);
   }).observe(holder);
 })();

@@ -1,0 +1,221 @@
+"""The HTML report: whole, honest, harmless."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import time
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from resilience.model import Answer, Event, EventKind, Part
+from resilience.report.html import render
+
+VOID = {"meta", "br", "link", "img", "input", "hr", "col"}
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[2J\x00\u202e{{ 7 * 7 }}</style></script><!--"
+
+
+class Page(HTMLParser):
+    """Reads a page, notes its elements, texts and figures, and that every element is closed where it must be."""
+
+    def __init__(self, content: bytes):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.figures, self.bodies, self.rows = [], [], [], {}, []
+        self.feed(content.decode())
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        """Note an element."""
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "data" and self.rows:
+            self.rows[-1].append(found["value"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """It must be the last one that was opened."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        """Keep what stands in each kind of element."""
+        if self.open:
+            self.bodies.setdefault(self.open[-1], []).append(data)
+
+    def text(self):
+        """All that a reader sees."""
+        return " ".join(" ".join(texts) for tag, texts in self.bodies.items() if tag not in {"script", "style"})
+
+
+def test_page_is_whole_and_asks_for_nothing(record, verdict):
+    """Requirement R1: one file that opens from disk: it parses, and refers to nothing outside itself."""
+    page = Page(render(record, verdict))
+    for tag, attrs in page.tags:
+        assert not {"src", "href", "srcset", "data-src", "action", "style"} & attrs.keys(), (tag, attrs)
+        assert not [name for name in attrs if name.startswith("on")]
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.tags}
+    style = "".join(page.bodies["style"])
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_policy_allows_exactly_what_is_there(record, verdict):
+    """The policy forbids everything but the one script and the one style in the file, which it names by hash."""
+    page = Page(render(record, verdict))
+    policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+
+    def digest(text):
+        return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+    style, (_data, script) = page.bodies["style"][0], page.bodies["script"]
+    allowed = f"script-src {digest(script)}; style-src {digest(style)}"
+    assert policy == f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def test_hostile_names_are_only_text(make):
+    """Markup, quotes, control characters and template code in any text from outside are shown, never obeyed."""
+    document = make.document()
+    for row in (document["phases"][0], document["faults"][0], document["recovery"]["cycles"][0]):
+        row["name"] = row["fault"] = row["kind"] = EVIL
+    document["phases"][0]["operations"][EVIL] = document["phases"][0]["operations"]["all"]
+    document["objectives"][0]["expression"] = document["objectives"][0]["answer"] = EVIL
+    parts = (Part(EVIL, Answer.FAIL, EVIL, (EVIL, {EVIL: EVIL}, [EVIL])),)
+    record = make.record(
+        title=EVIL,
+        target=EVIL,
+        problems=(EVIL,),
+        events=(
+            Event(0.0, EventKind.HEADER, "", {"versions": {EVIL: EVIL}}),
+            Event(1.0, EventKind.MARK, EVIL, {"text": EVIL}),
+        ),
+    )
+    content = render(record, make.verdict(Answer.FAIL, document=document, because=EVIL, parts=parts))
+    page = Page(content)
+    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert [tag for tag, _ in page.tags].count("img") == 0
+    assert "<script>alert(1)" in page.text()
+    assert "\\x1b[2J\\x00\\u202e{{ 7 * 7 }}" in page.text()
+    for char in (b"\x1b", b"\x00", "\u202e".encode()):
+        assert char not in content
+
+
+def test_every_figure_of_the_phases_is_the_judged_one(record, verdict):
+    """Each number shown for a phase and operation is exactly the document's, in the document's digits."""
+    page = Page(render(record, verdict))
+    rows = [row for row in page.rows if len(row) in {12, 14}]
+    expected = []
+    for phase in verdict.document["phases"]:
+        for index, (_name, figures) in enumerate(
+            sorted(phase["operations"].items(), key=lambda item: (item[0] != "all", item[0]))
+        ):
+            when = [repr(phase["start_s"]), repr(phase["end_s"])] if index == 0 else []
+            before = ("count", "ok", "failed", "unknown", "dropped", "rps", "error_rate")
+            after = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
+            share = repr(figures["degraded"] / figures["ok"])
+            expected.append([*when, *(repr(figures[k]) for k in before), share, *(repr(figures[k]) for k in after)])
+    assert rows == expected
+
+
+def test_verdict_recovery_and_writes_are_the_judged_ones(record, make):
+    """The banner has the sentence; recovery and ledger tables have the document's numbers, lost writes stand out."""
+    document = make.document("fail", "2 of 1,690 acknowledged writes are lost")
+    document["writes"]["lost"] = 2
+    verdict = make.verdict(Answer.FAIL, document=document)
+    content = render(record, verdict).decode()
+    page = Page(content.encode())
+    assert "2 of 1,690 acknowledged writes are lost" in page.text()
+    assert re.findall(r'<data value="([^"]+)"', content.split('class="lead"')[1])[:4] == [
+        "6.66",
+        "1.58",
+        "8.25",
+        "300.0",
+    ]
+    assert re.search(r'<tr class="bad"><th scope="row">lost</th><td class="r"><data value="2"', content)
+    assert "✗" in page.text()
+
+
+def test_what_did_not_happen_is_not_a_number(record, make):
+    """None is a dash or `never`, not zero and not `None`."""
+    document = make.document()
+    document["recovery"] = {"mttr_s": None, "mttr_low_s": None, "mttr_high_s": None, "limit_s": 300.0, "cycles": [
+        {"degraded_s": None, "detected_s": None, "recovered_s": None, "resolution_s": 0.1}]}  # fmt: skip
+    document["faults"][0]["confirmed_s"] = None
+    document["phases"][0]["operations"]["all"]["p95_ms"] = None
+    page = Page(render(record, make.verdict(document=document)))
+    assert "None" not in page.text()
+    assert "never" in page.text()
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"phases": 3, "faults": "x", "recovery": [], "writes": None, "objectives": None}]
+)
+def test_poor_document_still_makes_a_page(make, document):
+    """A run that could hardly be judged has a report that says so."""
+    whole = make.record()
+    record = make.record(
+        samples=whole.samples.where(np.zeros(len(whole.samples), bool)),
+        ledger=None,
+        truth=None,
+        events=(),
+        problems=("no footer",),
+    )
+    verdict = make.verdict(Answer.UNKNOWN, document=document, because="the record was cut short")
+    text = Page(render(record, verdict)).text()
+    assert "the record was cut short" in text
+    assert "no footer" in text
+
+
+def test_pictures_have_the_same_figures_as_a_table(record, verdict):
+    """Without a script the figures are there as a table; in every bin all that was offered has an outcome."""
+    page = Page(render(record, verdict))
+    data = json.loads(page.bodies["script"][0])
+    assert len(data["offered"]) == 69
+    for index in range(69):
+        ended = sum(data[name][index] for name in ("ok", "failed", "unknown", "dropped"))
+        assert data["offered"][index] == pytest.approx(ended, abs=0.5)
+    assert sum(data["heat"][2::3]) == len(record.samples) - np.count_nonzero(record.samples.outcome == 3)
+    assert [band["short"] for band in data["phases"] if band["fault"]] == ["F1", "F2", "F3"]
+    assert "The pictures as a table" in page.text()
+
+
+def test_same_record_same_bytes(make):
+    """A report depends on its record and verdict alone."""
+    assert render(make.record(), make.verdict()) == render(make.record(), make.verdict())
+
+
+def test_large_record_is_quick_and_small(make):
+    """A million samples over an hour: well under the ten seconds and three megabytes that are allowed."""
+    record = make.record(samples=make.samples(280.0, 3600.0))
+    began = time.monotonic()
+    content = render(record, make.verdict())
+    assert time.monotonic() - began < 5.0
+    assert len(content) < 1_000_000
+
+
+@pytest.mark.slow
+def test_browser_draws_it_without_complaint(record, verdict, tmp_path):
+    """A real browser draws three pictures, and neither the policy nor the script has anything to complain about."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs a Chromium on PATH (Debian: apt-get install chromium)")
+    file = tmp_path / "report.html"
+    file.write_bytes(render(record, verdict))
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
+         "--window-size=1280,900",
+         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--dump-dom", file.as_uri()],
+        capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    drawn = done.stdout.decode()
+    assert drawn.count("<canvas") == 3
+    assert 'id="pictures" hidden' not in drawn
+    complaints = [line for line in done.stderr.decode().splitlines() if "CONSOLE" in line]
+    assert complaints == []

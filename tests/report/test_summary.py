@@ -1,0 +1,92 @@
+"""The closing summary in the terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from resilience.model import Answer, Part
+from resilience.report.summary import print_summary
+
+
+def printed(verdict, width=100, **more):
+    stream = io.StringIO()
+    print_summary(verdict, "runs/x", Console(file=stream, width=width, _environ={}, **more))
+    return stream.getvalue()
+
+
+def test_pass_says_its_sentence_and_its_figures(verdict):
+    """A pass begins with its sentence; phases, faults, recovery, writes and objectives follow, then the report."""
+    text = printed(verdict)
+    lines = [line for line in text.splitlines() if line]
+    assert lines[0] == "PASS  all objectives were met, recovery took 0.8 s, no acknowledged write is lost"
+    for words in (
+        "249.9",
+        "9.13 ms",
+        "41.2 ms",
+        "redis-hung",
+        "process.pause",
+        "6.66 s",
+        "p(95)<100",
+        "0 lost",
+        "5 min",
+    ):
+        assert words in text
+    assert lines[-1] == "report: runs/x/report.html"
+
+
+@pytest.mark.parametrize("answer", [Answer.FAIL, Answer.UNKNOWN])
+def test_reasons_come_before_tables(make, answer):
+    """For fail and unknown the reasons with their evidence come first, the worst first, and before any table."""
+    parts = (
+        Part("objectives", Answer.PASS, "all met"),
+        Part("faults", Answer.UNKNOWN, "redis-hung was never confirmed", ("no proof",)),
+        *(
+            [Part("writes", Answer.FAIL, "2 writes are lost", ("id-1", {"lost": "id-2"}))]
+            if answer is Answer.FAIL
+            else []
+        ),
+    )
+    text = printed(make.verdict(answer, parts=parts))
+    order = [text.index(words) for words in ("redis-hung was never confirmed", "no proof", "Phases")]
+    if answer is Answer.FAIL:
+        order = [text.index(words) for words in ("FAIL  writes: 2 writes are lost", "id-1", '{"lost": "id-2"}')] + order
+    assert order == sorted(order)
+    assert "passed: objectives" in text
+
+
+def test_fault_never_seen_is_loud(make):
+    """An instant that did not come is NEVER, not a dash that could be overlooked."""
+    document = make.document()
+    document["faults"][1]["confirmed_s"] = None
+    assert "NEVER" in printed(make.verdict(document=document))
+
+
+def test_unknown_count_of_writes_is_not_zero(make):
+    """A count that the judge does not know is said to be unknown."""
+    document = make.document()
+    document["writes"]["lost"] = None
+    assert "unknown lost" in printed(make.verdict(document=document), 200)
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"phases": None, "faults": 3, "recovery": [], "writes": "x", "objectives": [1]}]
+)
+@pytest.mark.parametrize("width", [20, 80])
+def test_poor_document_is_survived(make, document, width):
+    """Without figures the answer and the path are still printed."""
+    text = printed(make.verdict(Answer.UNKNOWN, document=document, because="the record was cut short"), width)
+    assert "UNKNOWN" in text
+    assert "report: runs/x/report.html" in text
+
+
+def test_hostile_names_cannot_command_the_terminal(make):
+    """Control characters and rich's own markup in names are shown, not obeyed."""
+    evil = "\x1b[2J[red]x[/red]\u202e"
+    document = make.document()
+    document["phases"][0]["name"] = document["faults"][0]["name"] = document["objectives"][0]["expression"] = evil
+    parts = (Part(evil, Answer.FAIL, evil, (evil,)),)
+    text = printed(make.verdict(Answer.FAIL, document=document, because=evil, parts=parts), 200, force_terminal=True)
+    assert "\x1b[2J" not in text
+    assert "\u202e" not in text
+    assert "[red]x[/red]" in text
