@@ -7,7 +7,7 @@ zero, one that is not whole is not shown as 100 %.
 import math
 import unicodedata
 
-ABSENT = "–"  # noqa: RUF001 - the dash of tables
+ABSENT = "–"
 """Shown for a figure that does not exist."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
