@@ -61,7 +61,8 @@ class Draft:
         path: where it stands.
         load, stack, recovery, safety, ledger: None if unreadable, or not there.
         operations, objectives, aborts: those that are right, with their paths.
-        names: the names of all operations, right or wrong; `faults` those of all faults.
+        names: the names of all operations, right or wrong.
+        faults: the names of all faults; None if some could not be read.
         steps: those that are right, with their paths.
         complete: whether all steps could be read.
         chaos: the whole file.
@@ -78,7 +79,7 @@ class Draft:
     objectives: Sequence[tuple[str, Objective]]
     aborts: Sequence[tuple[str, Objective]]
     names: Sequence[str]
-    faults: Sequence[str]
+    faults: Sequence[str] | None
     steps: Sequence[tuple[str, Step]]
     complete: bool
     chaos: Mapping[str, Json]
@@ -112,7 +113,8 @@ def check(draft: Draft, findings: Findings) -> None:
         if objective.window_s is None:
             hint = f"write {objective.expression} over 5s"
             findings.add(path, f"{show(objective.expression)} has no window, and is judged live", hint)
-    if draft.stack is not None and draft.stack.use == "embedded" and draft.stack.service is None:
+    given = draft.own.get("stack", {})
+    if draft.stack is not None and draft.stack.use == "embedded" and "service" not in given:
         hint = "add service: {command: [python, -m, …]}"
         findings.add(draft.at("stack", "service"), "is missing: an embedded stack starts the target itself", hint)
 
@@ -254,7 +256,7 @@ def _check_objective(path: str, objective: Objective, draft: Draft, findings: Fi
     if "@" not in objective.expression:
         findings.add(path, f"{text} does not say when it must hold", f"write {objective.expression} @ fault")
         return
-    if objective.fault and objective.fault not in draft.faults:
+    if objective.fault and draft.faults is not None and objective.fault not in draft.faults:
         message = f"{text} is about {objective.fault!r}, which is no fault of this file"
         findings.add(path, message, did_you_mean(objective.fault, draft.faults))
         return

@@ -60,6 +60,10 @@ class Findings:
             place = self._source.place(path)
             self._found[path] = [Problem(path, each.message, each.hint, *place) for each in problems]
 
+    def has(self, path: str) -> bool:
+        """Whether something was found wrong with a path itself."""
+        return path in self._found
+
     def clean(self, path: str) -> bool:
         """Whether nothing was found wrong with a path, nor with anything inside it."""
         inside = (f"{path}.", f"{path}[")

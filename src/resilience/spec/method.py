@@ -47,6 +47,13 @@ def fault_names(chaos: Mapping[str, Json]) -> list[str]:
     return found
 
 
+def faults_known(chaos: Mapping[str, Json], findings: Findings) -> bool:
+    """Whether `fault_names` has all of them: no step is wrong in what makes it a fault or in its name."""
+    naming = ("", ".provider", ".provider.func", ".provider.module", ".provider.arguments", ".provider.arguments.name")
+    activities = [path for path, _ in _items(chaos.get("method"), "method")]
+    return not any(findings.has(path) for path in ("method", *(f"{at}{part}" for at in activities for part in naming)))
+
+
 def check_providers(chaos: Mapping[str, Json], own: str, allow: Sequence[str], findings: Findings) -> None:
     """Note every module that is not allowed, every text for a shell, and our actions outside the method.
 
@@ -88,7 +95,7 @@ def check_hypothesis(chaos: Mapping[str, Json], own: Mapping[str, Any], path: st
         if probe.get("tolerance") is not True and "tolerance" in probe:
             message = f"{show(probe['tolerance'])} would accept another answer than yes"
             findings.add(join(place, "tolerance"), message, "write true")
-    if not asked:
+    if not asked and findings.clean("steady-state-hypothesis"):
         hint = f"add a probe of {PROBES}: objectives_met, degraded_gracefully, recovered or no_data_lost"
         findings.add(where, "nobody asks for the verdict", hint)
     if "no_data_lost" in asked and "ledger" not in own:

@@ -11,7 +11,7 @@ from resilience.spec.chaos import NAME
 from resilience.spec.checks import Draft, check
 from resilience.spec.findings import Findings, show
 from resilience.spec.keys import read_block
-from resilience.spec.method import check_hypothesis, check_providers, fault_names, read_steps
+from resilience.spec.method import check_hypothesis, check_providers, fault_names, faults_known, read_steps
 from resilience.spec.schema import validator
 from resilience.spec.shapes import OBJECTIVE, UNREAD
 from resilience.spec.text import join, read_text
@@ -117,7 +117,7 @@ def _draft(chaos: Mapping[str, Any], own: Mapping[str, Any], path: str, findings
         ),
         aborts=_read(_each(*inside("safety", "abort")), lambda value, where: OBJECTIVE.take(value, where, findings)),
         names=[str(each.get("name")) for _, each in operations if isinstance(each, Mapping)],
-        faults=fault_names(chaos),
+        faults=fault_names(chaos) if faults_known(chaos, findings) else None,
         steps=steps,
         complete=findings.clean("method"),
         chaos=chaos,
