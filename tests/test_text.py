@@ -47,6 +47,8 @@ def test_milliseconds_are_within_a_per_cent(value):
         (text.seconds, 8.251, "8.25 s"),
         (text.seconds, 320.0, "5 min 20 s"),
         (text.seconds, 300.0, "5 min"),
+        (text.instant, 27.0, "27.00 s"),
+        (text.instant, 19.049, "19.05 s"),
         (text.count, 1234567, "1,234,567"),
         (text.rate, 249.84, "249.8"),
         (text.rate, 12345.6, "12,346"),
@@ -62,7 +64,9 @@ def test_examples(function, value, shown):
     assert function(value) == shown
 
 
-@pytest.mark.parametrize("function", [text.milliseconds, text.seconds, text.percent, text.count, text.rate])
+@pytest.mark.parametrize(
+    "function", [text.milliseconds, text.seconds, text.instant, text.percent, text.count, text.rate]
+)
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_what_does_not_exist_is_a_dash(function, value):
     """A figure that does not exist is never shown as a number."""

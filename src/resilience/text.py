@@ -48,6 +48,11 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def instant(value: float | None) -> str:
+    """An instant of the run to the hundredth of a second: `19.05 s`."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.2f} s"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 as `0 %`, `0.25 %`, `12.5 %`, `<0.01 %`, `>99.99 %`."""
     if share is None or not math.isfinite(share):

@@ -24,7 +24,7 @@ from resilience.report.document import Row, number, phase_label, rows, table, wo
 from resilience.report.gaps import find_gaps
 from resilience.report.series import PER_DECADE, Series, find_series
 from resilience.report.summary import WRITES
-from resilience.text import ABSENT, count, milliseconds, percent, printable, rate, seconds
+from resilience.text import ABSENT, count, instant, milliseconds, percent, printable, rate, seconds
 
 _SYMBOLS = {"pass": "✓", "unknown": "?", "fail": "✗"}
 
@@ -157,6 +157,7 @@ def _template() -> jinja2.Template:
     environment.filters |= {
         "ms": _figure(milliseconds),
         "s": _figure(seconds),
+        "at": _figure(instant),
         "pct": _figure(percent),
         "n": _figure(count),
         "rate": _figure(rate),

@@ -1,6 +1,6 @@
 """The closing summary in the terminal: the answer and why, then the figures. All of it as judged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,7 @@ from resilience.report.document import (
     table,
     words,
 )
-from resilience.text import ABSENT, count, milliseconds, percent, printable, rate, seconds
+from resilience.text import ABSENT, count, instant, milliseconds, percent, printable, rate, seconds
 
 _STYLE = {Answer.PASS: "bold green", Answer.UNKNOWN: "bold yellow", Answer.FAIL: "bold red"}
 
@@ -52,12 +52,20 @@ def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
     """
     document = verdict.document
     console.print()
-    console.print(_sentence(verdict.answer, verdict.because))
-    for part in sorted(verdict.parts, key=lambda part: -part.answer.severity):
-        if part.answer is not Answer.PASS:
-            console.print(_sentence(part.answer, f"{part.name}: {part.because}", indent=2))
-            for evidence in [text for text in map(as_text, part.evidence) if text != part.because][:_EVIDENCE]:
-                console.print(Text(f"      {printable(evidence, 400)}"))
+    console.print(_reasons([(verdict.answer, verdict.because, ())]))
+    parts = sorted(verdict.parts, key=lambda part: -part.answer.severity)
+    reasons = [
+        (
+            part.answer,
+            f"{part.name}: {part.because}",
+            [text for text in map(as_text, part.evidence) if text != part.because],
+        )
+        for part in parts
+        if part.answer is not Answer.PASS
+    ]
+    if reasons:
+        console.print()
+        console.print(_reasons(reasons))
     for made in (_phases(document), _faults(document), _recovery(document), _objectives(document)):
         if made.row_count:
             console.print()
@@ -69,9 +77,18 @@ def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
     console.print(Text(f"report: {printable(folder)}/report.html"), soft_wrap=True)
 
 
-def _sentence(answer: Answer, because: str, indent: int = 0) -> Text:
-    word = answer.value.upper()
-    return Text.assemble(" " * indent, (word, _STYLE[answer]), f"  {printable(because)}")
+def _reasons(reasons: Iterable[tuple[Answer, str, Sequence[str]]]) -> Table:
+    """Answers beside their sentences, each with the first few lines of its evidence beneath."""
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for answer, because, evidence in reasons:
+        made.add_row(Text(answer.value.upper(), _STYLE[answer]), Text(printable(because)))
+        for text in evidence[:_EVIDENCE]:
+            made.add_row("", Text(f"- {printable(text, 400)}", "dim"))
+        if len(evidence) > _EVIDENCE:
+            made.add_row("", Text(f"- and {len(evidence) - _EVIDENCE} more in the report", "dim"))
+    return made
 
 
 def _phases(document: Row) -> Table:
@@ -92,7 +109,7 @@ def _faults(document: Row) -> Table:
     made = _table("Faults", ("fault", "kind", "requested", "confirmed", "clear"), words_first=2)
     for fault in rows(document, "faults"):
         instants = [number(fault, key) for key in ("requested_s", "confirmed_s", "clear_s")]
-        shown = ["NEVER" if at_s is None else seconds(at_s) for at_s in instants]
+        shown = ["NEVER" if at_s is None else instant(at_s) for at_s in instants]
         made.add_row(_cell(words(fault, "name")), _cell(words(fault, "kind")), *shown)
     return made
 
@@ -106,9 +123,11 @@ def _recovery(document: Row) -> Table:
     title += f", limit {seconds(number(recovery, 'limit_s'))}"
     made = _table(title, ("fault", "impact", "degraded", "detected", "recovered", "outage", "±"), words_first=2)
     for cycle in rows(recovery, "cycles"):
-        keys = ("degraded_s", "detected_s", "recovered_s", "outage_s", "resolution_s")
         made.add_row(
-            _cell(words(cycle, "fault")), _cell(words(cycle, "impact")), *(seconds(number(cycle, key)) for key in keys)
+            _cell(words(cycle, "fault")),
+            _cell(words(cycle, "impact")),
+            *(instant(number(cycle, key)) for key in ("degraded_s", "detected_s", "recovered_s")),
+            *(seconds(number(cycle, key)) for key in ("outage_s", "resolution_s")),
         )
     return made
 
