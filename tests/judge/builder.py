@@ -38,7 +38,7 @@ OPERATIONS = (
 NAMES = tuple(operation.name for operation in OPERATIONS)
 FACTS = {"fsync": "on", "synchronous_commit": "on", "pg_is_in_recovery": "f"}
 
-A, K, R, I = Mark.ATTEMPTED, Mark.ACKNOWLEDGED, Mark.REJECTED, Mark.INDETERMINATE
+A, K, R, U = Mark.ATTEMPTED, Mark.ACKNOWLEDGED, Mark.REJECTED, Mark.INDETERMINATE
 SEEN, MISSED, WRONG = Mark.SEEN, Mark.MISSED, Mark.WRONG
 
 
@@ -81,6 +81,9 @@ def truth_rows(
     )
 
 
+HOLD = Recovery(hold_s=4.0)
+
+
 @dataclass(frozen=True)
 class Held:
     """A fault of a scene: when it is in place, and what the events leave out."""
@@ -96,7 +99,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Spell:
-    """A share of what arrives in a stretch of time goes another way: degraded, failed, unknown, dropped, slow, wrong."""
+    """A share of what arrives in a while goes another way: degraded, failed, unknown, dropped, slow, wrong, shed."""
 
     begin_s: float
     end_s: float
@@ -119,7 +122,7 @@ class Scene:
     poisson: bool = True
     objectives: tuple[Objective, ...] = ()
     ledger: Ledger | None = None
-    recovery: Recovery = Recovery(hold_s=4.0)
+    recovery: Recovery = HOLD
     latency_s: float = 0.005
     lines: LedgerLines | None = None
     truth: Truth | None = None
@@ -137,12 +140,10 @@ class Scene:
         """What clients saw."""
         rng = np.random.default_rng(self.seed)
         count = int(self.rate * self.end_s)
-        if self.poisson:
-            arrival = np.sort(rng.uniform(0, self.end_s, count))
-        else:
-            arrival = np.arange(count) / self.rate
+        random = np.sort(rng.uniform(0, self.end_s, count))
+        arrival = random if self.poisson else np.arange(count) / self.rate
         operation = rng.choice(3, size=count, p=[0.7, 0.2, 0.1])
-        operation[:3] = [0, 1, 2]
+        operation[:3] = [0, 1, 2][:count]
         length = self.latency_s * rng.lognormal(0, 0.3, count)
         outcome = np.full(count, OK)
         degraded = np.zeros(count, dtype=np.bool_)
@@ -192,7 +193,9 @@ class Scene:
                 Event(end_s + 0.1, kind.CLEAR, held.name, {"proof": "connection accepted"}),
             ]
             if held.trouble:
-                own.append(Event(begin_s + 0.05, kind.FAULT_PROBLEM, held.name, {"step": "inject", "message": held.trouble}))
+                own.append(
+                    Event(begin_s + 0.05, kind.FAULT_PROBLEM, held.name, {"step": "inject", "message": held.trouble})
+                )
             found.append(Event(begin_s, kind.PHASE, "fault", {"fault": held.name}))
             found += [event for event in own if event.kind not in held.without]
             found.append(Event(end_s + 0.1, kind.PHASE, "recovery"))

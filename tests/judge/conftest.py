@@ -8,6 +8,7 @@ class Silent(Scene):
     """Nothing arrives between 4 and 19 s."""
 
     def samples(self):
+        """All but those of the baseline."""
         samples = super().samples()
         return samples.where((samples.arrival_ns < 4 * 10**9) | (samples.arrival_ns >= 19 * 10**9))
 

@@ -95,7 +95,7 @@ def test_quick_refusals_are_no_latency():
     assert one(refused, objective("degraded", Comparison.EQ, 0.0)).answer is Answer.UNKNOWN
 
 
-def test_windows_with_nothing_to_measure_are_not_passed_over(silent_baseline):
+def test_windows_with_nothing_to_measure_are_not_passed_over():
     """One window without samples: unknown although all others hold; and fail still wins."""
     gap = Scene(spells=(Spell(10, 14, "failed"),))
     judged = one(gap, objective("max", limit=500, window_s=2.0))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resilience.judge.canary import VICTIMS, run_canary, tamper
 from resilience.judge.entries import index
 from resilience.judge.taxonomy import CLASSES, classify
-from tests.judge.builder import MISSED, SEEN, WRONG, A, I, K, R, ledger_lines, steady_ledger, stored, truth_rows
+from tests.judge.builder import MISSED, SEEN, WRONG, A, U, K, R, ledger_lines, steady_ledger, stored, truth_rows
 
 READ_NS = 10_000
 
@@ -61,15 +61,15 @@ def histories(draw):
     lines, now = [], 0
     for writer in range(draw(st.integers(0, 3))):
         epoch = seq = 0
-        for mark in draw(st.lists(st.sampled_from([K, K, K, R, I, None]), max_size=8)):
+        for mark in draw(st.lists(st.sampled_from([K, K, K, R, U, None]), max_size=8)):
             lines.append((writer, epoch, seq, A, now))
             if mark is not None:
                 lines.append((writer, epoch, seq, mark, draw(st.sampled_from([now, now, now, now + 2 * READ_NS]))))
-            for read in draw(st.lists(st.sampled_from([SEEN, MISSED, WRONG]), max_size=1)):
-                lines.append((writer, epoch, seq, read, now + draw(st.integers(-2, 2))))
+            reads = draw(st.lists(st.sampled_from([SEEN, MISSED, WRONG]), max_size=1))
+            lines += [(writer, epoch, seq, read, now + draw(st.integers(-2, 2))) for read in reads]
             epoch, seq = (epoch, seq + 1) if mark in {K, R} else (epoch + 1, 0)
             now += 1
-    names = sorted({row[:3] for row in lines}) + [(-1, -1, -1), (0, 0, 99), (9, 9, 9)]
+    names = [*sorted({row[:3] for row in lines}), (-1, -1, -1), (0, 0, 99), (9, 9, 9)]
     rows = draw(st.lists(st.sampled_from(names), max_size=20))
     torn = draw(st.lists(st.integers(0, len(rows) - 1), max_size=2)) if rows else []
     positions = draw(st.lists(st.integers(0, 15), min_size=len(rows), max_size=len(rows)))
@@ -108,7 +108,7 @@ def test_turning_acknowledged_into_indeterminate_never_makes_a_failure(history):
     """To have seen less of what happened can hide a loss, never invent one."""
     lines, rows, torn, positions = history
     before = sizes(judged(lines, rows, torn=torn, positions=positions))
-    unsure = [(w, e, s, I if mark is K else mark, at) for w, e, s, mark, at in lines]
+    unsure = [(w, e, s, U if mark is K else mark, at) for w, e, s, mark, at in lines]
     after = sizes(judged(unsure, rows, torn=torn, positions=positions))
     assert all(after[name] <= before[name] for name in FAILING)
 

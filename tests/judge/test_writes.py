@@ -13,7 +13,7 @@ from tests.judge.builder import (
     WRONG,
     A,
     Held,
-    I,
+    U,
     K,
     R,
     honest,
@@ -30,9 +30,7 @@ LATE = 41_500_000_000
 
 def scene(rows=BASE, truth=None, **changes):
     problems = changes.pop("problems_of_ledger", ())
-    return honest(
-        lines=ledger_lines(rows, problems), truth=truth_rows(ROWS) if truth is None else truth, **changes
-    )
+    return honest(lines=ledger_lines(rows, problems), truth=truth_rows(ROWS) if truth is None else truth, **changes)
 
 
 def part(*args, **kwargs):
@@ -174,7 +172,7 @@ def test_equal_positions_are_no_order():
 
 def test_indeterminate_writes_may_be_there_or_not():
     """Present once: recovered. Absent: vanished. Never settled: the same. None of it is a fault of the target."""
-    rows = [*BASE, (1, 0, 200, A, LATE), (1, 0, 200, I, LATE), (2, 0, 200, A, LATE), (3, 0, 200, A, LATE)]
+    rows = [*BASE, (1, 0, 200, A, LATE), (1, 0, 200, U, LATE), (2, 0, 200, A, LATE), (3, 0, 200, A, LATE)]
     found = planted("recovered", rows, truth_rows([*ROWS, (1, 0, 200)]), answer=Answer.PASS)
     assert counts(found) == GOOD | {
         "attempted": 803,
@@ -187,7 +185,7 @@ def test_indeterminate_writes_may_be_there_or_not():
 
 def test_an_indeterminate_write_that_is_there_twice_is_duplicated():
     """Uncertain once is not twice."""
-    rows = [*BASE, (1, 0, 200, A, LATE), (1, 0, 200, I, LATE)]
+    rows = [*BASE, (1, 0, 200, A, LATE), (1, 0, 200, U, LATE)]
     planted("duplicated", rows, truth_rows([*ROWS, (1, 0, 200), (1, 0, 200)]))
 
 
@@ -237,7 +235,7 @@ def test_no_truth_or_an_empty_one_is_unknown():
 
 def test_an_empty_store_is_right_if_nothing_was_acknowledged_and_still_proves_nothing():
     """Harness mutants H9 and H11: nothing acknowledged, nothing to lose."""
-    unsure = [(writer, epoch, 0, mark, 10**9) for writer in range(4) for epoch in range(50) for mark in (A, I)]
+    unsure = [(writer, epoch, 0, mark, 10**9) for writer in range(4) for epoch in range(50) for mark in (A, U)]
     for rows in (unsure, []):
         found = part(rows, truth_rows([]))
         assert found.answer is Answer.UNKNOWN
@@ -284,7 +282,7 @@ def test_slots_have_names_and_names_have_slots():
     """There and back for every entry; −1 for what the ledger does not have."""
     rows = [(w, e, s, m, 10**9) for w in (0, 7) for e in (0, 3) for s in range(4) for m in (A, K)]
     entries = index(ledger_lines(rows))
-    truth = truth_rows(stored(rows) + [(7, 2, 0), (8, 0, 0), (0, 0, 4), (-1, -1, -1)])
+    truth = truth_rows([*stored(rows), (7, 2, 0), (8, 0, 0), (0, 0, 4), (-1, -1, -1)])
     slots = entries.slots(truth.writer, truth.epoch, truth.seq)
     assert [entries.name(slot) for slot in slots[:16].tolist()] == stored(rows)
     assert slots[16:].tolist() == [-1] * 4

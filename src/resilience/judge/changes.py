@@ -107,4 +107,6 @@ def _cut(arrival_ns: Int64, bad: Bool, shares: tuple[float, float], *, worse: bo
         return float(arrival_ns[min(cut, len(arrival_ns) - 1)]) / NS
 
     width_s = max(at(int(near[-1])) - at(best), at(best) - at(int(near[0])))
-    return Change(at(best), width_s + gap_s)
+    # Where only a share of operations is bad, the outermost bad one lies 1/(share · rate) inside on average.
+    shift_s = (1 / share - 1) * gap_s
+    return Change(at(best) - shift_s if worse else at(best) + shift_s, width_s + gap_s + shift_s)

@@ -107,31 +107,36 @@ def find_cycle(case: Case, band: Band, window: FaultWindow) -> Cycle:
         )
     bins = find_bins(case, band, window.requested_s, window.until_s)
     cycle = replace(cycle, detected_s=_detected(case, window))
-    begin = _onset(bins, window.clear_s)
+    first = first_outside(bins, 0, needed=2, among=3)
+    begin = _onset(bins, first, window.clear_s)
     if begin is None:
-        seen_s = window.until_s - window.clear_s
-        hold_s = case.record.experiment.recovery.hold_s
-        if seen_s < hold_s:
-            because = f"{window.name} was observed for only {seen_s:.1f} s after it was clear, less than {hold_s:g} s"
-            return replace(cycle, because=because)
-        because = f"{window.name} had no visible impact (nothing shorter than {2 * band.bin_s:g} s would be seen)"
-        return _residue(
-            case,
-            band,
-            window,
-            replace(cycle, answer=Answer.PASS, impact="none", because=because, resolution_s=2 * band.bin_s),
-            window.clear_s,
-        )
+        without = _not_felt(case, band, window, cycle)
+        # A stumble after the fault was clear is chance, unless more failed than chance allows: then it was an impact.
+        if without.answer is not Answer.FAIL or first is None:
+            return without
+        stumble = _felt(case, window, (band, bins), cycle, first)
+        return stumble if stumble.answer is Answer.PASS else without
     return _felt(case, window, (band, bins), cycle, begin)
 
 
-def _onset(bins: Bins, clear_s: float) -> int | None:
+def _not_felt(case: Case, band: Band, window: FaultWindow, cycle: Cycle) -> Cycle:
+    """A cycle without visible impact."""
+    clear_s = window.clear_s or 0.0
+    seen_s, hold_s = window.until_s - clear_s, case.record.experiment.recovery.hold_s
+    if seen_s < hold_s:
+        because = f"{window.name} was observed for only {seen_s:.1f} s after it was clear, less than {hold_s:g} s"
+        return replace(cycle, because=because)
+    because = f"{window.name} had no visible impact (nothing shorter than {2 * band.bin_s:g} s would be seen)"
+    done = replace(cycle, answer=Answer.PASS, impact="none", because=because, resolution_s=2 * band.bin_s)
+    return _residue(case, band, window, done, clear_s)
+
+
+def _onset(bins: Bins, first: int | None, clear_s: float) -> int | None:
     """Where the band was left: at once if the fault was in place, only if sustained when it was gone already."""
-    begin = first_outside(bins, 0, needed=2, among=3)
-    if begin is not None and bins.at(begin) < clear_s:
-        return begin
+    if first is None or bins.at(first) < clear_s:
+        return first
     needed, among = sustained(bins)
-    return first_outside(bins, 0 if begin is None else begin, needed=needed, among=among)
+    return first_outside(bins, first, needed=needed, among=among)
 
 
 def _felt(case: Case, window: FaultWindow, signal: tuple[Band, Bins], cycle: Cycle, begin: int) -> Cycle:
@@ -212,7 +217,7 @@ def _residue(case: Case, band: Band, window: FaultWindow, cycle: Cycle, since_s:
     if right >= binomial_quantile(RARE, count, band.served):
         return cycle
     because = (
-        f"{window.name}: {count - right} of {count:,} operations still failed or were degraded after it had recovered, "
+        f"{window.name}: {count - right} of {count:,} operations were not well when it should have been over, "
         f"where the baseline allows {count - binomial_quantile(RARE, count, band.served)}"
     )
     return replace(cycle, answer=Answer.FAIL, because=because)

@@ -1,0 +1,163 @@
+"""The verdict: composition, the document, and the harness mutants that must never pass."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from resilience.judge.verdict import CHECKERS, because, guarded, judge, judge_baseline, plain
+from resilience.model import Answer, Comparison, Event, EventKind, Objective, Part
+from tests.judge.builder import A, Held, U, Spell, honest, ledger_lines, steady_ledger, stored, truth_rows
+
+KIND = EventKind
+ROWS = stored(steady_ledger())
+
+
+def test_an_honest_run_passes_with_its_key_figures():
+    """Requirement C: pass, and one sentence with the numbers."""
+    verdict = judge(honest(objectives=(Objective("rate<0.01", "rate", Comparison.LT, 0.01),)).record())
+    assert verdict.answer is Answer.PASS, verdict.because
+    assert "the fault was confirmed and cleared" in verdict.because
+    assert "limit 300 s" in verdict.because
+    assert "0 of 800 acknowledged writes were lost" in verdict.because
+    assert "all 1 objectives were met" in verdict.because
+
+
+def test_the_document_has_every_key_of_the_contract():
+    """JSON without NaN, with each phase, all operations and each."""
+    document = judge(honest().record()).document
+    text = json.dumps(document, allow_nan=False)
+    assert json.loads(text) == document
+    assert set(document) >= {
+        *("answer", "because", "experiment", "target", "stack", "seed", "run", "digest", "duration_s"),
+        *("phases", "faults", "recovery", "writes", "objectives", "parts"),
+    }
+    assert [phase["name"] for phase in document["phases"]] == ["warm-up", "baseline", "fault", "recovery"]
+    operations = document["phases"][1]["operations"]
+    assert set(operations) == {"all", "read-item", "read-order", "place-order"}
+    assert set(operations["all"]) >= {
+        *("count", "ok", "failed", "unknown", "dropped", "rps", "error_rate"),
+        *("p50_ms", "p95_ms", "p99_ms", "max_ms"),
+    }
+    assert operations["all"]["count"] == sum(operations[name]["count"] for name in operations if name != "all")
+    assert set(document["recovery"]) >= {"mttr_s", "mttr_low_s", "mttr_high_s", "limit_s", "cycles"}
+    assert set(document["recovery"]["cycles"][0]) >= {"degraded_s", "detected_s", "recovered_s", "resolution_s"}
+    assert set(document["writes"]) >= {
+        *("attempted", "acknowledged", "rejected", "indeterminate", "verified", "lost"),
+        *("duplicated", "phantom", "corrupted", "stale", "out_of_order", "recovered"),
+    }
+    assert [part["name"] for part in document["parts"]] == list(CHECKERS)
+
+
+NO_WRITES = [(w, e, 0, m, 10**9) for w in range(4) for e in range(200) for m in (A, U)]
+
+MUTANTS = {
+    "H1 the fault was never active": {"faults": (Held(without=(KIND.CONFIRMED,)),)},
+    "H2 something else was hit": {"faults": (Held(trouble="the effect was not seen"),)},
+    "H3 the effect ended early": {
+        "faults": (Held(without=(KIND.REVERTING,)),),
+        "extra": (Event(22.0, KIND.REVERTING, "redis-down"),),
+    },
+    "H4 the final read is empty": {"truth": truth_rows([])},
+    "H4 the final read is missing": {"truth": None},
+    "H5 read from a replica": {"truth": truth_rows(ROWS, facts={"in_recovery": "on"})},
+    "H6 a ledger file is missing": {"lines": ledger_lines(steady_ledger(), ("w3 is missing",))},
+    "H6 a writer's lines are gone": {"lines": ledger_lines([row for row in steady_ledger() if row[0] != 3])},
+    "H7 a torn tail": {"lines": ledger_lines(steady_ledger()[:-1], ("w3 ends in half a line",))},
+    "H8 a flipped bit": {"problems": ("samples: bad checksum",)},
+    "H9 zero traffic": {"rate": 0.01},
+    "H11 all writes indeterminate": {"lines": ledger_lines(NO_WRITES), "truth": truth_rows([])},
+    "H12 a fault that was not reverted": {"faults": (Held(without=(KIND.CLEAR,)),)},
+    "H13 hidden retries": {"truth": truth_rows([*ROWS, ROWS[40]])},
+    "H14 the revert failed": {"faults": (Held(trouble="cannot enable the proxy"),)},
+    "H15 rows of an earlier run": {"truth": truth_rows([*ROWS, (-1, -1, -1)], foreign=("0badcafe-old",))},
+    "H16 two writers with one identity": {"lines": ledger_lines(steady_ledger() + steady_ledger()[:2])},
+    "cut short": {"without": (KIND.END, KIND.FOOTER)},
+    "interrupted": {"extra": (Event(30.0, KIND.INTERRUPTED, "", {"reason": "SIGINT"}),)},
+    "no load account": {"without": (KIND.LOAD,)},
+    "no ledger": {"lines": None},
+    "a phase of a name that is none": {"extra": (Event(30.0, KIND.PHASE, "coffee"),)},
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_no_mutant_of_the_harness_passes(mutant):
+    """The tool's own failures: unknown or fail, never pass, and a document all the same."""
+    verdict = judge(honest(**MUTANTS[mutant]).record())
+    assert verdict.answer is not Answer.PASS
+    assert verdict.because
+    json.dumps(verdict.document, allow_nan=False)
+
+
+def test_the_worst_answer_wins_and_fail_speaks_first():
+    """A lost write beside an interrupted run: fail, because of the write."""
+    scene = honest(truth=truth_rows(ROWS[1:]), extra=(Event(30.0, KIND.INTERRUPTED),))
+    verdict = judge(scene.record())
+    assert verdict.answer is Answer.FAIL
+    assert verdict.because.startswith("writes: 1 acknowledged write is lost")
+    assert "interrupted" not in verdict.because
+
+
+def test_at_most_three_parts_speak():
+    """And how many more there are."""
+    parts = [Part(str(i), Answer.UNKNOWN, "why") for i in range(5)]
+    assert because(parts) == "0: why; 1: why; 2: why; and 2 more"
+
+
+def test_a_checker_that_breaks_is_unknown():
+    """Never pass, and its error is shown."""
+
+    def broken(_case):
+        raise ZeroDivisionError("by nought")
+
+    part = guarded("writes", broken, honest().case())
+    assert part.answer is Answer.UNKNOWN
+    assert part.because == "the checker of writes broke: ZeroDivisionError: by nought"
+
+
+def test_figures_that_cannot_be_told_are_unknown():
+    """Samples whose outcome is none: the verdict still has every part."""
+    record = honest().record()
+    samples = record.samples
+    broken = replace(record, samples=replace(samples, outcome=np.full(len(samples), -1, dtype=np.int8)))
+    verdict = judge(broken)
+    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.parts[-1].name == "phases"
+
+
+def test_what_is_no_number_is_null():
+    """NaN and infinity never appear; what is no JSON is an error."""
+    assert plain({"a": (math.nan, math.inf, 1.5, True, None, "x", [1])}) == {
+        "a": [None, None, 1.5, True, None, "x", [1]]
+    }
+    with pytest.raises(TypeError, match="is no JSON"):
+        plain(object())
+
+
+def test_the_baseline_is_judged_part_by_part():
+    """Before the method: the parts that the probes ask for, of a run in progress."""
+    parts = {part.name: part.answer for part in judge_baseline(honest(until_s=19.0, truth=None).record())}
+    assert parts == dict.fromkeys(["validity", "objectives", "degradation", "recovery", "writes"], Answer.PASS)
+    poor = honest(until_s=19.0, truth=None, spells=(Spell(4, 19, "degraded", 0.3),))
+    answers = {part.name: part.answer for part in judge_baseline(poor.record())}
+    assert answers["degradation"] is Answer.FAIL
+    broken = honest(until_s=19.0, extra=(Event(10.0, KIND.PHASE, "coffee"),))
+    assert {part.answer for part in judge_baseline(broken.record())} == {Answer.UNKNOWN}
+
+
+def test_only_baseline_objectives_are_judged_before_the_method():
+    """Others speak of what has not happened yet."""
+    objectives = (
+        Objective("rate<0.01", "rate", Comparison.LT, 0.01),
+        Objective("rate<0.01 @ after", "rate", Comparison.LT, 0.01, phase=honest().case().phases[-1].name),
+    )
+    parts = {part.name: part for part in judge_baseline(honest(until_s=19.0, objectives=objectives).record())}
+    assert parts["objectives"].because == "all 1 objectives were met"
+
+
+def test_judging_twice_gives_the_same():
+    """Pure: the same record, the same verdict."""
+    record = honest().record()
+    assert judge(record).document == judge(record).document
