@@ -39,7 +39,7 @@ class Runner:
 
     def start(self, load: Load, url: str, *, max_s: float = 60.0, tag: str = "test") -> tuple[LocustHandle, LoadOrder]:
         """A running load process whose zero is a little ahead; further ahead if this machine is slow just now."""
-        for margin_s in (2.5, 6.0, 15.0):
+        for margin_s in (3.0, 10.0):
             folder = self._folder / f"run-{next(self._numbers)}"
             folder.mkdir()
             zero_ns = time.monotonic_ns() + int(margin_s * 1e9)

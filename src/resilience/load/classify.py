@@ -76,7 +76,7 @@ class Finding:
     detail: str = ""
 
 
-def classify(  # noqa: PLR0913 - the columns of the table
+def classify(
     role: Role,
     happened: Happened,
     expect: Expect,

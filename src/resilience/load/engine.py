@@ -26,12 +26,13 @@ from resilience.spec.profile import arrivals
 
 NO_FREE_SLOT = "no free slot"
 IN_FLIGHT_AT_END = "in flight at the end"
+PATIENCE_S = 1.0
 
 
 class Samples(Protocol):
     """Where samples go: `record.samples.SampleWriter`."""
 
-    def add(  # noqa: PLR0913, PLR0917 - the columns of a sample
+    def add(
         self,
         arrival_ns: int,
         start_ns: int,
@@ -153,7 +154,9 @@ class Engine:
         for attempt in left:
             happened = NotSent(IN_FLIGHT_AT_END) if self._never_sent(attempt) else Broken(IN_FLIGHT_AT_END)
             self._settle(attempt, happened, self.now_ns())
-        gevent.killall([attempt.greenlet for attempt in left], block=False)
+        gevent.killall([attempt.greenlet for attempt in left], timeout=PATIENCE_S)
+        for client in self._clients:
+            client.close()
 
     def _never_sent(self, attempt: _Attempt) -> bool:
         return self._prepared[attempt.number].operation.role is Role.WRITE and attempt.entry is None
@@ -214,7 +217,8 @@ class Engine:
 
     def _settle(self, attempt: _Attempt, happened: Happened, end_ns: int, values: dict[str, str] | None = None) -> None:
         """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust."""
-        del self._open[attempt.slot]
+        if self._open.pop(attempt.slot, None) is not attempt:
+            return  # it was still open at the end, was accounted for, and answered before it could be ended
         prepared = self._prepared[attempt.number]
         operation, acked = prepared.operation, attempt.acked
         finding = classify(

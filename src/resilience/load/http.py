@@ -49,8 +49,7 @@ class Address:
             raise LoadError(Problem("base_url", f"{base_url!r} is not http://host:port or https://host:port"))
         self.host = split.hostname
         self.port = port or (443 if split.scheme == "https" else 80)
-        # One context for all connections: parsing the certificate bundle costs 20 ms each time.
-        self.tls = ssl.create_default_context() if split.scheme == "https" else None
+        self.tls = _tls_context() if split.scheme == "https" else None
         try:
             self._family = socket.AF_INET6 if ipaddress.ip_address(self.host).version == 6 else socket.AF_INET  # noqa: PLR2004
         except ValueError:
@@ -63,20 +62,28 @@ class Address:
             OSError: it was not made.
         """
         if self._family is None:
-            plain = socket.create_connection((self.host, self.port))
+            connection = socket.create_connection((self.host, self.port))
         else:
-            plain = socket.socket(self._family, socket.SOCK_STREAM)
-            try:
-                plain.connect((self.host, self.port))
-            except BaseException:
-                plain.close()
-                raise
+            connection = socket.socket(self._family, socket.SOCK_STREAM)
         try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return plain if self.tls is None else self.tls.wrap_socket(plain, server_hostname=self.host)
+            if self._family is not None:
+                connection.connect((self.host, self.port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls is not None:
+                # Shaken by hand, so that a time limit in the middle finds a socket that it can close.
+                connection = self.tls.wrap_socket(connection, server_hostname=self.host, do_handshake_on_connect=False)
+                connection.do_handshake()
         except BaseException:
-            plain.close()
+            connection.close()
             raise
+        return connection
+
+
+def _tls_context() -> ssl.SSLContext:
+    """One context for all connections: parsing the certificate bundle costs 20 ms each time."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks names and certificates; gevent's, patched or not
+    context.load_default_certs()
+    return context
 
 
 class Client:
@@ -211,9 +218,9 @@ def _receive(connection: "socket.socket", *, no_body: bool) -> tuple[Reply, bool
         received += len(data)
         try:
             answer.parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not answer.complete:
-                raise _NoAnswerError(f"not HTTP: {error}") from error
+                raise _NoAnswerError(f"not HTTP: {type(error).__name__} {error}") from error
             answer.extra = True
         if answer.size > BODY_LIMIT:
             raise _NoAnswerError(f"body too long: more than {BODY_LIMIT} bytes")

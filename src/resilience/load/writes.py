@@ -20,9 +20,7 @@ REMEMBERED = 10_000
 class Ledger(Protocol):
     """Where marks are written down: `record.ledger.LedgerWriter`."""
 
-    def note(  # noqa: PLR0913, PLR0917 - one line of the file, as its fields stand there
-        self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0
-    ) -> None:
+    def note(self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0) -> None:
         """Write one line down before returning."""
 
 

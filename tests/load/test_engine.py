@@ -1,0 +1,209 @@
+"""The engine by itself, in this process: real sockets, but samples and ledger in memory."""
+
+import time
+from collections import Counter
+
+import gevent
+import pytest
+
+from resilience.columns import Mark
+from resilience.errors import LoadError, RecordError
+from resilience.load.drivers.locust import check_account
+from resilience.load.engine import IN_FLIGHT_AT_END, NO_FREE_SLOT, Engine
+from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Role
+from resilience.spec.mix import Mix
+from resilience.spec.profile import arrivals
+from tests.load.target import HANG, answer
+
+READ = Operation(name="read", weight=1.0, method="GET", path="/items/${key}", timeout_s=5.0)
+WRITE = Operation(
+    name="write",
+    weight=1.0,
+    method="POST",
+    path="/orders",
+    role=Role.WRITE,
+    json={"id": "${write_id}", "body": "${write_body}"},
+    expect=Expect(status=(201,), json={"id": "${write_id}"}),
+    timeout_s=5.0,
+)
+BACK = Operation(name="back", weight=1.0, method="GET", path="/orders/${acked_id}", role=Role.READ_BACK, timeout_s=5.0)
+
+
+class Memory:
+    """Samples, ledger and reports, kept."""
+
+    def __init__(self, notes: int = 10**9) -> None:
+        self.rows: list[tuple] = []
+        self.lines: list[tuple] = []
+        self.reports: list[tuple] = []
+        self._notes = notes
+
+    def add(self, *row, detail: str = "") -> None:
+        """Keep a sample."""
+        self.rows.append((*row, 0, False, detail) if len(row) == 5 else row)
+
+    def note(self, *line) -> None:
+        """Keep a line, until the disk is full."""
+        if len(self.lines) >= self._notes:
+            msg = "the disk is full"
+            raise RecordError(msg)
+        self.lines.append(line)
+
+    def report(self, *report) -> None:
+        """Keep a report."""
+        self.reports.append(report)
+
+    def outcomes(self) -> Counter:
+        """How often each outcome was written down."""
+        return Counter(OUTCOMES[row[4]] for row in self.rows)
+
+
+def make(url: str, memory: Memory, *operations: Operation, max_s: float = 0.5, **load) -> Engine:
+    whole = Load(**{"rate": 100.0, "operations": operations, **load})
+    order = LoadOrder(
+        run="0badcafe", seed=1, zero_ns=time.monotonic_ns(), base_url=url, folder="/", load=whole, max_s=max_s
+    )
+    return Engine(order, memory, memory, memory.report)
+
+
+def test_what_never_ended_is_accounted_for(make_target):
+    """Operations in flight at the end are failed reads and unknown writes; the account closes (Requirement L3)."""
+    target = make_target(lambda _: HANG)
+    memory = Memory()
+    engine = make(target.url, memory, READ, WRITE)
+    engine.walk()
+    open_before = engine.in_flight
+    engine.finish(0.1)
+    gevent.sleep(0.05)  # killed greenlets must not write anything down a second time
+    account = engine.meter.account()
+    check_account(account)
+    assert open_before == account["offered"] == len(memory.rows) == 50
+    assert engine.in_flight == 0
+    assert {row[7] for row in memory.rows} == {IN_FLIGHT_AT_END}
+    writes = account["per_operation"]["write"]["unknown"]
+    assert memory.outcomes() == {Outcome.UNKNOWN: writes, Outcome.FAILED: 50 - writes}
+    assert Counter(line[0] for line in memory.lines) == {Mark.ATTEMPTED: writes, Mark.INDETERMINATE: writes}
+    assert engine.writers.unsettled == writes
+
+
+def test_an_arrival_without_a_free_slot_is_dropped_at_once(make_target):
+    """With three slots and a target that hangs, three are sent and all others are dropped at their arrival."""
+    target = make_target(lambda _: HANG)
+    memory = Memory()
+    engine = make(target.url, memory, WRITE, max_in_flight=3)
+    engine.walk()
+    engine.finish(0.0)
+    check_account(engine.meter.account())
+    assert memory.outcomes() == {Outcome.DROPPED: 47, Outcome.UNKNOWN: 3}
+    dropped = [row for row in memory.rows if row[7] == NO_FREE_SLOT]
+    assert all(arrival == start == end for arrival, start, end, *_ in dropped)
+    assert sum(line[0] is Mark.ATTEMPTED for line in memory.lines) == 3  # a dropped write was never attempted
+    assert len(target.asked) == 3
+    gone = [report for report in memory.reports if report[1].outcome is Outcome.DROPPED]
+    assert len(gone) == 47
+    assert {report[2:4] for report in gone} == {(None, None)}
+
+
+def test_arrivals_and_choices_are_the_schedule(make_target):
+    """Every arrival of the schedule, and none else, is in the samples with the operation that the mix chose."""
+    target = make_target(lambda _: answer(200, {}))
+    memory = Memory()
+    engine = make(
+        target.url, memory, READ, Operation(name="other", weight=2.0, method="GET", path="/"), arrivals="poisson"
+    )
+    load = Load(rate=100.0, operations=engine._order.load.operations, arrivals="poisson")
+    engine.walk()
+    engine.finish(1.0)
+    due = list(arrivals(load, 1, 0.5))
+    mix = Mix(load, 1)
+    expected = [(at, mix.choose(index)[0]) for index, at in enumerate(due)]
+    assert sorted((row[0], row[3]) for row in memory.rows) == expected
+    assert all(arrival <= start <= end for arrival, start, end, *_ in memory.rows)
+
+
+def test_latency_counts_from_the_intended_start_when_the_generator_itself_is_late(make_target):
+    """After a stall of the generator, overdue arrivals are sent at once, and their response times hold the delay."""
+    target = make_target(lambda _: answer(200, {}))
+    memory = Memory()
+    engine = make(target.url, memory, READ)
+    walker = gevent.spawn(engine.walk)
+    gevent.sleep(0.1)
+    began = engine.now_ns()
+    time.sleep(0.25)  # blocks the whole loop
+    ended = engine.now_ns()
+    walker.join()
+    engine.finish(1.0)
+    assert memory.outcomes() == {Outcome.OK: 50}
+    overdue = [row for row in memory.rows if began + 2_000_000 < row[0] < ended]
+    assert len(overdue) >= 23
+    assert all(start >= ended and end - arrival >= ended - arrival for arrival, start, end, *_ in overdue)
+    account = engine.meter.account()
+    assert account["started_late"] >= 22
+    assert account["lag_max_s"] == pytest.approx(0.25, abs=0.08)
+
+
+def test_stop_sends_what_is_due_and_nothing_later(make_target):
+    """Stopped while behind: all that was due at that moment is still sent, nothing that was due later."""
+    target = make_target(lambda _: answer(200, {}))
+    memory = Memory()
+    engine = make(target.url, memory, READ, max_s=60.0)
+    walker = gevent.spawn(engine.walk)
+    gevent.sleep(0.05)
+    time.sleep(0.2)
+    engine.stop()
+    stopped = engine.now_ns()
+    walker.join(1.0)
+    engine.finish(1.0)
+    due = [at for at in arrivals(engine._order.load, 1, 60.0) if at <= stopped]
+    assert sorted(row[0] for row in memory.rows)[: len(due) - 1] == due[:-1]
+    assert len(memory.rows) in {len(due), len(due) - 1}  # one may fall between stopping and reading the clock
+    assert engine.stopped_by == "stop"
+
+
+def test_nothing_is_sent_after_the_ledger_cannot_be_written(make_target):
+    """The first write that cannot be noted stops everything: it is not sent, nor is anything after it."""
+    target = make_target(lambda asked: answer(201, asked.document))
+    memory = Memory(notes=10)
+    engine = make(target.url, memory, WRITE, max_s=60.0)
+    engine.walk()
+    engine.finish(1.0)
+    assert isinstance(engine.error, RecordError)
+    assert engine.walked.is_set()
+    assert len(target.asked) == 5  # each noted as attempted and as acknowledged
+    assert engine.now_ns() < 2e9
+
+
+def test_without_anything_acknowledged_a_read_back_is_sent_as_a_write(make_target):
+    """The first arrival of a mix of read-backs and writes is a write; read-backs then find it and are seen."""
+    stored: dict[str, dict] = {}
+
+    def script(asked):
+        if asked.method == "POST":
+            stored[asked.document["id"]] = asked.document
+            return answer(201, asked.document)
+        return answer(200, stored[asked.path.rpartition("/")[2]])
+
+    target = make_target(script)
+    memory = Memory()
+    engine = make(target.url, memory, BACK, Operation(**{**fields(WRITE), "weight": 1e-9}))
+    engine.walk()
+    engine.finish(1.0)
+    account = engine.meter.account()
+    check_account(account)
+    assert memory.outcomes() == {Outcome.OK: 50}
+    assert account["per_operation"]["write"]["offered"] >= 1
+    marks = Counter(line[0] for line in memory.lines)
+    assert marks[Mark.SEEN] == account["per_operation"]["back"]["offered"] >= 45
+    acked = {line[1:4]: line[4] for line in memory.lines if line[0] is Mark.ACKNOWLEDGED}
+    assert all(line[4] > acked[line[1:4]] for line in memory.lines if line[0] is Mark.SEEN)
+
+
+def fields(operation: Operation) -> dict:
+    return {name: getattr(operation, name) for name in operation.__slots__}
+
+
+def test_reading_back_without_writing_is_refused(make_target):
+    """An order that reads back and never writes cannot be carried out."""
+    target = make_target(lambda _: HANG)
+    with pytest.raises(LoadError, match="role: write"):
+        make(target.url, Memory(), BACK)
