@@ -47,7 +47,7 @@ from resilience.runtime.lease import Limits as LeaseLimits
 from resilience.runtime.lease import lease
 from resilience.runtime.watch import Limits, Watch
 
-START_MARGIN_S = 2.5
+START_MARGIN_S = 6.0
 """From the decision when the run begins until its zero: the load generator starts in it."""
 
 FLUSH_S = 1.6
@@ -296,6 +296,8 @@ class Session:
         if self._baseline is None:
             self._clock.sleep_until(self._clock.now_s() + FLUSH_S)
             self._baseline = self._with.judge_baseline(read_record(self.folder, finished=False))
+            for part in self.baseline_failures():
+                self.problem("baseline", f"{part.name} is {part.answer.value} before any fault: {part.because}")
         return {part.name: part for part in self._baseline}
 
     # --------------------------------------------------------------------------------------------------------- end
