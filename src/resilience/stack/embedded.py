@@ -66,7 +66,7 @@ class EmbeddedStack:
 
     name: ClassVar[str] = "embedded"
 
-    def __init__(  # noqa: PLR0913 - what a stack is started with, each by its name
+    def __init__(
         self,
         service: Service | None,
         *,
@@ -120,7 +120,13 @@ class EmbeddedStack:
 
     def stop(self) -> None:
         """End everything this stack started and remove its folder. Idempotent."""
-        settle(self.debt_data())
+        try:
+            settle(self.debt_data())
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Let the stack stay when this process ends: only the hold on its ports is given up."""
         if self._ports is not None:
             self._ports.close()
 
@@ -133,8 +139,7 @@ class EmbeddedStack:
             ) from None
         except OSError as error:
             raise EnvironmentNotReady(f"{self.folder} cannot be made: {error}") from error
-        if self._ports is not None:
-            self._ports.close()
+        self.leave()
         self._ports = self._reserve(6)
         try:
             _Start(self, found, self._ports).run()
@@ -201,7 +206,12 @@ class _Start:
         """Start a part and write it down."""
         if place.launch is None:
             raise ValueError(place)
-        identity = processes.start(place.launch)
+        try:
+            identity = processes.start(place.launch)
+        except EnvironmentNotReady as error:
+            raise EnvironmentNotReady(
+                Problem(where=place.name, message=str(error).removeprefix(f"{place.name}: "))
+            ) from error
         self._places[place.name] = replace(place, identity=identity, state=str(self._folder / STATE))
         document = {
             "tag": self._stack.tag,

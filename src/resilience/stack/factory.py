@@ -8,7 +8,7 @@ from resilience.stack import kept, programs
 from resilience.stack.embedded import EmbeddedStack
 
 
-def open_stack(  # noqa: PLR0913 - what a stack is started with, each by its name
+def open_stack(
     spec: StackSpec,
     *,
     tag: str,

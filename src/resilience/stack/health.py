@@ -30,12 +30,12 @@ def await_healthy(launch: Launch, identity: Identity, check: Check, timeout_s: f
     began = time.monotonic()
     while True:
         try:
-            reason = check()
+            reason = check() if processes.alive(identity) else ""
         except loopback.Hopeless as error:
             return Problem(where=launch.name, message=f"{error}; {last_lines(launch.log)}")
-        # Asked after the check: something else may answer on the port of a program that has ended.
+        # Asked again after the check: something else may answer on the port of a program that has ended.
         if not processes.alive(identity):
-            message = f"ended {time.monotonic() - began:.1f} s after its start; {last_lines(launch.log)}"
+            message = f"ended before it was ready; {last_lines(launch.log)}"
             return Problem(where=launch.name, message=message)
         if not reason:
             return None

