@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from resilience.judge.canary import VICTIMS, run_canary, tamper
 from resilience.judge.entries import index
 from resilience.judge.taxonomy import CLASSES, classify
-from tests.judge.builder import MISSED, SEEN, WRONG, A, U, K, R, ledger_lines, steady_ledger, stored, truth_rows
+from tests.judge.builder import MISSED, SEEN, WRONG, A, K, R, U, ledger_lines, steady_ledger, stored, truth_rows
 
 READ_NS = 10_000
 

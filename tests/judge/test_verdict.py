@@ -9,7 +9,7 @@ import pytest
 
 from resilience.judge.verdict import CHECKERS, because, guarded, judge, judge_baseline, plain
 from resilience.model import Answer, Comparison, Event, EventKind, Objective, Part
-from tests.judge.builder import A, Held, U, Spell, honest, ledger_lines, steady_ledger, stored, truth_rows
+from tests.judge.builder import A, Held, Spell, U, honest, ledger_lines, steady_ledger, stored, truth_rows
 
 KIND = EventKind
 ROWS = stored(steady_ledger())
