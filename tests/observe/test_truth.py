@@ -220,20 +220,37 @@ def test_hung_server_is_cut_off(postgres, orders):
     assert time.monotonic() - began < 5
 
 
+class Scripted:
+    """A reader that answers from a list: rows and the server's start, one pair per read."""
+
+    def __init__(self, answers):
+        self.answers = iter(answers)
+        self.now = None
+
+    def read(self, _prefix):
+        """The next answer's rows."""
+        self.now = next(self.answers)
+        return self.now[0]
+
+    def facts(self):
+        """The same answer's server."""
+        return {"started": self.now[1]}
+
+
+def row(seq):
+    return (format_id(RUN, 0, 0, seq), "", 1)
+
+
+def test_duplicates_that_change_are_no_agreement():
+    """Two rows twice each are told apart from two others twice each: their digests must not cancel out."""
+    answers = [([row(1), row(1)], "one"), ([row(2), row(2)], "one"), ([row(2), row(2)], "one")]
+    assert read_settled(Scripted(answers), RUN, 0.0, lambda: 0).seq.tolist() == [2, 2]
+
+
 def test_server_that_restarts_between_reads_is_read_again():
     """Equal rows from servers that are not the same one are no agreement."""
-
-    class Restarting:
-        def __init__(self):
-            self.starts = iter(["one", "two", "two"])
-
-        def read(self, prefix):
-            return [(f"{prefix}000-000-000000", "", 1)]
-
-        def facts(self):
-            return {"started": next(self.starts)}
-
+    answers = [([row(0)], "one"), ([row(0)], "two"), ([row(0)], "two")]
     reads = iter(range(100))
-    truth = read_settled(Restarting(), RUN, 0.0, lambda: next(reads))
+    truth = read_settled(Scripted(answers), RUN, 0.0, lambda: next(reads))
     assert truth.facts == {"started": "two"}
     assert truth.read_ns == 2
