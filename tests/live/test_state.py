@@ -50,6 +50,7 @@ def test_delay_moves_what_is_still_to_come(experiment, plan):
     assert snapshot.left_s == pytest.approx(69.0 - 4.0)
     assert snapshot.stretches[0].end_s == pytest.approx(9.0)
     assert snapshot.stretches[-1].end_s == pytest.approx(74.0)
+    assert [fault.planned_s for fault in snapshot.faults] == pytest.approx([24.0, 41.0, 58.0])
 
 
 def test_overdue_phase_grows(experiment, plan):

@@ -25,7 +25,7 @@ class Picture:
         self, snapshot: Snapshot, width: int, room: int, glyphs: strip.Glyphs, verdict: Verdict | None = None
     ) -> list[Line]:
         """At most `room` lines. The time line is `width` characters; other lines may be longer and want cutting."""
-        lines = [self._where(snapshot), self._now(snapshot), *self._load(snapshot)]
+        lines = [self._where(snapshot), self._now(snapshot, judged=verdict is not None), *self._load(snapshot)]
         tail = self._problems(snapshot)
         if room >= _CRAMPED:
             lines += self._time_line(snapshot, width, 3 if room >= _ROOMY else 1, glyphs)
@@ -44,11 +44,12 @@ class Picture:
             (f"   target {spec.target} ({spec.stack.use}), run {plan.run}, seed {plan.seed}", "dim"),
         )
 
-    def _now(self, snapshot: Snapshot) -> Line:
+    def _now(self, snapshot: Snapshot, *, judged: bool) -> Line:
         if snapshot.interrupted:
             return _line(("Phase     ", "head"), (f"INTERRUPTED: {snapshot.interrupted}", "bad"))
         if snapshot.ended:
-            return _line(("Phase     ", "head"), "load is over; reading the truth and judging")
+            told = "the run is over" if judged else "load is over; reading the truth and judging"
+            return _line(("Phase     ", "head"), told)
         if snapshot.current is None:
             return _line(("Phase     ", "head"), "starting")
         stretch = snapshot.stretches[snapshot.current]

@@ -30,7 +30,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class FaultState:
-    """A fault and how far it has come; instants are None until they happen."""
+    """A fault and how far it has come; instants are None until they happen. `planned_s` is when it is expected."""
 
     name: str
     kind: str = ""
@@ -94,11 +94,7 @@ class State:
         self._begun: list[tuple[PhaseName, str, float]] = []
         self._ended_s: float | None = None
         self._interrupted = ""
-        planned = {phase.fault: phase.start_s for phase in plan.phases if phase.name is PhaseName.FAULT}
-        self._faults = {
-            fault.name: FaultState(fault.name, fault.kind, fault.on, planned.get(fault.name))
-            for fault in experiment.faults
-        }
+        self._faults = {fault.name: FaultState(fault.name, fault.kind, fault.on) for fault in experiment.faults}
         self._problems: deque[tuple[float, str]] = deque(maxlen=_KEPT_PROBLEMS)
         self._problem_count = 0
         self._window: deque[Slice] = deque()
@@ -164,7 +160,7 @@ class State:
                 total=replace(self._total, outcomes=dict(self._outcomes)),
                 p95s=dict(self._p95s),
                 silent_s=None if self._heard_s is None or not running else max(0.0, seen_s - self._heard_s),
-                faults=tuple(self._faults.values()),
+                faults=tuple(_expected(fault, stretches) for fault in self._faults.values()),
                 problems=tuple(self._problems),
                 problem_count=self._problem_count,
                 ended=self._ended_s is not None,
@@ -248,6 +244,14 @@ class State:
         if index < len(self._plan.phases) and self._plan.phases[index].name is name:
             return _length(self._plan.phases[index])
         return 0.0
+
+
+def _expected(fault: FaultState, stretches: tuple[Stretch, ...]) -> FaultState:
+    """A fault that is still to come, with the instant at which it is expected by now."""
+    if fault.requested_s is not None:
+        return fault
+    ahead = (one.start_s for one in stretches if one.fault == fault.name and one.name is PhaseName.FAULT)
+    return replace(fault, planned_s=next(ahead, None))
 
 
 def _length(phase: PlannedPhase) -> float:
