@@ -212,6 +212,21 @@ def test_a_class_that_is_dead_is_noticed_by_the_canary(name):
     assert name in run_canary(table, entries, truth, wrong)
 
 
+def test_positions_may_lie_far_apart():
+    """Numbers of transactions or times: only their order counts."""
+    lines = steady_ledger(each=20)
+    rows = stored(lines)
+    far = [10**17 + 10**12 * i for i in range(len(rows))]
+    assert sizes(judged(lines, rows, positions=far)) == sizes(judged(lines, rows))
+    assert judged(lines, rows, positions=far[::-1]).count("out_of_order") == 4 * 19
+
+
+def test_writers_and_epochs_may_be_any_numbers():
+    """Few lines of far-apart writers are found as well as many of near ones."""
+    lines = [(w, e, s, mark, 1) for w in (0, 2**31 - 1) for e in (7, 2**31 - 1) for s in (0, 1) for mark in (A, K)]
+    assert judged(lines, stored(lines)).count("verified") == 8
+
+
 def test_without_verified_writes_there_is_no_canary():
     """Said, so that such a run cannot pass."""
     table, truth = ledger_lines([]), truth_rows([])

@@ -88,7 +88,7 @@ def index(lines: LedgerLines) -> Entries:
         )
     writer, epoch, seq = lines.writer[sane].astype(np.int64), lines.epoch[sane].astype(np.int64), lines.seq[sane]
     mark, at_ns = lines.mark[sane], lines.at_ns[sane]
-    code, run = np.unique(writer * _WIDTH + epoch, return_inverse=True)
+    code, run = _runs(writer, epoch)
     last = np.full(len(code), -1, dtype=np.int64)
     np.maximum.at(last, run, seq)
     base = np.concatenate(([0], np.cumsum(last + 1))).astype(np.int64)
@@ -125,6 +125,22 @@ def index(lines: LedgerLines) -> Entries:
     )
     problems += _contradictions(entries, settled)
     return replace(entries, problems=tuple(problems))
+
+
+def _runs(writer: Int64, epoch: Int64) -> tuple[Int64, Int64]:
+    """The different pairs of writer and epoch as sorted codes, and for each line the number of its pair.
+
+    Counted rather than sorted where a table of all pairs that could be is no larger than the ledger itself.
+    """
+    epochs = int(epoch.max(initial=0)) + 1
+    size = (int(writer.max(initial=0)) + 1) * epochs
+    if size > len(writer):
+        return np.unique(writer * _WIDTH + epoch, return_inverse=True)
+    place = writer * epochs + epoch
+    there = np.flatnonzero(np.bincount(place, minlength=size))
+    number = np.zeros(size, dtype=np.int64)
+    number[there] = np.arange(len(there))
+    return (there // epochs * _WIDTH + there % epochs).astype(np.int64), number[place]
 
 
 def _contradictions(entries: Entries, settled: Counts) -> list[str]:

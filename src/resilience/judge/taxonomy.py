@@ -111,6 +111,14 @@ def _reads(entries: Entries, mark: Mark) -> "np.ndarray[tuple[int], np.dtype[np.
     return _marked(len(entries), entries.read_slot[entries.read_mark == mark])
 
 
+def _ranks(position: Int64) -> Int64:
+    """Numbers in the order of positions, small enough to be lifted by writer; equal for equal positions."""
+    if int(position.max()) - int(position.min()) <= 8 * len(position):
+        near: Int64 = position - position.min()
+        return near
+    return np.unique(position, return_inverse=True)[1].astype(np.int64)
+
+
 def _disorder(
     entries: Entries, truth: Truth, slots: Int64, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
 ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
@@ -119,7 +127,7 @@ def _disorder(
     rows = np.flatnonzero(slots >= 0)
     if len(rows) == 0:
         return disorder
-    rank = np.unique(truth.position[rows], return_inverse=True)[1].astype(np.int64)
+    rank = _ranks(truth.position[rows])
     # Written from the last position to the first, so that the first row of an entry is what stays.
     order = np.argsort(-rank, kind="stable")
     first = np.zeros(len(entries), dtype=np.int64)
