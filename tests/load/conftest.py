@@ -39,15 +39,17 @@ class Runner:
 
     def start(self, load: Load, url: str, *, max_s: float = 60.0, tag: str = "test") -> tuple[LocustHandle, LoadOrder]:
         """A running load process whose zero is a little ahead; further ahead if this machine is slow just now."""
-        for margin_s in (3.0, 10.0):
+        for margin_s in (1.0, 5.0, 15.0):
             folder = self._folder / f"run-{next(self._numbers)}"
             folder.mkdir()
+            driver = LocustDriver(tag)
+            driver.prepare()
             zero_ns = time.monotonic_ns() + int(margin_s * 1e9)
             order = LoadOrder(
                 run=RUN, seed=7, zero_ns=zero_ns, base_url=url, folder=str(folder), load=load, max_s=max_s
             )
             try:
-                handle = LocustDriver(tag).start(order)
+                handle = driver.start(order)
             except LoadError as error:
                 if "after the run's zero" not in str(error):
                     raise

@@ -3,6 +3,7 @@
 On standard input: one line with a `LoadOrder` as JSON, later the word `stop`. On standard output, one JSON object
 a line:
 
+* `{"type": "idle"}` everything is imported, and the order is waited for
 * `{"type": "ready", "ready_ns": …}` everything is made, and the first arrival is still to come
 * `{"type": "slice", …}` every 250 ms, the fields of a `model.Slice`
 * `{"type": "done", …}` everything is written down and sealed: the generator's account; exit 0
@@ -146,7 +147,6 @@ class Process:
         engine = self._engine
         ArrivalUser.engine = engine
         runner = self._environment.create_local_runner()
-        _warm_up()
         gc.collect()
         gc.freeze()  # what is here now stays; the collector need not look at it again during the run
         began_cpu, began_ns = time.process_time(), engine.now_ns()
@@ -229,6 +229,8 @@ def main() -> None:
     speaker, commands = Speaker(out), Commands(0)
     code = 0
     try:
+        _warm_up()
+        speaker.say("idle", {})
         order = decode(LoadOrder, json.loads(commands.next()))
         speaker.say("done", Process(order, commands, speaker).run())
     except Exception as error:  # noqa: BLE001 - it is passed on whole

@@ -305,9 +305,19 @@ def test_a_wrong_order_is_refused_with_every_reason(make_target, tmp_path):
     assert "Traceback" not in str(caught.value)
 
 
+def test_a_launched_process_can_be_closed_without_an_order():
+    """A process that never got an order can be ended, and ending it twice does no harm."""
+    driver = LocustDriver("load-test-launched")
+    driver.launch()
+    assert len(tagged("load-test-launched")) == 1
+    driver.close()
+    assert tagged("load-test-launched") == ()
+    driver.close()
+
+
 def test_a_process_that_is_not_ready_in_time_is_ended(tmp_path):
     """The time limit of starting holds, and no process is left."""
-    with pytest.raises(LoadError, match=r"not ready within 0\.05 s"):
+    with pytest.raises(LoadError, match=r"not idle within 0\.05 s"):
         LocustDriver("load-test-late", 0.05).start(order_for("http://127.0.0.1:9", tmp_path, simple(1.0), 5.0))
     assert tagged("load-test-late") == ()
 

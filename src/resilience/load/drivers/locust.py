@@ -23,39 +23,66 @@ _END_TIMEOUT_S = 5.0
 
 
 class LocustDriver:
-    """Sends load with Locust in a process of its own.
+    """Sends load with Locust in a process of its own, one per driver.
+
+    Starting takes seconds, nearly all of them imports. A caller who has something else to do meanwhile calls `launch`
+    first, and `prepare` before it chooses the run's zero; then a second between the two is plenty. `start` alone does
+    both, and needs a zero that lies further ahead.
 
     Args:
         tag: stands in the environment of the process as `RESILIENCE_TAG`, by which the reaper finds and ends it.
-        ready_timeout_s: how long the process may take until it can send.
+        ready_timeout_s: how long the process may take, for its imports and again to get ready for its order.
     """
 
     def __init__(self, tag: str, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
         self._tag = tag
         self._ready_timeout_s = ready_timeout_s
+        self._handle: LocustHandle | None = None
 
-    def start(self, order: LoadOrder) -> "LocustHandle":
-        """Start the load process, and return once it waits for its first arrival.
-
-        `order.zero_ns` must lie far enough ahead for the process to start: about three seconds.
+    def launch(self) -> None:
+        """Start the process and do not wait for it. Idempotent.
 
         Raises:
-            LoadError: the order is wrong, or the process did not get ready in time or only after the run's zero.
+            LoadError: it cannot be started.
+        """
+        if self._handle is None:
+            self._handle = LocustHandle(self._tag)
+
+    def prepare(self) -> None:
+        """Return when the process waits for its order. Idempotent.
+
+        Raises:
+            LoadError: it does not in time, and why. No process is left.
+        """
+        self._launched().wait_idle(self._ready_timeout_s)
+
+    def start(self, order: LoadOrder) -> "LocustHandle":
+        """Give the process its order, and return once it waits for its first arrival.
+
+        Raises:
+            LoadError: the order is wrong, or the process was not ready in time or only after the run's zero.
                 Nothing was sent and no process is left.
         """
-        handle = LocustHandle(order, self._tag)
-        try:
-            handle.wait_ready(self._ready_timeout_s)
-        except BaseException:
-            handle.abort()
-            raise
+        handle = self._launched()
+        handle.wait_idle(self._ready_timeout_s)
+        handle.begin(order, self._ready_timeout_s)
         return handle
+
+    def close(self) -> None:
+        """End the process at once, whatever it is doing. Idempotent."""
+        if self._handle is not None:
+            self._handle.abort()
+
+    def _launched(self) -> "LocustHandle":
+        self.launch()
+        assert self._handle is not None  # noqa: S101 - for the type checker
+        return self._handle
 
 
 class LocustHandle:
     """A load process. See `ports.LoadHandle`."""
 
-    def __init__(self, order: LoadOrder, tag: str) -> None:
+    def __init__(self, tag: str) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         try:
             self._process = subprocess.Popen(
@@ -73,28 +100,48 @@ class LocustHandle:
         self._message = ""
         self._account: dict[str, Json] | None = None
         self._result: Mapping[str, Json] | None = None
+        self._said: set[str] = set()
+        self._idle = threading.Event()  # or ended without
         self._ready = threading.Event()  # or ended without
         self._ended = threading.Event()
-        self._was_ready = False
         self._reader = threading.Thread(target=self._read, name="load slices", daemon=True)
         self._reader.start()
-        self._tell(json.dumps(encode(order)))
 
     @property
     def pid(self) -> int:
         """The number of the load process."""
         return self._process.pid
 
-    def wait_ready(self, timeout_s: float) -> None:
-        """Return once the process waits for its first arrival.
+    def wait_idle(self, timeout_s: float) -> None:
+        """Return once the process waits for its order.
 
         Raises:
-            LoadError: it does not, and why.
+            LoadError: it does not, and why; it was ended.
         """
-        if not self._ready.wait(timeout_s):
-            raise LoadError(f"the load process was not ready within {timeout_s:g} s{self._tail()}")
-        if not self._was_ready:
-            raise LoadError(self._message or f"the load process ended before it was ready{self._tail()}")
+        self._wait(self._idle, "idle", timeout_s)
+
+    def begin(self, order: LoadOrder, timeout_s: float) -> None:
+        """Give the order, and return once the process waits for its first arrival.
+
+        Raises:
+            LoadError: it does not, and why; it was ended.
+        """
+        self._tell(json.dumps(encode(order)))
+        self._wait(self._ready, "ready", timeout_s)
+
+    def _wait(self, event: threading.Event, word: str, timeout_s: float) -> None:
+        try:
+            in_time = event.wait(timeout_s)
+        except BaseException:
+            self.abort()
+            raise
+        if word in self._said:
+            return
+        tail = self._tail()
+        self.abort()
+        if not in_time:
+            raise LoadError(f"the load process was not {word} within {timeout_s:g} s{tail}")
+        raise LoadError(self._message or f"the load process ended before it was {word}{tail}")
 
     def slices(self) -> Iterator[Slice]:
         """The slices that came since the last call; does not block."""
@@ -162,15 +209,16 @@ class LocustHandle:
             self._message = self._message or f"it said what cannot be understood: {error}"
         finally:
             self._ended.set()
+            self._idle.set()
             self._ready.set()
 
     def _take(self, document: dict[str, Any]) -> None:
         kind = document.pop("type")
         if kind == "slice":
             self._slices.append(decode(Slice, document))
-        elif kind == "ready":
-            self._was_ready = True
-            self._ready.set()
+        elif kind in {"idle", "ready"}:
+            self._said.add(kind)
+            (self._idle if kind == "idle" else self._ready).set()
         elif kind == "done":
             self._account = document
         elif kind == "error":
