@@ -64,8 +64,13 @@ def parts(folder: Path) -> Iterator[Parts]:
     control, redis_port, via = reserved.ports
     toxiproxy = programs.find("toxiproxy-server").path
     redis = programs.find("redis-server").path
+    config = folder / "proxies.json"
+    files.write_json(
+        config,
+        [{"name": "redis", "listen": f"127.0.0.1:{via}", "upstream": f"127.0.0.1:{redis_port}", "enabled": True}],
+    )
     commands = {
-        "toxiproxy": (str(toxiproxy), "-host", "127.0.0.1", "-port", str(control)),
+        "toxiproxy": (str(toxiproxy), "-host", "127.0.0.1", "-port", str(control), "-config", str(config)),
         "redis": (str(redis), "--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--appendonly", "no"),
     }
     launches = {
@@ -84,9 +89,8 @@ def parts(folder: Path) -> Iterator[Parts]:
     state = folder / "stack.json"
     try:
         server = Toxiproxy(f"http://127.0.0.1:{control}")
-        eventually(lambda: bool(server.version()))
+        eventually(lambda: bool(server.proxy("redis")))
         eventually(lambda: effects.ask(("127.0.0.1", redis_port), b"PING\r\n").seen is effects.Seen.ANSWERED)
-        server.create("redis", f"127.0.0.1:{via}", f"127.0.0.1:{redis_port}")
         place = Place(
             name="redis",
             host="127.0.0.1",
@@ -98,12 +102,21 @@ def parts(folder: Path) -> Iterator[Parts]:
             launch=launches["redis"],
             state=str(state),
         )
-        files.write_json(state, {"places": {"redis": asdict(place)}, "tag": tag})
+        bender = Place(
+            name="toxiproxy",
+            host="127.0.0.1",
+            port=control,
+            via_port=control,
+            control=server.control_url,
+            identity=running["toxiproxy"],
+            launch=launches["toxiproxy"],
+        )
+        files.write_json(state, {"places": {"redis": asdict(place), "toxiproxy": asdict(bender)}, "tag": tag})
         yield Parts(folder, place, tag)
     finally:
         known = [*running.values(), *processes.tagged(tag)]
         if state.exists():
-            known.append(Identity(**json.loads(state.read_text())["places"]["redis"]["identity"]))
+            known += [Identity(**place["identity"]) for place in json.loads(state.read_text())["places"].values()]
         processes.end(list(dict.fromkeys(known)), patience_s=1.0)
         left = processes.listener(redis_port, str(folder))
         assert left is None, f"a Redis that nobody knew of was left: {left}"

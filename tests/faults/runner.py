@@ -1,7 +1,8 @@
 """A runner to be killed: holds faults under leases with a real reaper, and dies at a step of its choice.
 
 `python -m tests.faults.runner STATE PLACE KINDS STEP [DURATION_S]`, where PLACE is a stack's state file, KINDS are held
-one inside the other, and STEP is where SIGKILL comes: the name of an event, `inject`, `injected`, `reverted`, or `never`.
+one inside the other, and STEP is where SIGKILL comes: the name of an event, `inject`, `injected`, `reverted` or
+`never`.
 Says on standard output, a line each: `reaper PID`, every event, and in the end what the lease raised.
 """
 

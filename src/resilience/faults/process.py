@@ -48,7 +48,7 @@ class ProcessFault:
         place = self._place
         if place is None:
             raise FaultError(Problem(self.kind, "needs a part of a stack"))
-        root = (_recorded(place.state, place.name) if place.state else None) or place.identity
+        root = (recorded(place.state, place.name) if place.state else None) or place.identity
         if root is None:
             raise FaultError(Problem(place.name, "the stack does not know its process", "use the embedded stack"))
         if not processes.alive(root):
@@ -142,10 +142,10 @@ class Kill(ProcessFault):
         if not _stack_is_there(data):
             return
         with _locked(state):
-            recorded = _recorded(state, part)
-            if recorded is None or processes.alive(recorded):
+            known = recorded(state, part)
+            if known is None or processes.alive(known):
                 return
-            launch = Launch(**{**data["launch"], "argv": tuple(data["launch"]["argv"])})
+            launch = _launch(data["launch"])
             running = processes.running(launch) or processes.listener(data["direct"][1], launch.folder)
             if running is None:
                 if _ask(data).seen is not Seen.REFUSED:
@@ -160,17 +160,44 @@ class Kill(ProcessFault):
             FaultError: in between.
         """
         data = _data(undo)
-        recorded = _recorded(data["state"], data["part"]) if _stack_is_there(data) else None
-        if recorded is None:
+        known = recorded(data["state"], data["part"]) if _stack_is_there(data) else None
+        if known is None:
             self.proof = "the stack is gone"
             return False
-        runs, look = processes.alive(recorded), _ask(data)
-        self.proof = f"process {recorded.pid} {'runs' if runs else 'is gone'}; a connection was {look}"
+        runs, look = processes.alive(known), _ask(data)
+        self.proof = f"process {known.pid} {'runs' if runs else 'is gone'}; a connection was {look}"
         if not runs and look.seen is Seen.REFUSED:
             return True
         if runs and effects.well(look, data["words"].encode("latin-1")):
             return False
         raise FaultError(Problem(data["part"], f"neither down nor back: {self.proof}"))
+
+
+def restart(state: Path, part: str, seen: Identity | None) -> bool:
+    """Kill a part of the stack that hangs, and start it again as the stack started it.
+
+    Args:
+        state: the stack's state file.
+        part: `toxiproxy`.
+        seen: the process that hung; if another one runs by now, somebody was faster and nothing is done.
+
+    Returns:
+        Whether that process no longer runs; False if the stack does not say how to start it.
+    """
+    with _locked(state):
+        if seen is None or recorded(state, part) != seen:
+            return seen is not None
+        launch = json.loads(state.read_bytes())["places"][part].get("launch")
+        if not launch:
+            return False
+        processes.send(seen, signal.SIGKILL)
+        processes.wait_gone([seen], 1.0)
+        _record(state, part, processes.start(_launch(launch)))
+    return True
+
+
+def _launch(document: Mapping[str, Any]) -> Launch:
+    return Launch(**{**document, "argv": tuple(document["argv"])})
 
 
 def _data(undo: Undo) -> Mapping[str, Any]:
@@ -193,7 +220,7 @@ def _ask(data: Mapping[str, Any]) -> effects.Look:
     return effects.ask((host, port), data["words"].encode("latin-1"))
 
 
-def _recorded(state: str | Path, part: str) -> Identity | None:
+def recorded(state: str | Path, part: str) -> Identity | None:
     """The identity of a part in the stack's state file; None if the file or the part is gone."""
     try:
         document = json.loads(Path(state).read_bytes())

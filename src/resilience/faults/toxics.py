@@ -11,17 +11,23 @@ proxy off closes them; toxics reach them with their next bytes.
 """
 
 import secrets
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from resilience.errors import FaultError
-from resilience.faults import effects
+from resilience.faults import effects, process
 from resilience.faults.effects import Address, Look, Seen
-from resilience.faults.toxiproxy import Missing, Proxy, Toxic, Toxiproxy, ToxiproxyGone
+from resilience.faults.toxiproxy import Hung, Missing, Proxy, Toxic, Toxiproxy, ToxiproxyGone
 from resilience.model import Json, Place, Problem, Undo
 
+SERVER = "toxiproxy"
+"""The part of a stack that is the server itself."""
+RESTART_S = 2.0
 SILENCE_S = 0.3
 """No answer for this long through the proxy, while the part itself answers, is a hang."""
 
@@ -74,6 +80,7 @@ class LinkFault(ABC):
             raise FaultError(Problem(place.name, f"its proxy {proxy.name} is switched off already", "switch it on"))
         common: dict[str, Json] = {
             "control": place.control,
+            "state": place.state,
             "proxy": proxy.name,
             "enabled": proxy.enabled,
             "direct": [place.host, place.port],
@@ -175,13 +182,27 @@ class ToxicFault(LinkFault):
             link.server.add_toxic(link.proxy, toxic)
 
     def revert(self, undo: Undo, /) -> None:
-        """Remove the toxics that inject added, and no other."""
+        """Remove the toxics that inject added, and no other.
+
+        A server that hangs is restarted if the stack says how, which loses other toxics and all connections.
+
+        Raises:
+            FaultError: that was so; trying again succeeds. Or it hangs, and nobody here may restart it.
+        """
         link = _Link.of(undo)
-        for toxic in _toxics(undo):
-            try:
+        state = Path(str(undo.data.get("state") or "/nowhere"))
+        process_before = process.recorded(state, SERVER)
+        try:
+            for toxic in _toxics(undo):
                 link.server.remove_toxic(link.proxy, toxic.name)
-            except ToxiproxyGone:
-                return
+        except ToxiproxyGone:
+            return
+        except Hung as error:
+            if not process.restart(state, SERVER, process_before):
+                raise
+            _await_proxy(link)
+            message = "toxiproxy hung and was restarted: connections through all its proxies were closed"
+            raise FaultError(Problem(link.proxy, message)) from error
 
     def _plan(self) -> Mapping[str, Json]:
         token = secrets.token_hex(6)
@@ -275,6 +296,16 @@ class Reset(ToxicFault):
     def _compare(self, attributes: Mapping[str, Any], direct: Look, link: _Link, proxy: Proxy) -> tuple[bool, Look]:  # noqa: ARG002 - as declared
         through = link.ask_through(proxy, attributes["timeout"] / 1e3 + SILENCE_S)
         return through.seen is Seen.CLOSED, through
+
+
+def _await_proxy(link: _Link) -> None:
+    """After a restart the server needs a moment until it has its proxies."""
+    deadline = time.monotonic() + RESTART_S
+    while time.monotonic() < deadline:
+        with suppress(FaultError):
+            link.server.proxy(link.proxy)
+            return
+        time.sleep(0.02)
 
 
 _TYPES = {fault.kind: fault.type for fault in (Timeout, Latency, Reset)}

@@ -19,6 +19,7 @@ from resilience.ports import Clock, EventSink, Fault
 from resilience.runtime.debts import DebtBook
 
 POLL_S = 0.02
+SHIELD_POLL_S = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ class _Lease:
         while True:
             try:
                 self._fault.revert(self._undo)
-                message = self._until(active=False, within_s=min(1.0, max(0.1, deadline - time.monotonic())))
+                message = self._until(active=False, within_s=min(1.0, within_s / 3))
             except Exception as error:  # noqa: BLE001 - whatever it is, trying again is right; it is reported
                 message = f"{type(error).__name__}: {error}"
                 if not reported:
@@ -227,21 +228,32 @@ class _Lease:
 
 
 def _shielded(act: Callable[[], None]) -> None:
-    """Run to the end in a thread; an exception that a signal raises in this thread meanwhile is raised afterwards."""
+    """Run to the end in a thread; an exception that a signal raises in this thread meanwhile is raised afterwards.
+
+    Waiting is polling: `Thread.join`, when a signal's exception goes through it, can take the thread for finished
+    although it runs (CPython 3.11). `Thread.start` can be cut short, too, with the thread running or not; so it is
+    started until one runs, and only the first does anything.
+    """
+    turn = threading.Lock()
     failures: list[BaseException] = []
+    done: list[bool] = []
 
     def run() -> None:
+        if not turn.acquire(blocking=False):
+            return
         try:
             act()
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             failures.append(error)
+        finally:
+            done.append(True)
 
-    thread = threading.Thread(target=run, name="revert")
-    thread.start()
     interrupted: BaseException | None = None
-    while thread.is_alive():
+    while not done:
         try:
-            thread.join()
+            if not turn.locked():
+                threading.Thread(target=run, name="revert").start()
+            time.sleep(SHIELD_POLL_S)
         except BaseException as error:  # noqa: BLE001 - raised below, once the revert is through
             interrupted = interrupted or error
     if failures:

@@ -1,0 +1,256 @@
+"""A lease gives back whatever happens, and never claims what was not seen (Requirement F7)."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from resilience.errors import DebtsOutstanding, FaultError, Interrupted
+from resilience.model import Event, EventKind, FaultSpec, Undo
+from resilience.runtime.clock import MonotonicClock
+from resilience.runtime.debts import DebtBook
+from resilience.runtime.lease import Limits, lease
+
+SPEC = FaultSpec(name="broken", kind="switch", on="redis", duration_s=1.0, settings={"hard": 1})
+QUICK = Limits(confirm_s=0.15, clear_s=0.3, grace_s=1.0)
+
+
+@dataclass
+class Switch:
+    """A fault over a switch in memory, with a hook before every step."""
+
+    hook: Callable[[str], None] = lambda _: None
+    dead: bool = False
+    stuck: bool = False
+    on: bool = False
+    steps: list[str] = field(default_factory=list)
+    kind = "switch"
+
+    def _step(self, name: str) -> None:
+        self.steps.append(name)
+        self.hook(name)
+
+    def prepare(self) -> Undo:
+        """Nothing to note."""
+        self._step("prepare")
+        return Undo(kind="switch", data={})
+
+    def inject(self, _undo: Undo, /) -> None:
+        """On, unless dead."""
+        self._step("inject")
+        self.on = not self.dead
+
+    def revert(self, _undo: Undo, /) -> None:
+        """Off, unless stuck."""
+        self._step("revert")
+        self.on = self.on and self.stuck
+
+    def active(self, _undo: Undo, /) -> bool:
+        """As it is."""
+        self._step("active")
+        return self.on
+
+
+@dataclass
+class Sink:
+    """Keeps events; refuses one kind if told to."""
+
+    refuse: EventKind | None = None
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, kind: EventKind, name: str = "", /, **detail) -> Event:
+        """Keep it."""
+        if kind is self.refuse:
+            raise OSError("no space left on device")
+        self.events.append(Event(0.0, kind, name, detail))
+        return self.events[-1]
+
+    def kinds(self) -> list[str]:
+        """Kinds of events, in order."""
+        return [event.kind.value for event in self.events]
+
+    def problems(self) -> list[str]:
+        """Steps that had problems."""
+        return [event.detail["step"] for event in self.events if event.kind is EventKind.FAULT_PROBLEM]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> DebtBook:
+    return DebtBook.create(tmp_path, "r1")
+
+
+def hold(fault: Switch, book: DebtBook, sink: Sink, clock: MonotonicClock | None = None):
+    return lease(fault, SPEC, book=book, sink=sink, clock=clock or MonotonicClock(), limits=QUICK)
+
+
+def test_order(book: DebtBook):
+    """Debt before inject, confirmed only once observed, debt closed only once observed to be gone."""
+    owed_at = {}
+    sink = Sink()
+    fault = Switch()
+    fault.hook = lambda step: owed_at.setdefault(step, bool(book.owed()))
+    with hold(fault, book, sink):
+        assert fault.on
+        assert sink.kinds() == ["fault-requested", "fault-confirmed"]
+    assert fault.steps == ["prepare", "inject", "active", "active", "revert", "active"]
+    assert owed_at == {"prepare": False, "inject": True, "active": True, "revert": True}
+    assert sink.kinds() == ["fault-requested", "fault-confirmed", "fault-reverting", "fault-clear"]
+    assert sink.events[0].detail == {"kind": "switch", "on": "redis", "settings": {"hard": 1}}
+    assert book.owed() == ()
+
+
+@pytest.mark.parametrize("step", ["prepare", "inject", "active"])
+def test_an_error_on_any_step_ends_in_the_revert(book: DebtBook, step: str):
+    """Whatever raises, and whatever it raises: off, nothing owed, and the record says which step failed."""
+    armed = [True]
+
+    def raise_once(now: str) -> None:
+        if now == step and armed:
+            armed.pop()
+            raise RuntimeError("broken pipe or so")
+
+    fault, sink = Switch(raise_once), Sink()
+    with pytest.raises(FaultError, match="broken pipe"), hold(fault, book, sink):
+        raise AssertionError("the block must not be entered")
+    assert not fault.on
+    assert book.owed() == ()
+    assert sink.problems() == [step]
+    assert ("revert" in fault.steps) == (step != "prepare")
+
+
+def test_never_observed(book: DebtBook):
+    """An injection that has no effect is given back and is an error: nothing may be concluded from such a fault."""
+    fault, sink = Switch(dead=True), Sink()
+    with pytest.raises(FaultError, match="not observed active"), hold(fault, book, sink):
+        raise AssertionError("the block must not be entered")
+    assert EventKind.CONFIRMED not in [event.kind for event in sink.events]
+    assert sink.problems() == ["active"]
+    assert book.owed() == ()
+
+
+def test_gone_before_its_end(book: DebtBook):
+    """A fault that somebody else healed meanwhile was not held for as long as the record would say."""
+    fault, sink = Switch(), Sink()
+    with pytest.raises(FaultError, match="gone before it was given back"), hold(fault, book, sink):
+        fault.on = False
+    assert sink.problems() == ["active"]
+    assert sink.kinds()[-1] == "fault-clear"
+
+
+def test_cannot_be_reverted(book: DebtBook):
+    """What is still there after the revert stays owed, with its reason, and no further lease begins."""
+    fault, sink = Switch(stuck=True), Sink()
+    with pytest.raises(DebtsOutstanding, match="broken: not given back"), hold(fault, book, sink):
+        pass
+    assert [debt.fault for debt in book.owed()] == ["broken"]
+    assert sink.problems() == ["clear"]
+    assert fault.steps.count("revert") > 1, "it is tried again"
+    other = Switch()
+    with pytest.raises(DebtsOutstanding, match="not begun"), hold(other, book, Sink()):
+        pass
+    assert other.steps == []
+
+
+def test_revert_that_fails_at_first_is_tried_again(book: DebtBook):
+    """One failure of the revert is a problem in the record, not a target left broken."""
+    failures = [1]
+
+    def fail_once(step: str) -> None:
+        if step == "revert" and failures:
+            failures.pop()
+            raise FaultError("no answer within 1 s")
+
+    fault, sink = Switch(fail_once), Sink()
+    with hold(fault, book, sink):
+        pass
+    assert not fault.on
+    assert sink.problems() == ["revert"]
+    assert book.owed() == ()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted("stop"), SystemExit, ValueError("bug")])
+def test_interrupted_while_it_holds(book: DebtBook, error):
+    """Whatever ends the block ends in the revert, and goes on as it is."""
+    fault, sink = Switch(), Sink()
+    kind = error if isinstance(error, type) else type(error)
+    with pytest.raises(kind), hold(fault, book, sink):
+        raise error
+    assert not fault.on
+    assert book.owed() == ()
+
+
+def test_signals_do_not_cut_the_revert_short(book: DebtBook):
+    """An impatient second Ctrl-C during the revert is heard after it."""
+    fault, sink = Switch(), Sink()
+
+    def slow(step: str) -> None:
+        if step == "revert":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    fault.hook = slow
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), hold(fault, book, sink):
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not fault.on
+    assert book.owed() == ()
+    assert sink.kinds()[-1] == "fault-clear"
+
+
+@pytest.mark.parametrize("refused", [EventKind.REQUESTED, EventKind.CONFIRMED, EventKind.REVERTING, EventKind.CLEAR])
+def test_full_disk(book: DebtBook, refused: EventKind):
+    """If an event cannot be written the fault is given back all the same, and the run hears of it."""
+    fault = Switch()
+    with pytest.raises((OSError, FaultError), match="no space left"), hold(fault, book, Sink(refused)):
+        pass
+    assert not fault.on
+    assert book.owed() == ()
+
+
+def test_cancelled_run_begins_nothing(book: DebtBook):
+    """After an abort no lease begins: nothing is even looked at."""
+    clock = MonotonicClock()
+    clock.cancel("told to stop")
+    fault = Switch()
+    with pytest.raises(Interrupted), hold(fault, book, Sink(), clock):
+        pass
+    assert fault.steps == []
+
+
+def test_cancel_ends_the_hold(book: DebtBook):
+    """An abort while the fault is held gives it back at once, not at its end."""
+    clock, fault = MonotonicClock(), Switch()
+    timer = threading.Timer(0.1, clock.cancel, args=("told to stop",))
+    timer.start()
+    with pytest.raises(Interrupted), hold(fault, book, Sink(), clock):
+        clock.sleep_until(30.0)
+    timer.join()
+    assert not fault.on
+    assert clock.now_s() < 1.0
+
+
+def test_nested_leases_are_given_back_in_reverse(book: DebtBook):
+    """The inner fault goes before the outer one, also on an error."""
+    order = []
+    outer = Switch(lambda step: order.append(f"outer {step}") if step == "revert" else None)
+    inner = Switch(lambda step: order.append(f"inner {step}") if step == "revert" else None)
+    with pytest.raises(ValueError, match="bug"), hold(outer, book, Sink()), hold(inner, book, Sink()):
+        raise ValueError("bug")
+    assert order == ["inner revert", "outer revert"]
+    assert book.owed() == ()
+
+
+def test_ended_by_the_reaper(book: DebtBook):
+    """If the reaper had to end the lease, the fault was not in place for as long as planned: an error, not a pass."""
+    fault, sink = Switch(), Sink()
+    with pytest.raises(FaultError, match="the reaper ended the lease"), hold(fault, book, sink):
+        book.settle(book.owed()[0].id, by="reaper")
+    assert sink.problems() == ["active"]
