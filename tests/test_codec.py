@@ -46,7 +46,7 @@ def any_of(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_value_survives_the_way_through_json(kind, data):
     """Whatever is written as a JSON text is read back as an equal value of the same types."""
@@ -145,6 +145,7 @@ def test_long_values_are_shown_shortened():
     assert len(str(caught.value)) < 200
 
 
+@settings(deadline=None)
 @given(document=JSON | st.dictionaries(st.sampled_from(["phase", "duration_s", "more"]), JSON))
 def test_any_document_is_read_or_refused(document):
     """Whatever a document is, the answer is a value or a RecordError with problems, nothing else."""

@@ -1,7 +1,7 @@
 """Names and bodies of ledger entries."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience.entry import body_of, format_id, parse_id, prefix_of
@@ -18,6 +18,7 @@ def test_id_is_written_as_promised():
     )
 
 
+@settings(deadline=None)
 @given(numbers=NUMBERS)
 def test_id_reads_back(numbers):
     """Any entry's id gives its numbers back, also beyond the usual width, and starts with the run's prefix."""
@@ -27,6 +28,7 @@ def test_id_reads_back(numbers):
     assert parse_id(text, "0badcaff") is None
 
 
+@settings(deadline=None)
 @given(one=NUMBERS, other=NUMBERS)
 def test_ids_of_different_entries_differ(one, other):
     """Two entries never share an id or a body."""
@@ -63,6 +65,7 @@ def test_other_spellings_are_not_ours(text):
     assert parse_id(text, RUN) is None
 
 
+@settings(deadline=None)
 @given(text=st.text(), run=st.from_regex(r"[0-9a-f]{8}", fullmatch=True))
 def test_any_text_is_read_or_refused(text, run):
     """No text breaks the parser, and what it accepts is exactly what the writer writes."""
@@ -71,6 +74,7 @@ def test_any_text_is_read_or_refused(text, run):
         assert parsed is None or format_id(run, *parsed) == candidate
 
 
+@settings(deadline=None)
 @given(numbers=NUMBERS, data=st.data())
 def test_changed_body_is_not_intact(numbers, data):
     """A body that lost or changed any character is not the entry's body (Requirement J4: corrupted)."""

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience.errors import RecordError
@@ -79,6 +79,7 @@ def test_run_killed_with_sigkill_keeps_what_was_emitted(path):
     assert problems == ("events.jsonl has no footer: the run was cut short",)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=1, max_value=10_000))
 def test_cut_log_is_never_whole(tmp_path_factory, cut):
     """Wherever the file ends too early, what is left is read and there is a problem."""

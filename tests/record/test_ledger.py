@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience.columns import Mark
@@ -31,6 +31,7 @@ def lines_of(ledger):
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
+@settings(deadline=None)
 @given(lines=st.lists(LINES, max_size=20))
 def test_ledger_reads_back(tmp_path_factory, lines):
     """Every line is read back as it was noted, in order, and a sealed ledger has no problem (Requirement J4)."""
@@ -97,6 +98,7 @@ def test_sigkill_loses_no_line(tmp_path):
     assert ledger.problems == ("writes/load.ledger is not sealed: its writer was cut short",)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=1))
 def test_cut_ledger_is_never_whole(tmp_path_factory, cut):
     """Wherever a file ends too early, the whole lines before are read and there is a problem (Requirement J4)."""
@@ -260,6 +262,7 @@ def test_writer_cannot_be_misused(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@settings(deadline=None)
 @given(content=st.binary(min_size=LINE_SIZE - 4, max_size=LINE_SIZE - 4))
 def test_vectorised_checksum_is_crc32(tmp_path_factory, content):
     """The checksum taken of all lines at once is the CRC-32 of each: a line is good exactly if zlib says so."""

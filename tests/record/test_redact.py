@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from resilience.record.redact import INSTEAD, Redactor
@@ -27,6 +27,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+@settings(deadline=None)
 @given(secret=SECRETS, before=st.text(max_size=5), after=st.text(max_size=5))
 def test_no_spelling_is_written(spelling, secret, before, after):
     """A secret is taken out by value in whatever spelling it comes."""
@@ -36,6 +37,7 @@ def test_no_spelling_is_written(spelling, secret, before, after):
     assert secret not in written
 
 
+@settings(deadline=None)
 @given(
     secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=24), user=st.text("abc")
 )

@@ -45,7 +45,7 @@ def rows_of(samples):
     return [(*row[:-1], samples.details[row[-1]]) for row in rows]
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(batches=st.lists(st.lists(ROWS, max_size=4), max_size=4))
 def test_samples_read_back(tmp_path_factory, batches):
     """Every sample is read back as it was added, in whatever flush it went (Requirement M1)."""

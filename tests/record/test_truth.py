@@ -28,7 +28,7 @@ def contents(truth):
     return columns, truth.foreign, truth.facts, truth.read_ns
 
 
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(
     rows=st.lists(st.tuples(INT32, INT32, INT64, st.booleans(), INT64), max_size=5),
     foreign=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3).map(tuple),
