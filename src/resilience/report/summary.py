@@ -116,7 +116,8 @@ def _faults(document: Row) -> Table:
 
 def _recovery(document: Row) -> Table:
     recovery = table(document, "recovery")
-    title = f"Recovery: mean {seconds(number(recovery, 'mttr_s'))}"
+    mean_s = number(recovery, "mttr_s")
+    title = "Recovery: mean " + ("not known" if mean_s is None else seconds(mean_s))
     low, high = number(recovery, "mttr_low_s"), number(recovery, "mttr_high_s")
     if low is not None and high is not None:
         title += f" ({seconds(low)} to {seconds(high)})"

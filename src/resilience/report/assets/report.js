@@ -142,7 +142,8 @@
       high = Math.max(high, run.heat[i] + 1);
     }
     if (low > high) return [0.1, 1000];
-    return logarithmic ? [10 ** (low / run.per_decade), 10 ** (high / run.per_decade)] : [0, 10 ** (high / run.per_decade)];
+    const top = 10 ** (high / run.per_decade), foot = 10 ** (low / run.per_decade), decade = 10 ** Math.floor(low / run.per_decade);
+    return logarithmic ? [[5, 2, 1].map((step) => step * decade).find((step) => step <= foot * 1.0001), top] : [0, top];
   }
 
   function build(id, height, y, series, values, heat) {
@@ -155,7 +156,7 @@
       legend: { markers: { width: 2, dash: (_, index) => index > 0 && series[index - 1][1].dash ? (series[index - 1][1].dash[0] > 4 ? "dashed" : "dotted") : "solid" } },
       cursor: { sync: { key: "run" }, drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false, range: (_, low, high) => low === middle[0] && high === middle[middle.length - 1] ? [0, run.length_s] : [low, high] }, y },
-      axes: axes(values, 62),
+      axes: axes(values, 68),
       series: [{ label: "at", value: (_, raw) => instant(raw) }, ...series.map((one) => one[1])],
       hooks: { drawClear: [drawBands, ...(heat ? [drawHeat] : [])], draw: [drawNames] },
     };
