@@ -9,4 +9,5 @@ def discover(discover_system: bool = True) -> dict[str, Any]:
     """List our actions and probes: what `chaos discover resilience` calls. Imports chaostoolkit only then."""
     from resilience.ctk import discover as listing  # noqa: PLC0415 - the package must stay quick to import
 
-    return listing(discover_system)
+    found: dict[str, Any] = listing(discover_system)
+    return found

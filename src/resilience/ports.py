@@ -97,10 +97,23 @@ class LoadHandle(Protocol):
 
 
 class Driver(Protocol):
-    """A program that sends load."""
+    """A program that sends load. Starting one takes seconds, so it can be launched while something else is prepared."""
+
+    def launch(self) -> None:
+        """Start the program and do not wait for it. Idempotent."""
+
+    def prepare(self) -> None:
+        """Return when the program waits for its order: then its first arrival can be about a second away."""
 
     def start(self, order: LoadOrder) -> LoadHandle:
-        """Start it, and return once it is ready to send its first arrival on time."""
+        """Give the order, and return once the program waits for its first arrival.
+
+        Raises:
+            LoadError: the order is wrong, or the program was not ready before the run's zero.
+        """
+
+    def close(self) -> None:
+        """End the program at once, whatever it is doing. Idempotent."""
 
 
 class Stack(Protocol):

@@ -16,13 +16,14 @@ JOINED = 3
 """At most so many parts speak in `because`."""
 
 CHECKERS: Mapping[str, Callable[[Case], Part]] = {
-    "validity": check_validity,
-    "faults": check_faults,
-    "recovery": recovery.check_recovery,
-    "degradation": degradation.check_degradation,
     "writes": writes.check_writes,
+    "degradation": degradation.check_degradation,
     "objectives": lambda case: check_objectives(case, case.record.experiment.objectives),
+    "recovery": recovery.check_recovery,
+    "faults": check_faults,
+    "validity": check_validity,
 }
+"""The gravest first: that is the order in which a verdict gives its reasons."""
 
 BASELINE_CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "validity": check_validity,

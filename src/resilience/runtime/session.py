@@ -47,8 +47,8 @@ from resilience.runtime.lease import Limits as LeaseLimits
 from resilience.runtime.lease import lease
 from resilience.runtime.watch import Limits, Watch
 
-START_MARGIN_S = 6.0
-"""From the decision when the run begins until its zero: the load generator starts in it."""
+START_MARGIN_S = 1.0
+"""From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
 
 FLUSH_S = 1.6
 """After this long, what the generator saw is on disk: it flushes about every second."""
@@ -136,6 +136,7 @@ class Session:
         self._debts: dict[str, str] = {}
         self._clock = MonotonicClock()
         self._log: EventLog | None = None
+        self._driver: Driver | None = None
         self._load: LoadHandle | None = None
         self._watch: Watch | None = None
         self._phase: PhaseName | None = None
@@ -157,14 +158,23 @@ class Session:
             EnvironmentNotReady: the stack, the load generator or a fault cannot work here; `close` leaves nothing.
             Interrupted: told to stop.
         """
+        driver = self._launch_driver()
         self._start_stack()
-        self._start_load()
+        self._start_load(driver)
         load = self.experiment.load
         self._clock.sleep_until(0.0)
         self._enter(PhaseName.WARM_UP)
         self._clock.sleep_until(load.warm_up_s)
         self._enter(PhaseName.BASELINE)
         self._clock.sleep_until(load.warm_up_s + load.baseline_s)
+
+    def _launch_driver(self) -> Driver:
+        """Start the load generator's program; it imports while the stack starts."""
+        tag = f"load-{self.plan.run}"
+        self._debts["load"] = self._book.owe("load", Undo(kind="load.process", data={"tag": tag}))
+        self._driver = self._with.driver(tag)
+        self._driver.launch()
+        return self._driver
 
     def _start_stack(self) -> None:
         documents.save_experiment(self.folder, self.experiment)
@@ -184,7 +194,8 @@ class Session:
         if problems:
             raise EnvironmentNotReady(problems)
 
-    def _start_load(self) -> None:
+    def _start_load(self, driver: Driver) -> None:
+        driver.prepare()
         zero_ns = time.monotonic_ns() + round(START_MARGIN_S * 1e9)
         self._clock = MonotonicClock(zero_ns)
         self._log = EventLog(
@@ -193,9 +204,7 @@ class Session:
             [display.on_event for display in self._with.displays],
             header=self._header(zero_ns),
         )
-        tag = f"load-{self.plan.run}"
-        self._debts["load"] = self._book.owe("load", Undo(kind="load.process", data={"tag": tag}))
-        self._load = self._with.driver(tag).start(
+        self._load = driver.start(
             LoadOrder(
                 run=self.plan.run,
                 seed=self.plan.seed,
@@ -364,11 +373,9 @@ class Session:
     def _close(self) -> None:
         if self._watch is not None:
             self._watch.stop()
-        if self._load is not None:
-            # Not finished: whatever it has to say no longer matters, but it must not go on.
-            self._load.abort()
-            self._load = None
-            self._settle("load")
+        if self._driver is not None:
+            self._driver.close()
+        self._settle("load")
         if self._log is not None:
             self._log.close()
         for display in self._with.displays:
