@@ -1,5 +1,9 @@
 """What can be written in an experiment about a fault, and what is said about mistakes."""
 
+import os
+import sys
+from pathlib import Path
+
 import jsonschema
 import pytest
 from hypothesis import given
@@ -7,6 +11,7 @@ from hypothesis import strategies as st
 
 from resilience.errors import FaultError
 from resilience.faults import registry
+from resilience.host import commands
 from resilience.model import FaultSpec, Undo
 
 
@@ -63,6 +68,39 @@ def test_check_agrees_with_the_schema(kind: str, settings: dict):
         problem for problem in registry.check(spec(kind, **settings)) if "more than latency" not in str(problem)
     ]
     assert by_schema == (not problems)
+
+
+PLUGIN = """
+from resilience.faults import registry
+class Brownout:
+    kind = "acme.brownout"
+KIND = registry.Kind(name="acme.brownout", build=lambda settings, place: Brownout(), revive=lambda undo: Brownout(),
+                     undo="the lights of {on} go on", needs={})
+"""
+
+QUESTION = """
+from resilience.faults import registry
+from resilience.model import FaultSpec, Undo
+spec = FaultSpec(name="f", kind="acme.brownout", on="hall", duration_s=1.0)
+assert registry.check(spec) == ()
+assert type(registry.from_undo(Undo(kind="acme.brownout", data={}))).__name__ == "Brownout"
+broken = registry.check(FaultSpec(name="f", kind="acme.broken", on="hall", duration_s=1.0))
+print(registry.undo_sentence(spec), "|", broken[0])
+"""
+
+
+def test_kinds_of_other_packages(tmp_path: Path):
+    """An installed package adds a kind by an entry point; a broken one is a problem when it is named, and only then."""
+    (tmp_path / "acme.py").write_text(PLUGIN)
+    about = tmp_path / "acme-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    points = "[resilience.faults]\nacme.brownout = acme:KIND\nacme.broken = acme:MISSING\n"
+    (about / "entry_points.txt").write_text(points)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = commands.run([sys.executable, "-c", QUESTION], timeout_s=30, environment=environment)
+    assert "the lights of hall go on |" in done.out, done.err
+    assert "acme:MISSING cannot be loaded" in done.out
 
 
 def test_undo_of_an_unknown_kind():
