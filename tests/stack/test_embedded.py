@@ -10,12 +10,14 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from resilience.errors import EnvironmentNotReady
 from resilience.host import commands, files, processes
 from resilience.model import Service
 from resilience.stack import fetch, programs
-from resilience.stack.embedded import project_folder
+from resilience.stack.embedded import EmbeddedStack, project_folder
 from resilience.stack.loopback import HOST, Reservation, get
 from tests.stack.traces import HERE, plain_service, remains
 
@@ -26,6 +28,15 @@ def sql(place, query):
     """Ask PostgreSQL itself, as the truth is read."""
     with psycopg.connect(place.dsn, passfile=place.passfile) as connection:
         return connection.execute(query).fetchone()
+
+
+@pytest.fixture(scope="module")
+def running():
+    """One stack for the tests that only look at it."""
+    stack = EmbeddedStack(plain_service(), tag=f"test-{secrets.token_hex(4)}", experiment_folder=HERE)
+    stack.start()
+    yield stack
+    stack.stop()
 
 
 def test_a_started_stack_is_healthy_and_a_stopped_one_is_gone(make_stack):
@@ -58,45 +69,42 @@ def test_the_reference_target_runs_on_it(make_stack):
     assert get(stack.places()["service"].port, "/ready")[0] == 200
 
 
-def test_durability_is_not_weakened(make_stack):
+def test_durability_is_not_weakened(running):
     """A stack that does not fsync would hide lost writes (Requirement J4). The service is no superuser."""
-    stack = make_stack()
-    stack.start()
-    postgres = stack.places()["postgres"]
+    postgres = running.places()["postgres"]
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         assert sql(postgres, f"SHOW {setting}") == ("on",)
     assert sql(postgres, "SELECT rolsuper FROM pg_roles WHERE rolname = 'shop'") == (False,)
     assert sql(postgres, "SHOW listen_addresses") == (HOST,)
 
 
-def test_the_stores_let_nobody_in_without_their_password(make_stack):
+def test_the_stores_let_nobody_in_without_their_password(running):
     """Not even on the loopback address; passwords differ from stack to stack."""
-    stack = make_stack()
-    stack.start()
-    places = stack.places()
+    places = running.places()
     for user in ("postgres", "shop"):
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(host=HOST, port=places["postgres"].port, user=user, passfile="/nowhere").close()
-    with redis.Redis(port=places["redis"].port) as client, pytest.raises(redis.AuthenticationError):
+    with (
+        redis.Redis(port=places["redis"].port, retry=Retry(NoBackoff(), 0)) as client,
+        pytest.raises(redis.AuthenticationError),
+    ):
         client.ping()
 
 
-def test_no_secret_is_where_others_can_read_it(make_stack):
+def test_no_secret_is_where_others_can_read_it(running):
     """Not in the state file, a command line or an environment; files and folder are ours alone."""
-    stack = make_stack(plain_service())
-    stack.start()
-    hidden = [(stack.folder / "redis.password").read_bytes()]
-    hidden += [path.read_bytes().strip().rpartition(b":")[2] for path in stack.folder.glob("*.pgpass")]
+    hidden = [(running.folder / "redis.password").read_bytes()]
+    hidden += [path.read_bytes().strip().rpartition(b":")[2] for path in running.folder.glob("*.pgpass")]
     assert len(hidden) == 3
     assert all(len(secret) >= 24 for secret in hidden)
-    shown = (stack.folder / "stack.json").read_bytes()
-    for place in stack.places().values():
+    shown = (running.folder / "stack.json").read_bytes()
+    for place in running.places().values():
         shown += b"".join(Path(f"/proc/{place.identity.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
-    shown += b"".join(path.read_bytes() for path in stack.folder.glob("*.log"))
+    shown += b"".join(path.read_bytes() for path in running.folder.glob("*.log"))
     assert not any(secret in shown for secret in hidden)
     for name in ("redis.password", "redis.conf", "admin.pgpass", "shop.pgpass"):
-        assert (stack.folder / name).stat().st_mode & 0o077 == 0
-    assert stack.folder.stat().st_mode & 0o007 == 0
+        assert (running.folder / name).stat().st_mode & 0o077 == 0
+    assert running.folder.stat().st_mode & 0o007 == 0
 
 
 def test_the_state_file_tells_how_to_start_a_part_again(make_stack):

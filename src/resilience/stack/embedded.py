@@ -189,7 +189,7 @@ class _Start:
         self._attempt(lambda: present.append(self._postgres(server, admin_file)))
         self._await_servers(present[0] if present else "")
         if self._problems:
-            if any(problem.where == "postgres" for problem in self._problems):
+            if any(problem.where == "postgres" and not health.is_clash(problem) for problem in self._problems):
                 server.discard_template()
             raise EnvironmentNotReady(self._problems)
         postgres.furnish(self._port.postgres, present[0], admin=admin, shop=shop)
@@ -209,9 +209,9 @@ class _Start:
         try:
             identity = processes.start(place.launch)
         except EnvironmentNotReady as error:
-            raise EnvironmentNotReady(
-                Problem(where=place.name, message=str(error).removeprefix(f"{place.name}: "))
-            ) from error
+            # The log goes away with the folder: what matters of it must be in the message.
+            message = f"{str(error).removeprefix(f'{place.name}: ')}; {health.last_lines(place.launch.log)}"
+            raise EnvironmentNotReady(Problem(where=place.name, message=message)) from error
         self._places[place.name] = replace(place, identity=identity, state=str(self._folder / STATE))
         document = {
             "tag": self._stack.tag,
