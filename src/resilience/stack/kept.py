@@ -19,9 +19,10 @@ from resilience.errors import EnvironmentNotReady
 from resilience.host import files, processes
 from resilience.model import Json, Place, Problem, Service
 from resilience.stack import health, postgres, programs
-from resilience.stack.embedded import REDIS_PASSWORD, EmbeddedStack, project_folder, read_places
+from resilience.stack.embedded import EmbeddedStack, project_folder, read_places
 from resilience.stack.loopback import Hopeless, proxies_ready
 from resilience.stack.settle import settle
+from resilience.stack.starting import REDIS_PASSWORD
 
 _PARTS = ("postgres", "redis", "toxiproxy")
 
