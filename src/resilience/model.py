@@ -310,9 +310,9 @@ class Objective:
 
     Attributes:
         expression: as written.
-        aggregate: `p`, `avg`, `min`, `max`, `med` (milliseconds of response time of answered operations), `rate`
-            (error rate: everything that was offered and not ok), `count` (offered), `rps` (ok per second),
-            `degraded` (share of ok answers that were degraded).
+        aggregate: `p`, `avg`, `min`, `max`, `med` (milliseconds of response time of everything that was sent, failures
+            and timeouts included; unknown if nothing was ok), `rate` (error rate: everything that was offered and not
+            ok), `count` (offered), `rps` (ok per second), `degraded` (share of ok answers that were degraded).
         quantile: for `p`, in percent: 95.0.
         operation: one operation, or `all`.
         phase: where it is judged; `fault` empty means every phase of that name, each on its own.

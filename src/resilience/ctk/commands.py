@@ -23,7 +23,7 @@ OURS = "resilience"
 
 
 def is_ours(source: str) -> bool:
-    """Whether a file carries our extension, or names our modules and cannot be read: then its problems are ours to show."""
+    """Whether a file carries our extension, or names us and cannot be read: then its problems are ours to show."""
     path = Path(source)
     if not path.is_file():
         return False

@@ -5,6 +5,7 @@ a file and a crash costs what came after the last flush. When all is written, `<
 are in which part, and its digest: Parquet has checksums for its pages, none for its own description of them.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -114,7 +115,8 @@ class SampleWriter:
             beside.rename(self._folder / name)
         except (OSError, pa.ArrowException, OverflowError) as error:
             self._rows.extendleft(reversed(rows))
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
             msg = f"{len(rows)} samples cannot be written to {self._folder / name}: {error}"
             raise RecordError(msg) from error
         self._parts[name] = _Part(len(rows), _digest(content))

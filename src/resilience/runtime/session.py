@@ -27,6 +27,7 @@ from resilience.model import (
     Json,
     LoadOrder,
     Part,
+    Phase,
     PhaseName,
     Place,
     Plan,
@@ -139,7 +140,7 @@ class Session:
         self._driver: Driver | None = None
         self._load: LoadHandle | None = None
         self._watch: Watch | None = None
-        self._phase: PhaseName | None = None
+        self._phase: Phase | None = None
         self._method_began = False
         self._baseline: tuple[Part, ...] | None = None
         self._verdict: Verdict | None = None
@@ -212,13 +213,14 @@ class Session:
                 base_url=self._with.stack.places()["service"].url,
                 folder=str(self.folder),
                 load=self.experiment.load,
-                max_s=self.experiment.safety.max_duration_s,
+                max_s=self.experiment.safety.max_duration_s + DRAIN_S,
             )
         )
         self._watch = Watch(
             clock=self._clock,
             load=self._load,
             guard_alive=self._guard.alive,
+            phase=lambda: self._phase,
             displays=self._with.displays,
             folder=self.folder,
             limits=Limits(max_duration_s=self.experiment.safety.max_duration_s, abort=self.experiment.safety.abort),
@@ -274,7 +276,7 @@ class Session:
         """
         self._method_began = True
         begin_s = self._clock.now_s()
-        if phase is not self._phase:
+        if self._phase is None or phase is not self._phase.name:
             self._enter(phase)
         self._clock.sleep_until(begin_s + duration_s)
         return {"begin_s": round(begin_s, 3), "end_s": round(self._clock.now_s(), 3)}
@@ -395,8 +397,8 @@ class Session:
         return self._log
 
     def _enter(self, phase: PhaseName, fault: str = "") -> None:
-        self._phase = phase
-        self._events.emit(EventKind.PHASE, phase.value, fault=fault)
+        event = self._events.emit(EventKind.PHASE, phase.value, fault=fault)
+        self._phase = Phase(phase, event.at_s, float("inf"), fault)
 
     def _settle(self, name: str) -> None:
         if name in self._debts:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resilience.model import Comparison, Objective, Outcome, Slice
+from resilience.model import Comparison, Objective, Outcome, Phase, Slice
 from resilience.ports import Clock, Display, LoadHandle
 
 ABORT = "abort"
@@ -36,6 +36,7 @@ class Watch:
         clock: Clock,
         load: LoadHandle,
         guard_alive: Callable[[], bool],
+        phase: Callable[[], Phase | None],
         displays: Sequence[Display],
         folder: Path,
         limits: Limits,
@@ -45,6 +46,7 @@ class Watch:
         self._clock = clock
         self._load = load
         self._guard_alive = guard_alive
+        self._phase = phase
         self._displays = displays
         self._abort_file = folder / ABORT
         self._limits = limits
@@ -86,12 +88,15 @@ class Watch:
             return "an abort was asked for"
         if not self._guard_alive():
             return "the reaper is gone: without it a fault could outlive this program"
-        if not self._load.alive():
-            return "the load generator ended before it was told to"
         if self._clock.now_s() > self._limits.max_duration_s:
             return f"the run is longer than safety.max_duration allows ({self._limits.max_duration_s:g} s)"
+        if not self._load.alive():
+            return "the load generator ended before it was told to"
+        phase = self._phase()
         for objective in self._limits.abort:
-            value = live_value(objective, tuple(self._recent))
+            if phase is None or phase.name is not objective.phase or objective.fault not in ("", phase.fault):
+                continue
+            value = live_value(objective, [piece for piece in self._recent if piece.start_s >= phase.start_s])
             if value is not None and not holds(objective, value):
                 return f"abort objective breached: {objective.expression} (is {value:.4g})"
         return ""
@@ -111,20 +116,24 @@ def holds(objective: Objective, value: float) -> bool:
 
 
 def live_value(objective: Objective, slices: Sequence[Slice]) -> float | None:
-    """The error rate over the objective's last full window; None before one window is full, or without samples.
+    """The error rate or the ok operations per second of the last full window; None before one is full.
 
-    Abort objectives are error rates (`rate`): what a slice holds exactly. Others are refused when the file is parsed.
+    These are what a slice holds exactly, per operation; `spec.checks` refuses to abort on anything else.
+
+    Args:
+        objective: with a window.
+        slices: those of the present phase, in order of time.
     """
-    if not slices or objective.window_s is None:
+    if not slices or objective.window_s is None or slices[-1].end_s - slices[0].start_s < objective.window_s:
         return None
-    end_s = slices[-1].end_s
-    if end_s - slices[0].start_s < objective.window_s:
-        return None
-    inside = [piece for piece in slices if piece.end_s > end_s - objective.window_s]
-    total = bad = 0
-    for piece in inside:
-        for operation, counts in piece.counts.items():
-            if objective.operation in ("all", operation):
-                total += sum(counts.values())
-                bad += sum(number for outcome, number in counts.items() if outcome != Outcome.OK)
-    return bad / total if total else None
+    begin_s = slices[-1].end_s - objective.window_s
+    total = well = 0
+    for piece in slices:
+        if piece.end_s > begin_s:
+            for operation, counts in piece.counts.items():
+                if objective.operation in ("all", operation):
+                    total += sum(counts.values())
+                    well += counts.get(Outcome.OK, 0)
+    if objective.aggregate == "rps":
+        return well / objective.window_s
+    return (total - well) / total if total else None

@@ -47,6 +47,9 @@ NEEDED: Mapping[Role, Mapping[str, str]] = {
 }
 """What the request of an operation must hold, and why."""
 
+LIVE = ("rate", "rps")
+"""What an abort objective can be about."""
+
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 _PREFIX = "%(prefix)s"
 _ROUNDING_S = 1e-6  # sums of lengths are floats
@@ -113,6 +116,8 @@ def check(draft: Draft, findings: Findings) -> None:
         if objective.window_s is None:
             hint = f"write {objective.expression} over 5s"
             findings.add(path, f"{show(objective.expression)} has no window, and is judged live", hint)
+        if objective.aggregate not in LIVE:
+            findings.add(path, f"{objective.aggregate} is not known exactly while the run goes on", "use rate or rps")
     given = draft.own.get("stack", {})
     if draft.stack is not None and draft.stack.use == "embedded" and "service" not in given:
         hint = "add service: {command: [python, -m, …]}"

@@ -95,6 +95,8 @@ def check_hypothesis(chaos: Mapping[str, Json], own: Mapping[str, Any], path: st
         if probe.get("tolerance") is not True and "tolerance" in probe:
             message = f"{show(probe['tolerance'])} would accept another answer than yes"
             findings.add(join(place, "tolerance"), message, "write true")
+    if (dry := chaos.get("dry")) is not None:
+        findings.add("dry", f"{show(dry)} leaves out what is to be judged", "remove it; `resilience plan` shows it")
     if not asked and findings.clean("steady-state-hypothesis"):
         hint = f"add a probe of {PROBES}: objectives_met, degraded_gracefully, recovered or no_data_lost"
         findings.add(where, "nobody asks for the verdict", hint)
