@@ -334,7 +334,7 @@ def test_problems_say_the_line():
     assert (first.where, second.where) == (f"{OWN}.load.rate", f"{OWN}.recovery.hold")
     lines = content.decode().splitlines()
     assert "rate: -250" in lines[first.line - 1]
-    assert "hold: 4}" in lines[second.line - 1]
+    assert "hold: 4," in lines[second.line - 1]
     assert str(first).startswith(f"{OWN}.load.rate (line {first.line}, column {first.column}): -250 is out of range")
 
 
