@@ -131,6 +131,9 @@ class Stack(Protocol):
     def places(self) -> Mapping[str, Place]:
         """The parts of the running stack by name."""
 
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must appear in no artefact: the running stack's passwords."""
+
     def stop(self) -> None:
         """End everything this stack started and remove its folder. Idempotent."""
 

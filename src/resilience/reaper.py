@@ -45,7 +45,7 @@ ROUNDS = 5
 PAUSE_S = 0.3
 
 OTHER_KINDS: Mapping[str, tuple[str, str]] = {
-    "stack.embedded": ("resilience.stack.embedded", "settle"),
+    "stack.embedded": ("resilience.stack.settle", "settle"),
     "load.process": ("resilience.reaper", "end_tagged"),
 }
 """Kinds of debt that are not faults → module and function that settle them, given the undo's data."""

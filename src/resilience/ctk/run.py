@@ -185,9 +185,9 @@ def _play(session: Session, options: Options) -> Verdict:
         if journal["status"] == "interrupted":
             session.interrupt("chaostoolkit was interrupted")
         document = json.loads(json.dumps(journal, default=str))
-        documents.save_document(session.folder / run_folder.JOURNAL, document)
+        documents.save_document(session.folder / run_folder.JOURNAL, document, session.redactor)
         if options.journal is not None:
-            documents.save_document(options.journal, document)
+            documents.save_document(options.journal, document, session.redactor)
     except (Interrupted, KeyboardInterrupt) as error:
         if not session.began:
             raise

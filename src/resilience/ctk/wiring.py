@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from resilience.columns import Truth
 from resilience.errors import RecordError
 from resilience.faults import registry
@@ -39,7 +42,21 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         judge=judge,
         judge_baseline=judge_baseline,
         displays=displays,
+        secrets=_connection_secrets(experiment),
     )
+
+
+def _connection_secrets(experiment: Experiment) -> tuple[str, ...]:
+    """The connection string of the truth, where one is given by the environment, and the password in it."""
+    name = experiment.ledger.truth.dsn_env if experiment.ledger else ""
+    dsn = os.environ.get(name, "") if name else ""
+    if not dsn:
+        return ()
+    try:
+        password = conninfo_to_dict(dsn).get("password")
+    except ProgrammingError:  # it will be refused where it is used
+        password = None
+    return (dsn, str(password)) if password else (dsn,)
 
 
 def read_truth(experiment: Experiment, places: Mapping[str, Place], run: str, now_ns: Callable[[], int]) -> Truth:

@@ -41,6 +41,7 @@ from resilience.record import folder as names
 from resilience.record import truth as truth_files
 from resilience.record.events import EventLog
 from resilience.record.reader import read_record
+from resilience.record.redact import Redactor
 from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
@@ -67,6 +68,7 @@ class Collaborators:
         stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
         driver: makes the load driver whose processes carry the given tag.
         build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
+        secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
@@ -81,6 +83,7 @@ class Collaborators:
     judge: Callable[[Record], Verdict]
     judge_baseline: Callable[[Record], tuple[Part, ...]]
     displays: tuple[Display, ...]
+    secrets: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -137,6 +140,7 @@ class Session:
         self._debts: dict[str, str] = {}
         self._clock = MonotonicClock()
         self._log: EventLog | None = None
+        self.redactor = Redactor(collaborators.secrets)
         self._driver: Driver | None = None
         self._load: LoadHandle | None = None
         self._watch: Watch | None = None
@@ -178,11 +182,12 @@ class Session:
         return self._driver
 
     def _start_stack(self) -> None:
-        documents.save_experiment(self.folder, self.experiment)
-        documents.save_plan(self.folder, self.plan)
+        documents.save_experiment(self.folder, self.experiment, self.redactor)
+        documents.save_plan(self.folder, self.plan, self.redactor)
         if self._with.stack_undo is not None:
             self._debts["stack"] = self._book.owe("stack", self._with.stack_undo)
         self._with.stack.start()
+        self.redactor = Redactor((*self._with.secrets, *self._with.stack.secrets()))
         places = self._with.stack.places()
         problems: list[Problem] = []
         for spec in self.experiment.faults:
@@ -204,6 +209,7 @@ class Session:
             self._clock,
             [display.on_event for display in self._with.displays],
             header=self._header(zero_ns),
+            redactor=self.redactor,
         )
         self._load = driver.start(
             LoadOrder(
@@ -331,7 +337,7 @@ class Session:
                     self.problem("reaper", "the reaper was not there until the end")
                 self._events.close()
                 self._verdict = self._with.judge(read_record(self.folder))
-                documents.save_verdict(self.folder, self._verdict)
+                documents.save_verdict(self.folder, self._verdict, self.redactor)
         return self._verdict
 
     def _stop_load(self) -> None:
@@ -359,7 +365,7 @@ class Session:
                 self.plan.run,
                 lambda: time.monotonic_ns() - self._clock.zero_ns,
             )
-            truth_files.save(self.folder, truth)
+            truth_files.save(self.folder, truth, self.redactor)
         except ResilienceError as error:
             self.problem("truth", str(error))
 

@@ -16,7 +16,7 @@ from resilience.model import Json, Place, Service
 from resilience.stack import health, programs
 from resilience.stack.loopback import Reservation
 from resilience.stack.settle import PREFIX, STATE, is_tag, settle
-from resilience.stack.starting import Order, Start
+from resilience.stack.starting import Order, Start, read_secrets
 
 __all__ = ["EmbeddedStack", "project_folder", "read_places", "settle"]
 
@@ -107,6 +107,10 @@ class EmbeddedStack:
     def places(self) -> dict[str, Place]:
         """The parts of the running stack by name, read anew: a fault may have started one again."""
         return read_places(self.folder)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords of the running stack."""
+        return read_secrets(self.folder)
 
     def stop(self) -> None:
         """End everything this stack started and remove its folder. Idempotent."""

@@ -22,7 +22,7 @@ from resilience.stack import health, postgres, programs
 from resilience.stack.embedded import EmbeddedStack, project_folder, read_places
 from resilience.stack.loopback import Hopeless, proxies_ready
 from resilience.stack.settle import settle
-from resilience.stack.starting import REDIS_PASSWORD
+from resilience.stack.starting import REDIS_PASSWORD, read_secrets
 
 _PARTS = ("postgres", "redis", "toxiproxy")
 
@@ -231,6 +231,10 @@ class KeptStack:
     def places(self) -> dict[str, Place]:
         """The parts of the stack by name, read anew."""
         return {} if self._at is None else read_places(self._at)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords of the stack."""
+        return () if self._at is None else read_secrets(self._at)
 
     def stop(self) -> None:
         """Give the stack back. Idempotent."""

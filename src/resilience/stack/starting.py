@@ -19,6 +19,9 @@ from resilience.stack.settle import STATE
 REDIS_PASSWORD = "redis.password"  # noqa: S105 - the name of the file that has it
 """The file in the stack's folder with Redis's password."""
 
+PASSFILES = ("shop.pgpass", "admin.pgpass")
+"""The files in the stack's folder with PostgreSQL's passwords, one line each, the password last."""
+
 _SERVER_S = 20.0
 """How long a server may take until it answers."""
 
@@ -54,6 +57,16 @@ class _Ports:
     service: int
 
 
+def read_secrets(folder: Path) -> tuple[str, ...]:
+    """The passwords of the stack in a folder, which must appear in no record; none if there is no such stack."""
+    found = [
+        path.read_text().strip().rpartition(":")[2] for path in (folder / name for name in PASSFILES) if path.exists()
+    ]
+    if (folder / REDIS_PASSWORD).exists():
+        found.append((folder / REDIS_PASSWORD).read_text().strip())
+    return tuple(found)
+
+
 class Start:
     """One attempt to start a stack in its new, empty folder. Whoever called cleans up after a failure."""
 
@@ -72,8 +85,8 @@ class Start:
     def run(self) -> None:
         """Servers together, then the service, each healthy before it counts."""
         shop, admin = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        shop_file = postgres.passfile(self._folder / "shop.pgpass", postgres.SHOP, shop)
-        admin_file = postgres.passfile(self._folder / "admin.pgpass", postgres.ADMIN, admin)
+        shop_file = postgres.passfile(self._folder / PASSFILES[0], postgres.SHOP, shop)
+        admin_file = postgres.passfile(self._folder / PASSFILES[1], postgres.ADMIN, admin)
         self._attempt(self._redis)
         self._attempt(self._toxiproxy)
         server = postgres.Server(
