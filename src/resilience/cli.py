@@ -282,6 +282,33 @@ def abort(folder: Path) -> None:
 
 
 @main.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Find, or fetch, the server programs of the embedded stack; say what is missing and how to get it."""
+    from resilience.codec import encode
+    from resilience.stack import programs
+
+    found: list[programs.Program] = []
+    problems: list[Problem] = []
+    for name in programs.NAMES:
+        try:
+            found.append(programs.find(name, notify=lambda text: click.echo(text, err=True)))
+        except ResilienceError as error:
+            problems += error.problems
+    if as_json:
+        listed = [
+            {"name": one.name, "path": str(one.path), "version": one.version, "origin": one.origin} for one in found
+        ]
+        _print({"programs": listed, "problems": [encode(problem) for problem in problems]})
+    else:
+        for one in found:
+            click.echo(f"{one.name} {one.version} ({one.origin}: {one.path})")
+        for problem in problems:
+            click.echo(str(problem), err=True)
+    sys.exit(4 if problems else 0)
+
+
+@main.command()
 @click.option(
     "--file", "path", type=FILE, help="Run the service that this experiment declares; else the reference target."
 )
