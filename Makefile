@@ -23,6 +23,9 @@ check: GROUPS += --group check
 check: setup     ## lint, types, architecture, lock file, schema
 	@./scripts/check "$(BIN)"
 
+bench: setup     ## every benchmark, as a table and as JSON
+	@for name in reap verdicts startup; do $(BIN)/python -m benchmarks $$name --json || exit 1; done
+
 test-pythons:    ## the test suite on every Python 3.11+ that this machine has
 	@./scripts/test-pythons $(ARGS)
 

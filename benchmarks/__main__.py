@@ -1,0 +1,52 @@
+"""`python -m benchmarks NAME [--json]`, `python -m benchmarks --list`."""
+
+import argparse
+import importlib
+import json
+import sys
+
+from benchmarks import Options
+
+NAMES = {
+    "reap": "the runner killed with SIGKILL at random moments: how soon every fault and every process is gone",
+    "verdicts": "the shipped experiment, again and again: healthy must pass, each planted bug must fail for its reason",
+    "startup": "how long the programs take before they do anything",
+}
+
+
+def main() -> int:
+    """Run one benchmark; 0 if its goals were met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(NAMES))
+    parser.add_argument("--list", action="store_true", help="list the benchmarks")
+    parser.add_argument("--json", action="store_true", help="last line: one JSON object")
+    parser.add_argument("--count", type=int, help="how many repetitions")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    parser.add_argument("--parallel", type=int, default=1, help="how many at once")
+    arguments = parser.parse_args()
+    if arguments.list or arguments.name is None:
+        for name, what in sorted(NAMES.items()):
+            print(f"{name:10} {what}")
+        return 0 if arguments.list else 2
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr if arguments.json else sys.stdout, flush=True)
+
+    module = importlib.import_module(f"benchmarks.{arguments.name}")
+    result = module.measure(Options(count=arguments.count, seed=arguments.seed, parallel=arguments.parallel, say=say))
+    for name, value in result.figures.items():
+        say(f"{name:32} {value!s:>14}   {result.goal.get(name, '')}")
+    say("met" if result.met else "NOT MET")
+    if arguments.json:
+        document = {
+            "name": arguments.name,
+            "figures": dict(result.figures),
+            "goal": dict(result.goal),
+            "met": result.met,
+        }
+        print(json.dumps(document))
+    return 0 if result.met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
