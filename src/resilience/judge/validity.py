@@ -31,18 +31,18 @@ def check_validity(case: Case) -> Part:
 
 
 def _record(case: Case) -> Iterable[str]:
-    """What the record says is wrong with itself or with the run."""
-    yield from case.record.problems
-    kinds = {event.kind for event in case.record.events}
-    if case.finished:
-        for kind, what in ((EventKind.END, "the end of the last phase"), (EventKind.FOOTER, "its footer")):
-            if kind not in kinds:
-                yield f"the record was cut short: {what} is missing"
+    """What the record says is wrong with the run, then with itself: what happened explains what is missing."""
     for event in case.record.events:
         if event.kind is EventKind.PROBLEM:
             yield f"{event.name or 'the run'}: {event.detail.get('message', 'a problem without words')}"
         elif event.kind is EventKind.INTERRUPTED:
             yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
+    yield from case.record.problems
+    if case.finished:
+        kinds = {event.kind for event in case.record.events}
+        for kind, what in ((EventKind.END, "the end of the last phase"), (EventKind.FOOTER, "its footer")):
+            if kind not in kinds:
+                yield f"the record was cut short: {what} is missing"
 
 
 def _outcomes(samples: Samples) -> dict[str, int]:
