@@ -8,6 +8,7 @@ network, the exit code is the verdict's (0 pass, 1 fail, 2 unknown, 3 wrong file
 outstanding).
 """
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,12 +128,21 @@ def _make_validate(stock: click.Command) -> click.Command:
     return click.Command("validate", callback=callback, params=list(stock.params), help=stock.help)
 
 
+def _discover_ours(path: Path, *, system: bool) -> None:
+    """Write down what runs here. chaostoolkit would ask an index for our name, and does not find editable installs."""
+    from resilience import discover as listing  # noqa: PLC0415 - only when it is asked for
+
+    found = listing(system)
+    path.write_text(json.dumps(found, indent=2) + "\n")
+    click.echo(f"{len(found['activities'])} actions and probes of {OURS} are described in {path}")
+
+
 def _make_discover(stock: click.Command) -> click.Command:
     @click.pass_context
     def callback(context: click.Context, /, package: str, **options: Any) -> None:  # noqa: ANN401
         if package == OURS or is_ours(package):
-            # Never install: what is to be shown is what runs here, not what some index has under this name.
-            package, options["no_install"] = OURS, True
+            _discover_ours(Path(options["discovery_path"]), system=not options["no_system_info"])
+            return
         context.invoke(stock, package=package, **options)
 
     return click.Command(
