@@ -282,6 +282,7 @@ class Session:
         """
         self._method_began = True
         begin_s = self._clock.now_s()
+        self._clock.sleep_until(begin_s)  # raises if the run was told to stop: a phase of no length says nothing
         if self._phase is None or phase is not self._phase.name:
             self._enter(phase)
         self._clock.sleep_until(begin_s + duration_s)
