@@ -39,6 +39,19 @@ def main() -> None:
     """Chaos and load experiments with a verdict that can be trusted."""
 
 
+def _record_folder(folder: Path) -> Path:
+    """The folder, if a run was recorded in it.
+
+    Raises:
+        SpecError: it is no run folder.
+    """
+    from resilience.record import folder as names
+
+    if not (folder / names.EVENTS).is_file():
+        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
+    return folder
+
+
 def _print(document: object) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
@@ -189,7 +202,7 @@ def check(folder: Path, as_json: bool) -> None:
     from resilience.record.reader import read_record
     from resilience.report.summary import print_summary
 
-    verdict = judge(read_record(folder))
+    verdict = judge(read_record(_record_folder(folder)))
     if as_json:
         _print(verdict.document)
     else:
@@ -221,7 +234,7 @@ def report(folder: Path, formats: str, out: Path | None) -> None:
     ]
     if unknown:
         raise SpecError(unknown)
-    record = read_record(folder)
+    record = read_record(_record_folder(folder))
     verdict = judge(record)
     target = out or folder
     target.mkdir(parents=True, exist_ok=True)
@@ -272,12 +285,9 @@ def _show_problems(problems: Iterable[Problem], *, as_json: bool, nothing: str) 
 @click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
 def abort(folder: Path) -> None:
     """Stop a run: its faults are reverted, its verdict cannot pass."""
-    from resilience.record import folder as names
     from resilience.runtime.watch import ABORT
 
-    if not (folder / names.EVENTS).is_file():
-        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
-    (folder / ABORT).touch()
+    (_record_folder(folder) / ABORT).touch()
     click.echo(f"asked {folder} to abort; it reverts within a second")
 
 

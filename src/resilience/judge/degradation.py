@@ -34,6 +34,10 @@ WRONG = ("wrong", "unexpected answer", "acknowledged entry differs", "bad ack: u
 NAME = "degradation"
 SERVICE = "service"
 
+STRAY = 0.01
+"""Share of degraded answers that a baseline may have: a stray time-out of the cache is not a cache that is gone. An
+objective such as `degraded==0 @ baseline` can ask for more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -189,16 +193,22 @@ def _evidence(case: Case, window: FaultWindow) -> list[Json]:
 
 
 def check_baseline(case: Case) -> Part:
-    """Before the method: no answer is wrong or degraded, and critical operations are ok."""
+    """Before the method: no answer is wrong, hardly any degraded (`STRAY`), and critical operations are ok."""
     findings: list[Finding] = [_wrong(case)]
     pieces: Sequence[Samples] = [case.during(phase) for phase in case.baselines]
     if not pieces:
         return Part(NAME, Answer.UNKNOWN, "there is no baseline yet")
+    count = sum(len(piece) for piece in pieces)
     degraded = sum(int(np.count_nonzero(piece.degraded)) for piece in pieces)
-    if degraded:
-        findings.append(Finding(Answer.FAIL, f"{degraded:,} answers of the baseline said that they were degraded"))
+    if degraded > STRAY * count:
+        findings.append(
+            Finding(Answer.FAIL, f"{degraded:,} of the baseline's {count:,} answers said that they were degraded")
+        )
     findings += [_limit(case, piece, operation, "in the baseline") for piece in pieces for operation in _critical(case)]
     worst = max(findings, key=lambda one: one.answer.severity)
     if worst.answer is Answer.PASS:
-        return Part(NAME, Answer.PASS, "no answer of the baseline was wrong or degraded, critical operations were ok")
+        because = (
+            f"no answer of the baseline was wrong, {degraded:,} of {count:,} were degraded, critical operations ok"
+        )
+        return Part(NAME, Answer.PASS, because)
     return Part(NAME, worst.answer, worst.because, tuple(one.because for one in findings))
