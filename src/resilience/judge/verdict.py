@@ -85,6 +85,8 @@ def because(parts: Sequence[Part]) -> str:
     if answer is Answer.PASS:
         told = [part.because for part in parts if part.name not in {"validity", "degradation"}]
         return "; ".join(told)
+    if answer is Answer.UNKNOWN:  # what was wrong with the run itself explains whatever else is not known
+        parts = sorted(parts, key=lambda part: part.name != "validity")
     worst = [f"{part.name}: {part.because}" for part in parts if part.answer is answer]
     more = f"; and {len(worst) - JOINED} more" if len(worst) > JOINED else ""
     return "; ".join(worst[:JOINED]) + more
