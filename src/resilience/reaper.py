@@ -235,6 +235,7 @@ class _Watch:
         except DebtsOutstanding as error:
             sys.stderr.write(f"{error}\n")
             return DebtsOutstanding.exit_code
+        self._book.path.with_suffix(".reaper.log").unlink(missing_ok=True)  # a dead runner cannot
         return 0
 
     def _listen(self) -> bool:
