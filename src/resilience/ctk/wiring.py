@@ -38,6 +38,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         driver=LocustDriver,
         build_fault=registry.build,
         fits=registry.fits,
+        traffic=registry.traffic,
         read_truth=read_truth,
         judge=judge,
         judge_baseline=judge_baseline,

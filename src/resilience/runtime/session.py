@@ -68,6 +68,7 @@ class Collaborators:
         stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
         driver: makes the load driver whose processes carry the given tag.
         build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
+        traffic: bytes that have come through the proxy in front of a part so far; None if nobody counts them.
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
@@ -79,6 +80,7 @@ class Collaborators:
     driver: Callable[[str], Driver]
     build_fault: Callable[[FaultSpec, Place], Fault]
     fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
+    traffic: Callable[[Place], int | None]
     read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]
     judge: Callable[[Record], Verdict]
     judge_baseline: Callable[[Record], tuple[Part, ...]]
@@ -171,7 +173,9 @@ class Session:
         self._enter(PhaseName.WARM_UP)
         self._clock.sleep_until(load.warm_up_s)
         self._enter(PhaseName.BASELINE)
+        before = self._traffic()
         self._clock.sleep_until(load.warm_up_s + load.baseline_s)
+        self._expect_traffic(before, self._traffic())
 
     def _launch_driver(self) -> Driver:
         """Start the load generator's program; it imports while the stack starts."""
@@ -233,6 +237,21 @@ class Session:
             interrupt=self.interrupt,
         )
         self._watch.start()
+
+    def _traffic(self) -> dict[str, int]:
+        """Bytes that have come to each part that faults are done to, where somebody counts them."""
+        places = self._with.stack.places()
+        found = {name: self._with.traffic(places[name]) for name in {spec.on for spec in self.experiment.faults}}
+        return {name: count for name, count in found.items() if count is not None}
+
+    def _expect_traffic(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """A fault on a path that the service does not use would be survived by anything: that must not pass."""
+        for name, count in before.items():
+            came = after.get(name, count) - count
+            self._events.emit(EventKind.MARK, "path", part=name, bytes=came)
+            if came <= 0:
+                message = f"nothing came through the proxy in front of {name} in the baseline"
+                self.problem("path", f"{message}: the service does not use it, so a fault there proves nothing")
 
     def _header(self, zero_ns: int) -> dict[str, Json]:
         return {
