@@ -79,12 +79,21 @@ def test_no_samples_is_unknown():
     assert one(silent, objective("rate", operation="nothing")).answer is Answer.UNKNOWN
 
 
-def test_an_empty_phase_is_unknown_for_rates_and_zero_for_counts(silent_baseline):
-    """No arrivals in the phase: no error rate and no latency; a count of 0, and 0 per second."""
+def test_an_empty_phase_is_unknown(silent_baseline):
+    """No arrivals in the phase: no error rate, no latency, and no blame for a throughput that nobody asked for."""
     assert one(silent_baseline, objective("rate")).answer is Answer.UNKNOWN
     assert one(silent_baseline, objective("p", quantile=95.0)).answer is Answer.UNKNOWN
-    assert one(silent_baseline, objective("rps", GT, 200)).answer is Answer.FAIL
-    assert one(silent_baseline, objective("count", GT, 0)).value == 0.0
+    assert one(silent_baseline, objective("rps", GT, 200)).answer is Answer.UNKNOWN
+    assert one(silent_baseline, objective("count", GT, 0)).answer is Answer.UNKNOWN
+
+
+def test_throughput_that_was_not_asked_for_is_not_missed():
+    """200/s sent of 250/s is the fault of the generator; 200/s answered of 250/s that of the target."""
+    asked = Scene().experiment().load
+    assert one(Scene(load=asked, rate=200), objective("rps", GT, 225)).answer is Answer.UNKNOWN
+    shed = Scene(spells=(Spell(0, 42, "failed", 0.2),))
+    assert one(shed, objective("rps", GT, 225)).answer is Answer.FAIL
+    assert one(Scene(), objective("rps", GT, 225)).answer is Answer.PASS
 
 
 def test_quick_refusals_are_no_latency():

@@ -13,6 +13,7 @@ import numpy as np
 from resilience.columns import Samples
 from resilience.judge.case import Case
 from resilience.judge.quantiles import DROPPED, MS, OK, nearest_rank, of_operation
+from resilience.judge.signal import expected, too_few
 from resilience.model import Answer, Comparison, Json, Objective, Part, Phase
 
 STEP_S = 1.0
@@ -155,7 +156,13 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
     values: list[float | None] = [
         measure(objective, chosen(case.traffic.between(start_s, end_s)), end_s - start_s) for start_s, end_s in spans
     ]
-    return _decide(objective, phase, count, values)
+    judged = _decide(objective, phase, count, values)
+    if judged.answer is Answer.FAIL and objective.aggregate in _ALWAYS_MEASURABLE:
+        offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
+        if too_few(offered, due):  # who was not asked cannot have failed to answer
+            why = f"{offered:,} operations are on record for {phase.label} where the load's profile has {due:,.0f}"
+            return _unknown(objective, phase.label, count, why)
+    return judged
 
 
 def _decide(objective: Objective, phase: Phase, count: int, values: list[float | None]) -> Judged:
