@@ -4,6 +4,7 @@ import subprocess
 import time
 
 import pytest
+
 from resilience.faults import registry
 from resilience.faults.toxiproxy import Toxiproxy
 from resilience.model import Place

@@ -248,7 +248,8 @@ class Session:
         """A fault on a path that the service does not use would be survived by anything: that must not pass."""
         for name, count in before.items():
             came = after.get(name, count) - count
-            self._events.emit(EventKind.MARK, "path", part=name, bytes=came)
+            text = f"{came:,} bytes came through the proxy in front of {name} in the baseline"
+            self._events.emit(EventKind.MARK, "path", text=text, part=name, bytes=came)
             if came <= 0:
                 message = f"nothing came through the proxy in front of {name} in the baseline"
                 self.problem("path", f"{message}: the service does not use it, so a fault there proves nothing")
