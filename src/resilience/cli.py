@@ -60,7 +60,9 @@ def _print(document: object) -> None:
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--seed", type=int, help="Seed of everything random; drawn and recorded if not given.")
 @click.option("--stack", envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's.")
-@click.option("--runs", type=RUN, default=Path("runs"), show_default=True, help="Folder for records.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for records."
+)
 @json_option
 def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path, as_json: bool) -> None:
     """Run experiments, one after the other, and end with the worst verdict.

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from resilience.errors import SpecError
+from resilience.model import Problem
 from resilience.spec.parse import carries_extension
 from resilience.spec.text import read_text
 
@@ -40,7 +41,7 @@ def _without_version_check(group: click.Group) -> None:
     original = group.callback
 
     def callback(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own signature
-        if any(is_ours(word) for word in sys.argv[1:] if not word.startswith("-")):
+        if any(word == OURS or is_ours(word) for word in sys.argv[1:] if not word.startswith("-")):
             options["no_version_check"] = True
         return original(*args, **options) if original else None
 
@@ -58,14 +59,20 @@ INSTEAD = {
 
 
 def _run_ours(context: click.Context, source: str, options: dict[str, Any]) -> None:
-    from resilience.ctk.run import Options, run_file  # noqa: PLC0415 - only when it is one of ours
+    from resilience.ctk.run import Options, run_file, show_problems  # noqa: PLC0415 - only when it is one of ours
 
-    for name in options:
-        given = context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        if given and name not in UNDERSTOOD:
-            hint = INSTEAD.get(name, "leave it out")
-            msg = f"--{name.replace('_', '-')} does not apply to an experiment with the resilience extension: {hint}"
-            raise click.UsageError(msg)
+    given = [name for name in options if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE]
+    problems = [
+        Problem(
+            f"--{name.replace('_', '-')}",
+            "does not apply to an experiment with the resilience extension",
+            INSTEAD.get(name, "leave it out"),
+        )
+        for name in given
+        if name not in UNDERSTOOD
+    ]
+    if problems:
+        context.exit(show_problems(SpecError(problems)))
     context.exit(
         run_file(
             Path(source),
@@ -89,9 +96,7 @@ run_options: list[click.Parameter] = [
     click.Option(
         ["--stack"], type=str, default=None, envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's."
     ),
-    click.Option(
-        ["--runs"], type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder for records."
-    ),
+    click.Option(["--runs"], type=click.Path(), default="runs", show_default=True, help="Folder for records."),
     click.Option(
         ["--json", "as_json"], is_flag=True, help="Print the verdict as JSON and nothing else on standard output."
     ),

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from resilience.columns import Truth
 from resilience.errors import RecordError
 from resilience.faults import registry
+from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
 from resilience.load.drivers.locust import LocustDriver
 from resilience.model import Experiment, Place, Undo
@@ -38,13 +39,23 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         driver=LocustDriver,
         build_fault=registry.build,
         fits=registry.fits,
-        traffic=registry.traffic,
+        users=connections_through_proxy,
         read_truth=read_truth,
         judge=judge,
         judge_baseline=judge_baseline,
         displays=displays,
         secrets=_connection_secrets(experiment),
     )
+
+
+def connections_through_proxy(place: Place) -> int | None:
+    """Connections to the proxy in front of a part; None without a proxy, or if it is not on this machine.
+
+    The proxy's own count of bytes would not do: toxiproxy adds a connection's bytes when it ends.
+    """
+    if not place.proxy or place.host not in {"127.0.0.1", "::1", "localhost"}:
+        return None
+    return connections_to(place.via_port)
 
 
 def _connection_secrets(experiment: Experiment) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from resilience.errors import FaultError
 from resilience.faults import process, toxics
-from resilience.faults.toxiproxy import Toxiproxy
 from resilience.model import FaultSpec, Json, Place, Problem, Undo
 from resilience.ports import Fault, FaultBuilder
 
@@ -216,17 +215,6 @@ def fits(spec: FaultSpec, place: Place) -> tuple[Problem, ...]:
         for attribute, what in find(spec.kind).needs.items()
         if not getattr(place, attribute)
     )
-
-
-def traffic(place: Place) -> int | None:
-    """Bytes that have come through the proxy in front of a part so far; None if there is none, or nobody counts them.
-
-    Raises:
-        FaultError: the proxy's server does not answer.
-    """
-    if not (place.proxy and place.control):
-        return None
-    return Toxiproxy(place.control).received_bytes(place.proxy)
 
 
 def build(spec: FaultSpec, place: Place) -> Fault:

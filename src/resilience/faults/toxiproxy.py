@@ -10,7 +10,6 @@ toxics are listed and new connections begin. Only the end of that connection, or
 is raised; who owns the server can restart it (see `toxics`).
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +28,6 @@ ANSWER_S = 1.0
 """Seconds until an answer counts as missing."""
 REMOVE_S = 0.6
 """Seconds until the removal of a toxic counts as hanging."""
-
-
-_RECEIVED = re.compile(
-    r'toxiproxy_proxy_received_bytes_total\{[^}]*proxy="(?P<proxy>[^"]*)"[^}]*\} (?P<value>[0-9.e+]+)'
-)
-"""A line of the server's `/metrics`."""
 
 
 class ToxiproxyGone(FaultError):  # noqa: N818 - it names a state, as in `errors`
@@ -114,17 +107,6 @@ class Toxiproxy:
     def toxics(self, proxy: str) -> dict[str, Toxic]:
         """The toxics of a proxy by name."""
         return {toxic.name: toxic for toxic in self.proxy(proxy).toxics}
-
-    def received_bytes(self, proxy: str) -> int | None:
-        """How much has come through a proxy so far, both directions; None if the server does not count.
-
-        It counts when it was started with `-proxy-metrics`.
-        """
-        text = self._call("get", "/metrics").text
-        if "toxiproxy_proxy_received_bytes_total" not in text:
-            return None  # not counting, or nothing came through any proxy yet: the server says the same for both
-        found = [_RECEIVED.fullmatch(line) for line in text.splitlines()]
-        return round(sum(float(match["value"]) for match in found if match and match["proxy"] == proxy))
 
     def create(self, name: str, listen: str, upstream: str) -> Proxy:
         """Make a proxy and return it as it listens. A proxy of that name must not exist."""

@@ -55,6 +55,9 @@ START_MARGIN_S = 1.0
 FLUSH_S = 1.6
 """After this long, what the generator saw is on disk: it flushes about every second."""
 
+LOOK_S = 1.0
+"""For so long users of a part are looked for."""
+
 DRAIN_S = 30.0
 """The generator is given its longest timeout plus this long to drain and seal."""
 
@@ -68,7 +71,7 @@ class Collaborators:
         stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
         driver: makes the load driver whose processes carry the given tag.
         build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
-        traffic: bytes that have come through the proxy in front of a part so far; None if nobody counts them.
+        users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
@@ -80,7 +83,7 @@ class Collaborators:
     driver: Callable[[str], Driver]
     build_fault: Callable[[FaultSpec, Place], Fault]
     fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
-    traffic: Callable[[Place], int | None]
+    users: Callable[[Place], int | None]
     read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]
     judge: Callable[[Record], Verdict]
     judge_baseline: Callable[[Record], tuple[Part, ...]]
@@ -173,9 +176,8 @@ class Session:
         self._enter(PhaseName.WARM_UP)
         self._clock.sleep_until(load.warm_up_s)
         self._enter(PhaseName.BASELINE)
-        before = self._traffic()
         self._clock.sleep_until(load.warm_up_s + load.baseline_s)
-        self._expect_traffic(before, self._traffic())
+        self._expect_users()
 
     def _launch_driver(self) -> Driver:
         """Start the load generator's program; it imports while the stack starts."""
@@ -238,21 +240,24 @@ class Session:
         )
         self._watch.start()
 
-    def _traffic(self) -> dict[str, int]:
-        """Bytes that have come to each part that faults are done to, where somebody counts them."""
-        places = self._with.stack.places()
-        found = {name: self._with.traffic(places[name]) for name in {spec.on for spec in self.experiment.faults}}
-        return {name: count for name, count in found.items() if count is not None}
+    def _expect_users(self) -> None:
+        """A fault on a way that nobody uses would be survived by anything: that must not pass.
 
-    def _expect_traffic(self, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-        """A fault on a path that the service does not use would be survived by anything: that must not pass."""
-        for name, count in before.items():
-            came = after.get(name, count) - count
-            text = f"{came:,} bytes came through the proxy in front of {name} in the baseline"
-            self._events.emit(EventKind.MARK, "path", text=text, part=name, bytes=came)
-            if came <= 0:
-                message = f"nothing came through the proxy in front of {name} in the baseline"
-                self.problem("path", f"{message}: the service does not use it, so a fault there proves nothing")
+        A service without a pool is connected only now and then, so it is looked for `LOOK_S` long.
+        """
+        places = self._with.stack.places()
+        sought = {name: self._with.users(places[name]) for name in sorted({spec.on for spec in self.experiment.faults})}
+        end_s = self._clock.now_s() + LOOK_S
+        while 0 in sought.values() and self._clock.now_s() < end_s:
+            self._clock.sleep_until(self._clock.now_s() + LOOK_S / 20)
+            sought = {name: self._with.users(places[name]) if count == 0 else count for name, count in sought.items()}
+        for name, count in sought.items():
+            if count is not None:
+                text = f"{count} connections went to {name} at the end of the baseline"
+                self._events.emit(EventKind.MARK, "way", text=text, part=name, connections=count)
+            if count == 0:
+                why = "the service does not use it, so a fault there proves nothing"
+                self.problem("way", f"nothing is connected to {name} where its faults would meet it: {why}")
 
     def _header(self, zero_ns: int) -> dict[str, Json]:
         return {

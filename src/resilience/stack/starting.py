@@ -170,7 +170,7 @@ class Start:
         ]
         config = self._folder / "proxies.json"
         files.write_json(config, proxies)
-        told = ("-host", HOST, "-port", str(port.control), "-config", str(config), "-proxy-metrics")
+        told = ("-host", HOST, "-port", str(port.control), "-config", str(config))
         launch = self._launch("toxiproxy", (str(self._found["toxiproxy-server"].path), *told))
         control = f"http://{HOST}:{port.control}"
         self._begin(
