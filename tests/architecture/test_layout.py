@@ -1,0 +1,146 @@
+"""The layout keeps its promises: tests mirror the source, modules stay small, the map of modules is complete."""
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "resilience"
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
+NAMES = [str(path.relative_to(SOURCE)) for path in MODULES]
+
+LONGEST = 400
+"""Lines of a module; those in `LONGER` have a reason."""
+
+TESTED_ELSEWHERE = {
+    "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
+    "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
+    "ctk/current.py": "ctk/test_run.py",  # as above
+    "ctk/probes.py": "ctk/test_run.py",  # as above
+    "ctk/wiring.py": "ctk/test_run.py",  # as above
+    "errors.py": "contract/test_commands.py",  # exit codes
+    "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
+    "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
+    "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
+    "host/files.py": "runtime/test_debts.py",  # what is durable is a debt first of all
+    "judge/canary.py": "judge/test_writes.py",  # the check of the checker
+    "judge/case.py": "judge/test_phases.py",  # a record, prepared
+    "judge/changes.py": "judge/test_recovery.py",  # edges of a cycle
+    "judge/cycles.py": "judge/test_recovery.py",  # as above
+    "judge/entries.py": "judge/test_writes.py",  # the fate of each entry
+    "judge/signal.py": "judge/test_recovery.py",  # what recovery is read from
+    "live/picture.py": "live/test_terminal.py",  # what the terminal shows
+    "live/words.py": "live/test_terminal.py",  # as above
+    "load/process.py": "load/drivers/test_locust.py",  # the process that the driver starts
+    "model.py": "test_codec.py",  # values; those with arithmetic are tested where it is used
+    "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
+    "spec/chaos.py": "spec/test_schema.py",  # keys that chaostoolkit defines
+    "spec/checks.py": "spec/test_parse.py",  # what does not fit together
+    "spec/findings.py": "spec/test_parse.py",  # how problems are told
+    "spec/keys.py": "spec/test_schema.py",  # our keys
+    "spec/method.py": "spec/test_parse.py",  # steps and modules
+    "spec/phases.py": "spec/test_plan.py",  # planned phases
+    "spec/shapes.py": "spec/test_schema.py",  # shapes of values
+    "stack/health.py": "stack/test_embedded.py",  # servers that do not get well
+    "stack/postgres.py": "stack/test_embedded.py",  # a real server
+    "stack/starting.py": "stack/test_embedded.py",  # one attempt to start
+}
+"""Modules without a test file of their own, with where they are tested and why there."""
+
+
+OF_NO_MODULE = {
+    "test_contract.py",  # what every kind of fault keeps
+    "test_stopped.py",  # runs that are killed or stopped
+    "test_refused.py",  # what is refused before anything is touched
+}
+"""Tests of what several modules do together."""
+
+LONGER = {
+    "model.py": "every value that crosses a seam, on one page",
+    "runtime/session.py": "the order of a run, in one place",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_module_has_its_test(name: str):
+    """A module `a/b.py` has `tests/a/test_b.py`, or is named above with where it is tested instead."""
+    path = Path(name)
+    own = ROOT / "tests" / path.parent / f"test_{path.name}"
+    elsewhere = TESTED_ELSEWHERE.get(name)
+    if elsewhere is None:
+        assert own.is_file(), f"write {own.relative_to(ROOT)}, or say in TESTED_ELSEWHERE where {name} is tested"
+    else:
+        assert not own.is_file(), f"{name} has a test of its own now: remove it from TESTED_ELSEWHERE"
+        assert (ROOT / "tests" / elsewhere).is_file(), elsewhere
+
+
+def test_no_test_is_without_its_module():
+    """A test that mirrors a module which is no longer there mirrors nothing."""
+    folders = {path.parent.relative_to(SOURCE) for path in MODULES}
+    lost = [
+        str(test.relative_to(ROOT))
+        for folder in folders
+        for test in sorted((ROOT / "tests" / folder).glob("test_*.py"))
+        if not (SOURCE / folder / test.name.removeprefix("test_")).is_file() and str(test.name) not in OF_NO_MODULE
+    ]
+    assert lost == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modules_stay_small(name: str):
+    """A module has a docstring and at most that many lines, or is named above with the reason."""
+    text = (SOURCE / name).read_text()
+    length = len(text.splitlines())
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    assert docstring, f"{name} has no docstring"
+    assert length <= LONGEST or name in LONGER, f"{name} has {length} lines, at most {LONGEST} were expected"
+
+
+@pytest.mark.parametrize("name", ["actions", "probes"])
+def test_activities_can_be_discovered(name: str):
+    """`__all__` names exactly the module's own public functions, with plain types: what `chaos discover` can show."""
+    module = importlib.import_module(f"resilience.ctk.{name}")
+    own = {
+        function
+        for function, value in inspect.getmembers(module, inspect.isfunction)
+        if value.__module__ == module.__name__ and not function.startswith("_")
+    }
+    assert set(module.__all__) == own
+    for function in own:
+        for parameter in inspect.signature(getattr(module, function)).parameters.values():
+            assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            assert parameter.annotation in {str, int, float, bool, dict, list}
+
+
+def test_the_face_of_chaostoolkit_has_plain_types():
+    """`from __future__ import annotations` would turn every type that `chaos discover` shows into "object"."""
+    for path in (SOURCE / "ctk").glob("*.py"):
+        assert "from __future__" not in path.read_text(), path
+
+
+def test_the_map_is_complete():
+    """docs/whats-here.md has one line for every module, and none for what is not there."""
+    text = (ROOT / "docs" / "whats-here.md").read_text()
+    named = re.findall(r"^- `src/resilience/([^`]+\.py)`", text, re.MULTILINE)
+    assert sorted(set(named)) == sorted(named), "each once"
+    mentioned = set(re.findall(r"`src/resilience/([^`]+\.py)`", text))
+    assert {name for name in mentioned if not (SOURCE / name).is_file()} == set()
+    assert set(NAMES) - mentioned == set()
+
+
+def test_no_path_of_one_machine():
+    """What is committed says nothing about the machine on which it was written."""
+    kinds = {".py", ".md", ".yaml", ".toml", ".json", ".html", ".css", ".j2"}
+    folders = ("src", "tests", "fixtures", "experiments", "docs", "changes", "scripts")
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in kinds and re.search(r"/home/\w|/root/|/tmp/brief", path.read_text())
+        if path != Path(__file__)
+    ]
+    assert found == []
