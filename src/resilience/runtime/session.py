@@ -9,12 +9,15 @@ The session knows ports only; who stands behind them is decided where things are
 Whatever happens in between, `close()` gives everything back; if this process dies, the reaper does.
 """
 
+import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from resilience.columns import Record, Truth
@@ -54,6 +57,9 @@ START_MARGIN_S = 1.0
 
 FLUSH_S = 1.6
 """After this long, what the generator saw is on disk: it flushes about every second."""
+
+VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
+"""Packages whose versions stand in the record."""
 
 LOOK_S = 1.0
 """For so long users of a part are looked for."""
@@ -267,6 +273,8 @@ class Session:
             "seed": self.plan.seed,
             "stack": self._with.stack.name,
             "zero_ns": zero_ns,
+            "wall_clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
         }
 
     # ----------------------------------------------------------------------------------------------------- in between
