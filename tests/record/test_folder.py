@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from resilience.errors import EnvironmentNotReady
-from resilience.record.folder import LATEST, create, point_latest
+from resilience.record.folder import LATEST, create, discard, point_latest
 
 AT = datetime(2026, 5, 20, 10, 11, 12, tzinfo=UTC)
 
@@ -103,3 +103,37 @@ def test_folder_of_somebody_else_is_refused(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     assert "Permission denied" in done.stdout
     assert list(closed.iterdir()) == []
+
+
+def test_discarded_run_leaves_nothing(tmp_path):
+    """A run that never began is gone with everything in it, and no link points at where it was."""
+    run = create(tmp_path, "x", at=AT)
+    (run / "samples").mkdir()
+    (run / "samples" / "part").write_bytes(b"something")
+    discard(tmp_path, run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_latest_is_the_run_before_the_discarded_one(tmp_path):
+    """The record that `latest` was about before is found again, by any name, not the discarded one."""
+    create(tmp_path, "zebra", at=AT)
+    kept = create(tmp_path, "a", at=AT + timedelta(hours=1))
+    discard(tmp_path, create(tmp_path, "m", at=AT + timedelta(hours=2)))
+    assert (tmp_path / LATEST).resolve() == kept
+
+
+def test_discarding_leaves_a_newer_run_alone(tmp_path):
+    """Two runs at once: the one that never began does not take `latest` from the other."""
+    mine = create(tmp_path, "mine", at=AT)
+    theirs = create(tmp_path, "theirs", at=AT + timedelta(seconds=1))
+    discard(tmp_path, mine)
+    assert (tmp_path / LATEST).resolve() == theirs
+    assert theirs.is_dir()
+
+
+def test_discarding_twice_is_harmless(tmp_path):
+    """What is gone already is no error."""
+    run = create(tmp_path, "x", at=AT)
+    discard(tmp_path, run)
+    discard(tmp_path, run)
+    assert not (tmp_path / LATEST).is_symlink()

@@ -429,3 +429,35 @@ def test_reading_needs_nothing_heavy():
     code = "import sys, resilience.spec.parse; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pyarrow", "locust", "gevent", "chaoslib", "numpy"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("p(95)<500 @ fault(redis-down) over 5s", "p is not known exactly while the run goes on"),
+        ("avg<500 @ fault(redis-down) over 5s", "avg is not known exactly"),
+        ("degraded<0.5 @ fault(redis-down) over 5s", "degraded is not known exactly"),
+        ("count>5 @ fault(redis-down) over 5s", "count is not known exactly"),
+        ("rate<0.5 @ fault(redis-down)", "has no window"),
+    ],
+)
+def test_abort_on_what_cannot_be_judged_live(expression, said):
+    """Requirement L2: an abort condition that could never stop the run, or not exactly, is refused."""
+    found = problems(changed({"OWN.safety.abort": [{"expression": expression}]}))
+    assert [said in str(problem) for problem in found] == [True]
+    assert found[0].where.startswith("extensions[0].safety.abort[0]")
+    assert found[0].hint
+
+
+@pytest.mark.parametrize("expression", ["rate<0.5 @ fault(redis-down) over 5s", "rps>10 @ baseline over 2s"])
+def test_abort_on_what_can_be_judged_live(expression):
+    """The error rate and the throughput over a window are exact while the run goes on."""
+    parsed = parse(changed({"OWN.safety.abort": [{"expression": expression}]}), "x.json", "/somewhere")
+    assert [one.expression for one in parsed.safety.abort] == [expression]
+
+
+@pytest.mark.parametrize("value", ["probes", "actions", "activities", "pause", True, False, ""])
+def test_a_dry_experiment_is_refused(value):
+    """A top-level `dry` lets chaostoolkit leave out probes or faults: there would be nothing to judge."""
+    (found,) = [problem for problem in problems(changed({"dry": value})) if problem.where == "dry"]
+    assert found.message

@@ -1,0 +1,512 @@
+"""The order of a run, and that everything is given back from wherever it ends. Requirements E1, F7.
+
+Stack, load and faults are fakes behind their ports; event log, debt book, reaper, record and judgement are real.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resilience.columns import Record, Truth
+from resilience.errors import EnvironmentNotReady, FaultError, Interrupted, LoadError, RecordError, ResilienceError
+from resilience.faults import registry
+from resilience.host import processes
+from resilience.judge.verdict import judge, judge_baseline
+from resilience.model import (
+    Answer,
+    Event,
+    Experiment,
+    FaultSpec,
+    LoadOrder,
+    Part,
+    PhaseName,
+    Place,
+    Problem,
+    Slice,
+    Undo,
+    Verdict,
+)
+from resilience.runtime import debts
+from resilience.runtime.debts import DebtBook
+from resilience.runtime.guard import Guard
+from resilience.runtime.session import Collaborators, Session, signals_wait
+from resilience.spec.parse import parse
+from resilience.spec.plan import plan
+from tests.program import SHIPPED
+
+REDIS = Place(name="redis", host="127.0.0.1", port=1, via_port=2, proxy="redis", control="http://127.0.0.1:3")
+SERVICE = Place(name="service", host="127.0.0.1", port=4, via_port=4, url="http://127.0.0.1:4")
+ACCOUNT = dict.fromkeys(("offered", "ok", "failed", "unknown", "dropped", "attempted", "acknowledged"), 0)
+
+Steps = list[str]
+
+
+@dataclass
+class FakeStack:
+    """A stack that only says when it is asked."""
+
+    steps: Steps
+    fail: str = ""
+    name = "fake"
+
+    def start(self) -> None:
+        """Started."""
+        self.steps.append("stack start")
+        if self.fail == "stack":
+            raise EnvironmentNotReady("no stack today")
+
+    def places(self) -> Mapping[str, Place]:
+        """Redis and the service."""
+        return {"redis": REDIS, "service": SERVICE}
+
+    def secrets(self) -> tuple[str, ...]:
+        """One."""
+        return ("hunter2-and-longer",)
+
+    def stop(self) -> None:
+        """Stopped."""
+        self.steps.append("stack stop")
+
+
+@dataclass
+class FakeLoad:
+    """A driver and its handle at once; nothing is sent."""
+
+    steps: Steps
+    fail: str = ""
+    running: bool = True
+    order: LoadOrder | None = None
+
+    def launch(self) -> None:
+        """Launched."""
+        self.steps.append("load launch")
+        if self.fail == "launch":
+            raise LoadError("no program")
+
+    def prepare(self) -> None:
+        """Prepared."""
+        self.steps.append("load prepare")
+        if self.fail == "prepare":
+            raise LoadError("not ready")
+
+    def start(self, order: LoadOrder) -> "FakeLoad":
+        """Begun."""
+        self.steps.append("load start")
+        if self.fail == "start":
+            raise LoadError("order refused")
+        self.order = order
+        return self
+
+    def close(self) -> None:
+        """Ended."""
+        self.steps.append("load close")
+
+    def slices(self) -> Iterator[Slice]:
+        """None."""
+        return iter(())
+
+    def alive(self) -> bool:
+        """As long as it is told."""
+        return self.running
+
+    def stop(self, _timeout_s: float) -> Mapping[str, int]:
+        """Drained."""
+        self.steps.append("load stop")
+        if self.fail == "stop":
+            raise LoadError("its account does not close")
+        return ACCOUNT
+
+    def abort(self) -> None:
+        """Ended."""
+
+
+@dataclass
+class FakeFault:
+    """A switch; one that is dead does nothing."""
+
+    steps: Steps
+    dead: bool = False
+    on: bool = False
+    kind = "toxiproxy.down"
+
+    def prepare(self) -> Undo:
+        """Nothing to note."""
+        return Undo(kind=self.kind, data={})
+
+    def inject(self, _undo: Undo, /) -> None:
+        """On, unless dead."""
+        self.steps.append("inject")
+        self.on = not self.dead
+
+    def revert(self, _undo: Undo, /) -> None:
+        """Off."""
+        self.steps.append("revert")
+        self.on = False
+
+    def active(self, _undo: Undo, /) -> bool:
+        """As it is."""
+        return self.on
+
+
+@dataclass
+class FakeDisplay:
+    """Keeps what it is shown."""
+
+    steps: Steps
+    events: list[Event] = field(default_factory=list)
+
+    def on_event(self, event: Event) -> None:
+        """Keep it."""
+        self.events.append(event)
+
+    def on_slice(self, piece: Slice) -> None:
+        """There are none."""
+
+    def close(self, verdict: Verdict | None) -> None:
+        """Closed."""
+        self.steps.append(f"display {verdict.answer.value if verdict else 'no verdict'}")
+
+
+@dataclass
+class Scene:
+    """A session and everything around it."""
+
+    session: Session
+    steps: Steps
+    load: FakeLoad
+    fault: FakeFault
+    display: FakeDisplay
+    guard: Guard
+    folder: Path
+    state: Path
+    records: list[Record] = field(default_factory=list)
+
+    def events(self) -> list[tuple[str, str]]:
+        """Kinds and names of what is in the record."""
+        lines = (self.folder / "events.jsonl").read_text().splitlines()
+        return [(event["kind"], event.get("name", "")) for event in map(json.loads, lines)]
+
+    def given_back(self) -> bool:
+        """Whether nothing is owed, no reaper is left and the stack was stopped last."""
+        books = list((self.state / "debts").iterdir())
+        reaper = self.guard.identity
+        return not books and reaper is not None and not processes.alive(reaper) and "stack stop" in self.steps
+
+
+def experiment() -> Experiment:
+    """The shipped one with one fault, and no time to lose."""
+    whole = parse(SHIPPED.read_bytes(), SHIPPED.name, str(SHIPPED.parent))
+    load = replace(whole.load, warm_up_s=0.05, baseline_s=0.1)
+    return replace(whole, load=load, steps=whole.steps[:2])
+
+
+def rows(record_experiment: Experiment, *_: object) -> Truth:
+    """The truth of a run that wrote nothing."""
+    assert record_experiment.ledger is not None
+    none = np.zeros(0, dtype=np.int64)
+    small = none.astype(np.int32)
+    return Truth(small, small, none, none.astype(np.bool_), none, (), {"fsync": "on"}, 1)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+    """Makes scenes; `fail` names the step that fails."""
+    made: list[Scene] = []
+
+    def make(
+        fail: str = "",
+        *,
+        dead: bool = False,
+        users: int | None = 3,
+        fits: tuple[Problem, ...] = (),
+        truth: Callable[..., Truth] = rows,
+        on_part: str = "redis",
+    ) -> Scene:
+        steps: Steps = []
+        folder = tmp_path / "run"
+        folder.mkdir()
+        ours = experiment()
+        ours = replace(ours, steps=(replace(ours.faults[0], on=on_part), *ours.steps[1:]))
+        load, fault, display = FakeLoad(steps, fail), FakeFault(steps, dead), FakeDisplay(steps)
+        records: list[Record] = []
+
+        def judged(record: Record) -> Verdict:
+            steps.append("judge")
+            records.append(record)
+            return judge(record)
+
+        def read_truth(*about: object) -> Truth:
+            steps.append("truth")
+            return truth(*about)
+
+        def build(_spec: FaultSpec, _place: Place) -> FakeFault:
+            return fault
+
+        def baseline(record: Record) -> tuple[Part, ...]:
+            steps.append("judge baseline")
+            return judge_baseline(record)
+
+        (tmp_path / "state").mkdir()
+        book = DebtBook.create(tmp_path / "state", "abcdef01")
+        guard = Guard.start(book)
+        session = Session(
+            ours,
+            plan(ours, seed=1, run="abcdef01", undo={}),
+            folder=folder,
+            book=book,
+            guard=guard,
+            collaborators=Collaborators(
+                stack=FakeStack(steps, fail),
+                stack_undo=Undo(kind="stack.embedded", data={"tag": "none", "folder": "none"}),
+                driver=lambda _tag: load,
+                build_fault=build,
+                fits=lambda _spec, _place: fits,
+                users=lambda _place: users,
+                read_truth=read_truth,
+                judge=judged,
+                judge_baseline=baseline,
+                displays=(display,),
+            ),
+        )
+        made.append(Scene(session, steps, load, fault, display, guard, folder, tmp_path / "state", records))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.session.close()
+
+
+def test_order_of_a_run(scene):
+    """Stack and load first, then phases, the fault under its lease, load drained, truth read, judged, stack ended."""
+    run = scene()
+    run.session.open()
+    held = run.session.hold_fault("redis-down", 0.1)
+    run.session.observe(PhaseName.RECOVERY, 0.1)
+    run.session.observe(PhaseName.AFTER, 0.1)
+    verdict = run.session.finish()
+    run.session.close()
+    assert run.steps == [
+        "load launch",
+        "stack start",
+        "load prepare",
+        "load start",
+        "inject",
+        "revert",
+        "load stop",
+        "truth",
+        "judge",
+        "load close",
+        f"display {verdict.answer.value}",
+        "stack stop",
+    ]
+    assert 0.1 < held["confirmed_s"] < held["clear_s"]
+    assert [name for kind, name in run.events() if kind == "phase"] == [
+        "warm-up",
+        "baseline",
+        "fault",
+        "recovery",
+        "after",
+    ]
+    kinds = [kind for kind, _ in run.events() if kind != "mark"]
+    assert kinds[kinds.index("fault-requested") :] == [
+        "fault-requested",
+        "fault-confirmed",
+        "fault-reverting",
+        "fault-clear",
+        "phase",
+        "phase",
+        "end",
+        "load",
+        "footer",
+    ]
+    assert run.given_back()
+    assert run.display.events[0].kind.value == "header"
+    assert json.loads((run.folder / "verdict.json").read_text())["answer"] == verdict.answer.value
+
+
+def test_no_traffic_is_no_pass(scene):
+    """Everything in order except that nothing was ever sent: unknown (Requirement L3)."""
+    run = scene()
+    run.session.open()
+    run.session.hold_fault("redis-down", 0.1)
+    assert run.session.finish().answer is Answer.UNKNOWN
+
+
+def test_a_verdict_is_given_once(scene):
+    """The second `finish` returns the same verdict; nothing is drained, read or judged again."""
+    run = scene()
+    run.session.open()
+    first = run.session.finish()
+    assert run.session.finish() is first
+    assert run.steps.count("judge") == run.steps.count("load stop") == run.steps.count("truth") == 1
+    run.session.problem("late", "after the verdict")
+    run.session.interrupt("after the verdict")
+    assert run.events()[-1][0] == "footer", "the record is closed"
+
+
+def test_fault_that_has_no_effect(scene):
+    """A fault that nobody saw is noted, given back, and the verdict on faults is unknown, never pass."""
+    run = scene(dead=True)
+    run.session.open()
+    with pytest.raises(FaultError, match="not observed active"):
+        run.session.hold_fault("redis-down", 0.1)
+    verdict = run.session.finish()
+    assert ("fault-problem", "redis-down") in run.events()
+    assert "fault-confirmed" not in [kind for kind, _ in run.events()]
+    parts = {part.name: part for part in verdict.parts}
+    assert parts["faults"].answer is Answer.UNKNOWN
+    assert "redis-down" in parts["faults"].because
+    assert verdict.answer is not Answer.PASS
+    assert run.steps.count("revert") >= 1
+
+
+@pytest.mark.parametrize("fail", ["launch", "stack", "prepare", "start"])
+def test_every_step_of_the_beginning_may_fail(scene, fail: str):
+    """Wherever it fails, `close` gives everything back, twice if need be, and there is nothing to judge."""
+    run = scene(fail)
+    with pytest.raises(ResilienceError):
+        run.session.open()
+    assert not run.session.began
+    with pytest.raises(ResilienceError, match="did not begin"):
+        run.session.finish()
+    run.session.close()
+    assert run.given_back()
+    assert "display no verdict" in run.steps
+    run.session.close()
+
+
+def test_what_does_not_fit_is_refused_before_any_load(scene):
+    """What speaks against a fault here is told before load starts."""
+    run = scene(fits=(Problem("redis-down", "no proxy in front of it"),))
+    with pytest.raises(EnvironmentNotReady, match="no proxy"):
+        run.session.open()
+    assert "load start" not in run.steps
+
+
+def test_a_part_that_the_stack_has_not(scene):
+    """The part is named, with those that are there."""
+    run = scene(on_part="mongo")
+    with pytest.raises(EnvironmentNotReady, match="no part 'mongo'; it has redis, service"):
+        run.session.open()
+
+
+def test_interrupted(scene):
+    """Once told to stop, nothing begins any more: no fault, no phase; the record says why, once; not a pass."""
+    run = scene()
+    run.session.open()
+    run.session.interrupt("first reason")
+    run.session.interrupt("second reason")
+    with pytest.raises(Interrupted, match="first reason"):
+        run.session.hold_fault("redis-down", 0.1)
+    with pytest.raises(Interrupted, match="first reason"):
+        run.session.observe(PhaseName.AFTER, 0.1)
+    assert "inject" not in run.steps
+    verdict = run.session.finish()
+    assert [kind for kind, _ in run.events()].count("interrupted") == 1
+    assert ("phase", "after") not in run.events()
+    assert ("phase", "fault") not in run.events()
+    assert verdict.answer is Answer.UNKNOWN
+    assert "first reason" in verdict.because
+
+
+def test_load_that_ends_by_itself(scene):
+    """The watch interrupts the run: what waits in a fault gives it back at once."""
+    run = scene()
+    run.session.open()
+    run.load.running = False
+    with pytest.raises(Interrupted, match="the load generator ended"):
+        run.session.hold_fault("redis-down", 30.0)
+    assert not run.fault.on
+
+
+def test_reaper_that_is_gone(scene):
+    """Without a reaper the run is interrupted, and its record says that it was not there until the end."""
+    run = scene()
+    run.session.open()
+    assert run.guard.identity is not None
+    os.kill(run.guard.identity.pid, signal.SIGKILL)
+    with pytest.raises(Interrupted, match="the reaper is gone"):
+        run.session.hold_fault("redis-down", 30.0)
+    run.session.finish()
+    assert ("problem", "reaper") in run.events()
+
+
+@pytest.mark.parametrize(
+    ("settings", "source"),
+    [
+        ({"fail": "stop"}, "load"),
+        ({"truth": lambda *_: (_ for _ in ()).throw(RecordError("no such table"))}, "truth"),
+        ({"users": 0}, "way"),
+    ],
+    ids=["account", "truth", "way"],
+)
+def test_what_goes_wrong_is_in_the_record(scene, settings, source: str):
+    """An account that does not close, a truth that cannot be read, a part that nobody uses: noted, and not a pass."""
+    run = scene(**settings)
+    run.session.open()
+    run.session.hold_fault("redis-down", 0.1)
+    verdict = run.session.finish()
+    assert ("problem", source) in run.events()
+    assert verdict.answer is not Answer.PASS
+
+
+def test_baseline_is_judged_before_the_method(scene):
+    """Probes before the method ask about the baseline alone; what did not pass is noted once; the run is not over."""
+    run = scene()
+    run.session.open()
+    assert run.session.baseline_failures() == ()
+    assert not run.session.answers("objectives")
+    assert not run.session.answers("writes")
+    assert run.steps.count("judge baseline") == 1
+    assert "judge" not in run.steps
+    failed = run.session.baseline_failures()
+    assert failed
+    assert [name for kind, name in run.events() if kind == "problem"] == ["baseline"] * len(failed)
+    run.session.hold_fault("redis-down", 0.05)
+    assert not run.session.answers("objectives"), "and now of the whole run"
+    assert run.steps.count("judge") == 1
+
+
+def test_secrets_are_taken_out(scene):
+    """What a stack says is secret is in no event."""
+    run = scene()
+    run.session.open()
+    run.session.problem("leaky", "the password is hunter2-and-longer")
+    run.session.finish()
+    assert all(b"hunter2-and-longer" not in path.read_bytes() for path in run.folder.rglob("*") if path.is_file())
+
+
+def test_debts_before_deeds(scene):
+    """Load and stack are owed before they are started, and the fault before it is injected."""
+    run = scene("stack")
+    with pytest.raises(EnvironmentNotReady):
+        run.session.open()
+    owed = [debt.fault for page in debts.outstanding(run.state) for debt in page.owed]
+    assert owed == ["load", "stack"]
+
+
+def test_signals_wait_for_the_end_of_the_block():
+    """A signal inside the block arrives after it, once, and the handlers are those of before."""
+    came: list[str] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
+    try:
+        with signals_wait():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert came == []
+        assert came == ["term"]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert came == ["term", "term"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_fakes_know_no_other_kinds():
+    """The fake fault has the kind of a real one, so that its debt could be settled by a reaper."""
+    assert FakeFault.kind in registry.KINDS
