@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
     "load/process.py": "load/drivers/test_locust.py",  # the process that the driver starts
     "model.py": "test_codec.py",  # values; those with arithmetic are tested where it is used
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
+    "runtime/collaborators.py": "runtime/test_session.py",  # ports, all of them faked there
     "spec/chaos.py": "spec/test_schema.py",  # keys that chaostoolkit defines
     "spec/checks.py": "spec/test_parse.py",  # what does not fit together
     "spec/findings.py": "spec/test_parse.py",  # how problems are told

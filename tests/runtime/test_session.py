@@ -33,9 +33,10 @@ from resilience.model import (
     Verdict,
 )
 from resilience.runtime import debts
+from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
-from resilience.runtime.session import Collaborators, Session, signals_wait
+from resilience.runtime.session import Session
 from resilience.spec.parse import parse
 from resilience.spec.plan import plan
 from tests.program import SHIPPED
@@ -489,22 +490,6 @@ def test_debts_before_deeds(scene):
         run.session.open()
     owed = [debt.fault for page in debts.outstanding(run.state) for debt in page.owed]
     assert owed == ["load", "stack"]
-
-
-def test_signals_wait_for_the_end_of_the_block():
-    """A signal inside the block arrives after it, once, and the handlers are those of before."""
-    came: list[str] = []
-    before = signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
-    try:
-        with signals_wait():
-            os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert came == []
-        assert came == ["term"]
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert came == ["term", "term"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_fakes_know_no_other_kinds():

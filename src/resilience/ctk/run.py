@@ -8,14 +8,12 @@ import copy
 import json
 import logging
 import secrets
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from chaoslib import merge_vars
@@ -41,6 +39,7 @@ from resilience.report.summary import print_summary
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
 from resilience.runtime.session import Session
+from resilience.runtime.signals import interruptible
 from resilience.spec.parse import parse
 from resilience.spec.plan import plan as make_plan
 
@@ -225,23 +224,3 @@ def quiet_console() -> Iterator[None]:
     finally:
         for handler, level in zip(handlers, levels, strict=True):
             handler.setLevel(level)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into `Interrupted`, as Ctrl-C is into KeyboardInterrupt, so that everything is reverted.
-
-    chaostoolkit takes SIGTERM over while it plays; what it raises then passes through our leases as well.
-    """
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        msg = f"told to stop by {signal.Signals(number).name}"
-        raise Interrupted(msg)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from resilience.load.drivers.locust import LocustDriver
 from resilience.model import Experiment, Place, Undo
 from resilience.observe.truth import PostgresTruth, read_settled
 from resilience.ports import Display
-from resilience.runtime.session import Collaborators
+from resilience.runtime.collaborators import Collaborators
 from resilience.stack.factory import open_stack
 
 

@@ -10,35 +10,28 @@ Whatever happens in between, `close()` gives everything back; if this process di
 """
 
 import platform
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from resilience.columns import Record, Truth
 from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError
 from resilience.model import (
     Answer,
     EventKind,
     Experiment,
-    FaultSpec,
     Json,
     LoadOrder,
     Part,
     Phase,
     PhaseName,
-    Place,
     Plan,
     Problem,
     Undo,
     Verdict,
 )
-from resilience.ports import Display, Driver, Fault, LoadHandle, Stack
+from resilience.ports import Driver, LoadHandle
 from resilience.record import documents
 from resilience.record import folder as names
 from resilience.record import truth as truth_files
@@ -46,13 +39,15 @@ from resilience.record.events import EventLog
 from resilience.record.reader import read_record
 from resilience.record.redact import Redactor
 from resilience.runtime.clock import MonotonicClock
+from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
 from resilience.runtime.lease import Limits as LeaseLimits
 from resilience.runtime.lease import lease
+from resilience.runtime.signals import signals_wait
 from resilience.runtime.watch import Limits, Watch
 
-START_MARGIN_S = 1.0
+START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
 
 FLUSH_S = 1.6
@@ -66,58 +61,6 @@ LOOK_S = 1.0
 
 DRAIN_S = 30.0
 """The generator is given its longest timeout plus this long to drain and seal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collaborators:
-    """Who does what in a run; chosen in `ctk.wiring`.
-
-    Attributes:
-        stack: not started yet.
-        stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
-        driver: makes the load driver whose processes carry the given tag.
-        build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
-        users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
-        secrets: values besides the stack's that must appear in no artefact.
-        read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
-        judge, judge_baseline: the judgement of a record, and of its baseline alone.
-        displays: live views.
-    """
-
-    stack: Stack
-    stack_undo: Undo | None
-    driver: Callable[[str], Driver]
-    build_fault: Callable[[FaultSpec, Place], Fault]
-    fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
-    users: Callable[[Place], int | None]
-    read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]
-    judge: Callable[[Record], Verdict]
-    judge_baseline: Callable[[Record], tuple[Part, ...]]
-    displays: tuple[Display, ...]
-    secrets: tuple[str, ...] = ()
-
-
-@contextmanager
-def signals_wait() -> Iterator[None]:
-    """Let signals that end a program wait: what is in the block runs to its end, and they arrive after it.
-
-    Handlers are exchanged, since blocking them for one thread would only let another one take them. SIGKILL cannot
-    wait; for that there is the reaper. In another thread than the main one nothing is done: signals do not interrupt
-    those.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda came_now, _frame: came.append(came_now)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
 
 
 class Session:

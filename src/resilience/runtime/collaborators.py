@@ -1,0 +1,37 @@
+"""Who does what in a run: the session knows them as ports, `ctk.wiring` chooses them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from resilience.columns import Record, Truth
+from resilience.model import Experiment, FaultSpec, Part, Place, Problem, Undo, Verdict
+from resilience.ports import Display, Driver, Fault, Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collaborators:
+    """Everything that a session needs from outside its layer.
+
+    Attributes:
+        stack: not started yet.
+        stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
+        driver: makes the load driver whose processes carry the given tag.
+        build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
+        users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
+        secrets: values besides the stack's that must appear in no artefact.
+        read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
+        judge, judge_baseline: the judgement of a record, and of its baseline alone.
+        displays: live views.
+    """
+
+    stack: Stack
+    stack_undo: Undo | None
+    driver: Callable[[str], Driver]
+    build_fault: Callable[[FaultSpec, Place], Fault]
+    fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
+    users: Callable[[Place], int | None]
+    read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]
+    judge: Callable[[Record], Verdict]
+    judge_baseline: Callable[[Record], tuple[Part, ...]]
+    displays: tuple[Display, ...]
+    secrets: tuple[str, ...] = ()
