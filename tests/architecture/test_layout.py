@@ -62,7 +62,6 @@ OF_NO_MODULE = {
 
 LONGER = {
     "model.py": "every value that crosses a seam, on one page",
-    "runtime/session.py": "the order of a run, in one place",
 }
 
 
