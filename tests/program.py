@@ -30,7 +30,7 @@ RESILIENCE = (sys.executable, "-m", "resilience.cli")
 
 LENGTHS = {"redis-down": 2, "redis-hung": 2, "service-killed": 1}
 """Faults of the shipped experiment → seconds in the short one."""
-RECOVERY_S, AFTER_S, HOLD_S, WARM_UP_S, BASELINE_S = 4, 3, 2, 1, 4
+RECOVERY_S, AFTER_S, HOLD_S, WARM_UP_S, BASELINE_S = 4, 3, 2, 2, 4
 
 CHANGES_A_RUN = frozenset({"TARGET_BUGS", "RESILIENCE_STACK", "RESILIENCE_STATE"})
 
@@ -196,11 +196,12 @@ class Program:
 
     def end(self) -> None:
         """End what still runs; reapers settle what it owes, and what is left then is settled here."""
+        deadline = time.monotonic()
         for started in self._started:
             if started.process.poll() is None:
                 started.process.kill()
                 started.process.wait()
-        deadline = time.monotonic() + 5.0
+                deadline = time.monotonic() + 5.0
         while debts.outstanding(self.state) and time.monotonic() < deadline:
             time.sleep(0.05)
         reaper.settle_all(self.state)

@@ -45,7 +45,7 @@ class Runner:
 
     def died(self) -> None:
         """Wait until SIGKILL has come."""
-        self.process.communicate(timeout=30)
+        self.lines += self.process.communicate(timeout=30)[0].splitlines()
         assert self.process.returncode == -signal.SIGKILL, self.lines
 
 

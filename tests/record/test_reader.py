@@ -74,7 +74,7 @@ def without(name):
 DAMAGE = {
     "events": (without("events.jsonl"), "the event log cannot be read"),
     "samples": (without("samples/load-00000.parquet"), "samples/load-00000.parquet is missing"),
-    "samples' seal": (without("samples/load.sealed.json"), "are not sealed"),
+    "samples' seal": (without("samples/_load.sealed.json"), "are not sealed"),
     "truth": (without("writes/truth.parquet"), "the truth about writes"),
     "truth's facts": (without("writes/truth.json"), "truth.json"),
 }
@@ -100,7 +100,7 @@ def test_missing_ledger_is_a_problem(run):
 def test_samples_that_vanished_with_their_seal_are_noticed(run):
     """Whole files removed with their seal leave no trace in the folder; the generator's own account tells."""
     (run / "samples" / "load-00000.parquet").unlink()
-    (run / "samples" / "load.sealed.json").unlink()
+    (run / "samples" / "_load.sealed.json").unlink()
     assert "the load generator counted 4 offered, the record has 0" in read_record(run).problems
 
 

@@ -111,28 +111,28 @@ def reseal(path, change):
 
 
 DAMAGE = {
-    "no seal": (lambda folder: (folder / "load-0.sealed.json").unlink(), "'load-0' are not sealed", 40),
+    "no seal": (lambda folder: (folder / "_load-0.sealed.json").unlink(), "'load-0' are not sealed", 40),
     "missing part": (lambda folder: (folder / "load-1-00000.parquet").unlink(), "00000.parquet is missing", 30),
     "wrong count": (
         lambda folder: reseal(
-            folder / "load-0.sealed.json",
+            folder / "_load-0.sealed.json",
             lambda s: (s.update(rows=21), s["parts"]["load-0-00000.parquet"].update(rows=11)),
         ),
         "should have 11 samples, it has 10",
         40,
     ),
     "seal that contradicts itself": (
-        lambda folder: reseal(folder / "load-0.sealed.json", lambda s: s.update(rows=3)),
-        "seal samples/load-0.sealed.json is damaged",
+        lambda folder: reseal(folder / "_load-0.sealed.json", lambda s: s.update(rows=3)),
+        "seal samples/_load-0.sealed.json is damaged",
         40,
     ),
     "seal of another format": (
-        lambda folder: reseal(folder / "load-0.sealed.json", lambda s: s.update(format=9)),
+        lambda folder: reseal(folder / "_load-0.sealed.json", lambda s: s.update(format=9)),
         "format 9",
         40,
     ),
-    "damaged seal": (lambda folder: (folder / "load-0.sealed.json").write_text("{"), "is damaged", 40),
-    "seal that is a list": (lambda folder: (folder / "load-0.sealed.json").write_text("[]"), "is damaged", 40),
+    "damaged seal": (lambda folder: (folder / "_load-0.sealed.json").write_text("{"), "is damaged", 40),
+    "seal that is a list": (lambda folder: (folder / "_load-0.sealed.json").write_text("[]"), "is damaged", 40),
     "cut part": (
         lambda folder: (folder / "load-0-00001.parquet").write_bytes(b"PAR1"),
         "load-0-00001.parquet cannot be read",

@@ -182,8 +182,10 @@ def restart(state: Path, part: str, seen: Identity | None) -> bool:
         seen: the process that hung; if another one runs by now, somebody was faster and nothing is done.
 
     Returns:
-        Whether that process no longer runs; False if the stack does not say how to start it.
+        Whether that process no longer runs; False if the stack is gone or does not say how to start it.
     """
+    if not state.is_file():
+        return False
     with _locked(state):
         if seen is None or recorded(state, part) != seen:
             return seen is not None

@@ -190,15 +190,15 @@ class ToxicFault(LinkFault):
             FaultError: that was so; trying again succeeds. Or it hangs, and nobody here may restart it.
         """
         link = _Link.of(undo)
-        state = Path(str(undo.data.get("state") or "/nowhere"))
-        process_before = process.recorded(state, SERVER)
+        state = Path(str(undo.data["state"])) if undo.data.get("state") else None
+        process_before = None if state is None else process.recorded(state, SERVER)
         try:
             for toxic in _toxics(undo):
                 link.server.remove_toxic(link.proxy, toxic.name)
         except ToxiproxyGone:
             return
         except Hung as error:
-            if not process.restart(state, SERVER, process_before):
+            if state is None or not process.restart(state, SERVER, process_before):
                 raise
             _await_proxy(link)
             message = "toxiproxy hung and was restarted: connections through all its proxies were closed"

@@ -1,8 +1,9 @@
 """Samples on disk: Parquet files that pandas, Polars and DuckDB read as one folder (`samples/*.parquet`).
 
 Every flush writes one file under a name that `*.parquet` does not match and renames it, so a reader never meets half
-a file and a crash costs what came after the last flush. When all is written, `<prefix>.sealed.json` says how many rows
-are in which part, and its digest: Parquet has checksums for its pages, none for its own description of them.
+a file and a crash costs what came after the last flush. When all is written, `_<prefix>.sealed.json` says how many rows
+are in which part, and its digest: Parquet has checksums for its pages, none for its own description of them. Readers of
+whole folders pass over names that begin with `_` or a dot.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ FORMAT = 1
 OPERATIONS_KEY = b"resilience.operations"
 FORMAT_KEY = b"resilience.format"
 SEAL_SUFFIX = ".sealed.json"
+"""A seal's name begins with `_`, which readers of whole Parquet folders pass over."""
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -135,7 +137,7 @@ class SampleWriter:
             "parts": {name: part._asdict() for name, part in self._parts.items()},
         }
         try:
-            write_json(self._folder / f"{self._prefix}{SEAL_SUFFIX}", seal)
+            write_json(self._folder / f"_{self._prefix}{SEAL_SUFFIX}", seal)
         except OSError as error:
             msg = f"samples in {self._folder} cannot be sealed: {error}"
             raise RecordError(msg) from error
