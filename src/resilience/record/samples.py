@@ -108,7 +108,7 @@ class SampleWriter:
         if not rows:
             return 0
         name = f"{self._prefix}-{len(self._parts):05d}.parquet"
-        beside = self._folder / f"{name}.part"
+        beside = self._folder / f".{name}.part"
         try:
             stream = io.BytesIO()
             pq.write_table(self._table(rows), stream, compression="zstd", write_page_checksum=True)
