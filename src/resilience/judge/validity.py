@@ -31,12 +31,13 @@ def check_validity(case: Case) -> Part:
 
 
 def _record(case: Case) -> Iterable[str]:
-    """What the record says is wrong with the run, then with itself: what happened explains what is missing."""
+    """What the record says is wrong: that it was told to stop, other problems, then what is missing because of them."""
+    for event in case.record.events:
+        if event.kind is EventKind.INTERRUPTED:
+            yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
     for event in case.record.events:
         if event.kind is EventKind.PROBLEM:
             yield f"{event.name or 'the run'}: {event.detail.get('message', 'a problem without words')}"
-        elif event.kind is EventKind.INTERRUPTED:
-            yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
     yield from case.record.problems
     if case.finished:
         kinds = {event.kind for event in case.record.events}
