@@ -414,6 +414,8 @@ def test_interrupted(scene):
     assert ("phase", "fault") not in run.events()
     assert verdict.answer is Answer.UNKNOWN
     assert "first reason" in verdict.because
+    (validity,) = (part for part in verdict.parts if part.name == "validity")
+    assert [str(said).count("first reason") for said in validity.evidence].count(1) == 1, "said once"
 
 
 def test_load_that_ends_by_itself(scene):

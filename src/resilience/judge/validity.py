@@ -36,9 +36,6 @@ def _record(case: Case) -> Iterable[str]:
         if event.kind is EventKind.INTERRUPTED:
             yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
     for event in case.record.events:
-        if event.kind is EventKind.INTERRUPTED:
-            yield f"the run was interrupted: {event.detail.get('reason', 'no reason given')}"
-    for event in case.record.events:
         if event.kind is EventKind.PROBLEM:
             yield f"{event.name or 'the run'}: {event.detail.get('message', 'a problem without words')}"
     yield from case.record.problems
