@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 GROUPS ?= --group target --group test
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-pythons bench schema clean
+.PHONY: help setup demo test check selftest test-pythons bench schema clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -22,6 +22,9 @@ test: setup      ## the whole default test suite
 check: GROUPS += --group check
 check: setup     ## lint, types, architecture, lock file, schema
 	@./scripts/check "$(BIN)"
+
+selftest: setup  ## the shipped experiment on the healthy target and on each planted bug
+	@$(BIN)/python -m benchmarks verdicts --count 1
 
 bench: setup     ## every benchmark, as a table and as JSON
 	@for name in reap verdicts startup; do $(BIN)/python -m benchmarks $$name --json || exit 1; done

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -22,7 +22,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 class _Group(click.Group):
-    """Shows our errors as their problems and ends with their exit code."""
+    """Shows our errors as their problems and ends with their exit code; a wrong command line is 3, like a bad file."""
+
+    def main(self, *words: Any, **options: Any) -> NoReturn:  # noqa: ANN401 - click's own signature
+        try:
+            code = super().main(*words, **{**options, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            code = SpecError.exit_code if isinstance(error, click.UsageError) else error.exit_code
+        except click.Abort:
+            code = 2
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:

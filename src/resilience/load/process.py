@@ -17,7 +17,6 @@ import gc
 import json
 import os
 import sys
-import tempfile
 import time
 import traceback
 from collections import deque
@@ -37,7 +36,7 @@ from resilience.load.users import ArrivalUser, reporter
 from resilience.model import Json, LoadOrder
 from resilience.record.folder import WRITES
 from resilience.record.ledger import SUFFIX, LedgerWriter
-from resilience.record.samples import SampleWriter
+from resilience.record.samples import SampleWriter, warm_up
 
 SLICE_S = 0.25
 FLUSH_S = 1.0
@@ -213,14 +212,6 @@ class Process:
                 return
 
 
-def _warm_up() -> None:
-    """Do once, before anything is timed, what is slow the first time: writing samples holds everything up for 20 ms."""
-    with tempfile.TemporaryDirectory(prefix="resilience-load-") as folder:
-        samples = SampleWriter(Path(folder), "warm", ["warm"])
-        samples.add(0, 0, 0, 0, 0)
-        samples.close()
-
-
 def main() -> None:
     """Read an order, carry it out, and end."""
     sys.setswitchinterval(SWITCH_S)
@@ -229,7 +220,7 @@ def main() -> None:
     speaker, commands = Speaker(out), Commands(0)
     code = 0
     try:
-        _warm_up()
+        warm_up()  # writing samples for the first time would hold everything up for 20 ms
         speaker.say("idle", {})
         order = decode(LoadOrder, json.loads(commands.next()))
         speaker.say("done", Process(order, commands, speaker).run())

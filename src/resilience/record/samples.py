@@ -57,6 +57,17 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
+def _packed(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+    return stream.getvalue()
+
+
+def warm_up() -> None:
+    """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
+    _packed(pa.table({name: pa.nulls(1, kind) for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)}))
+
+
 class SampleWriter:
     """Writes the samples of one process.
 
@@ -110,9 +121,7 @@ class SampleWriter:
         name = f"{self._prefix}-{len(self._parts):05d}.parquet"
         beside = self._folder / f".{name}.part"
         try:
-            stream = io.BytesIO()
-            pq.write_table(self._table(rows), stream, compression="zstd", write_page_checksum=True)
-            content = stream.getvalue()
+            content = _packed(self._table(rows))
             beside.write_bytes(content)
             beside.rename(self._folder / name)
         except (OSError, pa.ArrowException, OverflowError) as error:
