@@ -1,7 +1,9 @@
 """The values that cross seams: frozen, plain, without behaviour beyond arithmetic.
 
 Instants are seconds since the run began (`*_s`, float) unless a name says nanoseconds (`*_ns`, int). The run begins at
-`RunClock.zero_ns` of the host's monotonic clock, which all processes on one machine share. Durations are seconds.
+`LoadOrder.zero_ns` of the host's monotonic clock, which all processes on one machine share. Durations are seconds.
+
+It is longer than a module should be because it is one page of vocabulary: nothing in it does anything.
 """
 
 import re
