@@ -91,7 +91,10 @@ def _wait_one(identity: Identity, deadline: float) -> bool:
     except ProcessLookupError:
         return True
     try:
-        if not alive(identity):
+        # Not `alive`: a first thread that has ended is a zombie while others still hold ports and files. The handle is
+        # readable when the last of them is gone.
+        fields = _stat_fields(identity.pid)
+        if fields is None or int(fields[19]) != identity.start_ticks or identity.boot != boot_id():
             return True
         ready, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
         if ready:
