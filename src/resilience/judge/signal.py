@@ -29,9 +29,8 @@ PER_BIN = 50
 MIN_BIN_S, MAX_BIN_S = 0.1, 1.0
 LEAVE_POINTS = 0.02
 RARE = 0.001
-SAME_POINTS = 0.05
-"""Halves of the baseline whose shares of good operations differ by more than this are not the same. One stall of a
-third of a second in fifteen is tolerated, and lowers the band; more is a machine too noisy to judge on."""
+SAME_POINTS = 0.02
+"""Halves of the baseline whose shares of good operations differ by more than this are not the same."""
 
 
 @dataclass(frozen=True, slots=True)
