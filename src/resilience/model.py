@@ -415,20 +415,50 @@ class Service:
     The environment has `PORT`, `DATABASE_URL` (no password: it is in `PGPASSFILE`), `REDIS_URL` and whatever
     `environment` adds. `python` as the first word is this interpreter. Paths are relative to the experiment's folder's
     nearest ancestor with a `pyproject.toml`, or to the experiment's folder.
+
+    Attributes:
+        ready: HTTP path that answers 200 once it can serve.
+        copies: how many run; with more than one they are the parts `service-1`, `service-2`, … behind a load balancer.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: str = "/ready"
     start_timeout_s: float = 20.0
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A further program of the target, a part of the stack under its own name: a worker, a provider, a second service.
+
+    It has the service's environment. With `ready` it listens on `PORT`, and every other program finds its address, by
+    way of a proxy, in `<NAME>_URL` (`PROVIDER_URL`).
+
+    Attributes:
+        name: of the part.
+        ready: HTTP path that answers 200 once it can serve; empty if it does not listen.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+    start_timeout_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSpec:
-    """Which stack runs the target: `embedded`, `compose`, `kubernetes` or `external`."""
+    """Which stack runs the target: `embedded`, `compose`, `kubernetes` or `external`.
+
+    Attributes:
+        service: the target itself.
+        programs: what belongs to it besides.
+    """
 
     use: str = "embedded"
     service: Service | None = None
+    programs: tuple[Program, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -564,7 +594,13 @@ class Place:
         launch: how to start it again; None if the stack cannot.
         state: path of the stack's state file, in which a restart writes the new identity.
         url: HTTP base address, for the service.
-        dsn: connection string without password, for PostgreSQL; `passfile` has the password.
+        ready: HTTP path that answers 200 once it can serve.
+        dsn: connection string without password, for PostgreSQL.
+        passfile: path of the file with the password: of PostgreSQL in the format of `PGPASSFILE`, of Redis the
+            password alone.
+        protocol: what is spoken there: `redis`, `postgres`, `http`; empty if that is not known.
+        wire: base address of the control API of our protocol proxy in the way to it, if one is there.
+        wire_proxy: name of the proxy in it.
     """
 
     name: str
@@ -580,6 +616,9 @@ class Place:
     dsn: str = ""
     passfile: str = ""
     ready: str = ""
+    protocol: str = ""
+    wire: str = ""
+    wire_proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,27 @@ class Fault(Protocol):
         """Look at the target (never remember): whether the effect is there."""
 
 
+@runtime_checkable
+class Strike(Protocol):
+    """Something that is done once and not given back: data removed, connections cut, a process ended."""
+
+    kind: ClassVar[str]
+
+    def prepare(self) -> None:
+        """Read the target, change nothing.
+
+        Raises:
+            FaultError: it cannot be done here, and why.
+        """
+
+    def strike(self) -> str:
+        """Do it; return what was measured, before and after, in one sentence.
+
+        Raises:
+            FaultError: it could not be done, or it had no effect.
+        """
+
+
 class Clock(Protocol):
     """Time since the run began."""
 
@@ -150,9 +171,6 @@ Checker = Callable[["Record"], Part]
 
 Renderer = Callable[["Record", Verdict], bytes]
 """A report in one format."""
-
-FaultBuilder = Callable[[Mapping[str, Json], Place], Fault]
-"""Settings and a part of the stack → the fault."""
 
 Holder = Callable[[Fault, str], AbstractContextManager[Undo]]
 """A lease: fault and its name → a context in which it is active."""

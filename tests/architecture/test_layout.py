@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
     "ctk/probes.py": "ctk/test_run.py",  # as above
     "ctk/wiring.py": "ctk/test_run.py",  # as above
     "errors.py": "contract/test_commands.py",  # exit codes
+    "faults/kinds.py": "faults/test_registry.py",  # kinds as the registry uses them
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang

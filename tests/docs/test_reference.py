@@ -53,20 +53,26 @@ def test_every_key_of_the_file_is_on_its_page_and_no_other():
 
 def test_every_kind_of_fault_is_on_its_page_and_no_other():
     """Each kind has a section with its settings, their defaults, and what it needs of a part."""
-    page = (REFERENCE / "faults.md").read_text()
-    sections = dict(re.findall(r"^## `([\w.]+)`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    pages = [path.read_text() for path in sorted((REFERENCE / "faults").glob("*.md"))]
+    found = [re.findall(r"^## `([\w.-]+)`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL) for page in pages]
+    sections = dict(section for page in found for section in page)
     assert set(sections) == set(registry.KINDS)
     for name, kind in registry.KINDS.items():
         settings = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| `([^`]+)` \|$", sections[name], re.MULTILINE)
         values = {
             setting: ", ".join(f"`{choice}`" for choice in told.choices)
             if told.choices
+            else "text"
+            if isinstance(told.default, str)
+            else "`true`, `false`"
+            if isinstance(told.default, bool)
             else f"{told.minimum:,} to {told.maximum:,}"
             for setting, told in kind.settings.items()
         }
         assert {(setting, value) for setting, value, _ in settings} == set(values.items()), name
         assert {setting: default for setting, _, default in settings} == {
-            setting: str(told.default) for setting, told in kind.settings.items()
+            setting: json.dumps(told.default) if isinstance(told.default, bool) else str(told.default)
+            for setting, told in kind.settings.items()
         }, name
         words = " ".join(sections[name].split())
         assert [need for need in kind.needs.values() if need not in words] == [], name

@@ -15,15 +15,9 @@ from resilience.host import files, processes
 from resilience.model import FaultSpec, Identity, Launch, Place, Undo
 from resilience.ports import Fault
 from resilience.stack import loopback, programs
+from tests.faults.cases import CASES
 
-SETTINGS = {
-    "toxiproxy.down": {},
-    "toxiproxy.timeout": {},
-    "toxiproxy.latency": {"latency_ms": 200, "jitter_ms": 20},
-    "toxiproxy.reset": {},
-    "process.pause": {},
-    "process.kill": {},
-}
+SETTINGS = {kind: dict(case.settings) for kind, case in CASES.items()}
 
 
 @dataclass(frozen=True)
@@ -101,6 +95,7 @@ def parts(folder: Path) -> Iterator[Parts]:
             identity=running["redis"],
             launch=launches["redis"],
             state=str(state),
+            protocol="redis",
         )
         bender = Place(
             name="toxiproxy",

@@ -74,7 +74,8 @@ PLUGIN = """
 from resilience.faults import registry
 class Brownout:
     kind = "acme.brownout"
-KIND = registry.Kind(name="acme.brownout", build=lambda settings, place: Brownout(), revive=lambda undo: Brownout(),
+from resilience.faults.kinds import Kind
+KIND = Kind(name="acme.brownout", build=lambda settings, place: Brownout(), revive=lambda undo: Brownout(),
                      undo="the lights of {on} go on", needs={})
 """
 

@@ -28,6 +28,7 @@ USER_FACING = (
     model.Recovery,
     model.Safety,
     model.Service,
+    model.Program,
     model.StackSpec,
 )
 

@@ -49,9 +49,9 @@ class Look:
 
 def question(place: Place) -> bytes:
     """What to say to a part so that it answers; empty if that is not known."""
-    if place.name == "redis":
+    if place.protocol == "redis":
         return b"PING\r\n"
-    if place.name == "postgres" or place.dsn:
+    if place.protocol == "postgres" or place.dsn:
         return struct.pack("!II", 8, 80877103)  # SSLRequest: answered with one byte, before any login
     if place.url or place.ready:
         return f"GET {place.ready or '/'} HTTP/1.0\r\nHost: {place.host}\r\nConnection: close\r\n\r\n".encode()

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from resilience.errors import FaultError
 from resilience.faults import effects
 from resilience.faults.effects import Seen
+from resilience.faults.kinds import Kind, kind_of
 from resilience.host import files, processes
 from resilience.model import Identity, Json, Launch, Place, Problem, Undo
 
@@ -254,3 +255,22 @@ def _locked(state: Path) -> Iterator[None]:
             else:
                 break
         yield
+
+
+KINDS: tuple[Kind, ...] = (
+    kind_of(
+        Pause,
+        "the processes of {on} are continued (SIGCONT)",
+        {"identity": "a process that the stack knows"},
+    ),
+    kind_of(
+        Kill,
+        "{on} is started again as the stack started it",
+        {
+            "identity": "a process that the stack knows",
+            "launch": "a stack that can start it again",
+            "state": "a stack with a state file",
+        },
+    ),
+)
+"""The kinds of this mechanism."""

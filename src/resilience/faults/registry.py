@@ -1,156 +1,28 @@
-"""All kinds of fault: how each is built, what it can be told, what it needs of a part, and how it is taken back.
+"""All kinds of fault: found by name, checked, built, and brought back from a debt.
 
 Further kinds come from installed packages: an entry point in the group `resilience.faults`, named like the kind
-(`acme.brownout`), that is a `Kind`. It is loaded when an experiment or a debt names it.
+(`acme.brownout`), that is a `kinds.Kind`. It is loaded when an experiment or a debt names it.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
 
 from resilience.errors import FaultError
 from resilience.faults import process, toxics
-from resilience.model import FaultSpec, Json, Place, Problem, Undo
-from resilience.ports import Fault, FaultBuilder
+from resilience.faults.kinds import LEASE, Kind
+from resilience.model import FaultSpec, Place, Problem, Undo
+from resilience.ports import Fault, Strike
 
 GROUP = "resilience.faults"
 
+LEASE_MARGIN_S = 30.0
+"""Whatever holds a fault ends by itself this long after the fault's planned end, if nobody ended it before."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One thing that a kind of fault can be told.
+_OWN = (toxics, process)
+"""The mechanisms that come with this package, a module each."""
 
-    Attributes:
-        default: its value if the file says nothing; its type is the setting's type (text, whole number).
-        meaning: one sentence.
-        minimum, maximum: bounds of a number.
-        choices: what a text may be.
-    """
-
-    default: int | str
-    meaning: str
-    minimum: int = 0
-    maximum: int = 600_000
-    choices: tuple[str, ...] = ()
-
-    def schema(self) -> dict[str, Json]:
-        """The JSON Schema of the value."""
-        schema: dict[str, Json] = {"description": self.meaning, "default": self.default}
-        if self.choices:
-            schema |= {"type": "string", "enum": list(self.choices)}
-        else:
-            schema |= {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
-        return schema
-
-    def wrong(self, value: Json) -> str:
-        """What is wrong with a value; empty if nothing is."""
-        if self.choices:
-            expected = "one of " + ", ".join(self.choices)
-            return "" if value in self.choices else f"{value!r} is not known, expected {expected}"
-        if isinstance(value, bool) or not isinstance(value, int):
-            return f"{value!r} is no whole number"
-        if not self.minimum <= value <= self.maximum:
-            return f"{value} is out of range, expected {self.minimum} to {self.maximum}"
-        return ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One kind of fault.
-
-    Attributes:
-        build: complete settings and a part → the fault.
-        revive: an undo → a fault that can revert it and look at it, from any process.
-        undo: how it is taken back, one sentence; `{on}` is the part.
-        needs: attributes of `Place` that a part must have, with how to say so.
-        settings: by name, with units in the names.
-    """
-
-    name: str
-    build: FaultBuilder
-    revive: Callable[[Undo], Fault]
-    undo: str
-    needs: Mapping[str, str]
-    settings: Mapping[str, Setting] = field(default_factory=dict)
-
-    def schema(self) -> dict[str, Json]:
-        """The JSON Schema of the settings."""
-        properties = {name: setting.schema() for name, setting in self.settings.items()}
-        return {"type": "object", "additionalProperties": False, "properties": properties}
-
-    def complete(self, settings: Mapping[str, Json]) -> dict[str, Json]:
-        """The settings with defaults filled in."""
-        return {name: settings.get(name, setting.default) for name, setting in self.settings.items()}
-
-
-_LINK = {"proxy": "a toxiproxy proxy in front of it", "control": "the address of a toxiproxy server"}
-_STREAM = Setting(
-    default="downstream",
-    meaning="Direction: downstream is from the part to the service.",
-    choices=("downstream", "upstream", "both"),
-)
-
-
-def _kind(
-    fault: Any,  # noqa: ANN401 - a class of fault, built with (settings, place) or with nothing
-    undo: str,
-    needs: Mapping[str, str],
-    settings: Mapping[str, Setting] | None = None,
-) -> Kind:
-    return Kind(name=fault.kind, build=fault, revive=lambda _: fault(), undo=undo, needs=needs, settings=settings or {})
-
-
-KINDS: Mapping[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        _kind(toxics.Down, "the proxy in front of {on} is switched on again, as it was", _LINK),
-        _kind(
-            toxics.Timeout,
-            "the timeout toxic that this run added to the proxy in front of {on} is removed",
-            _LINK,
-            {
-                "timeout_ms": Setting(default=0, meaning="Connections are closed after this long; 0 is never."),
-                "stream": _STREAM,
-            },
-        ),
-        _kind(
-            toxics.Latency,
-            "the latency toxic that this run added to the proxy in front of {on} is removed",
-            _LINK,
-            {
-                "latency_ms": Setting(default=500, minimum=1, maximum=60_000, meaning="Added to every answer."),
-                "jitter_ms": Setting(default=0, maximum=60_000, meaning="The latency varies by up to this."),
-                "stream": _STREAM,
-            },
-        ),
-        _kind(
-            toxics.Reset,
-            "the reset toxic that this run added to the proxy in front of {on} is removed",
-            _LINK,
-            {
-                # More would delay the removal: the server does not interrupt a connection that waits for its reset.
-                "timeout_ms": Setting(default=0, maximum=500, meaning="Connections are reset this long after bytes."),
-                "stream": _STREAM,
-            },
-        ),
-        _kind(
-            process.Pause,
-            "the processes of {on} are continued (SIGCONT)",
-            {"identity": "a process that the stack knows"},
-        ),
-        _kind(
-            process.Kill,
-            "{on} is started again as the stack started it",
-            {
-                "identity": "a process that the stack knows",
-                "launch": "a stack that can start it again",
-                "state": "a stack with a state file",
-            },
-        ),
-    )
-}
+KINDS: Mapping[str, Kind] = {kind.name: kind for module in _OWN for kind in module.KINDS}
 """The kinds that come with this package."""
 
 
@@ -177,7 +49,7 @@ def find(kind: str) -> Kind:
     except Exception as error:
         raise FaultError(Problem("kind", f"{kind!r} from {offered.value} cannot be loaded: {error!r}")) from error
     if not isinstance(found, Kind):
-        raise FaultError(Problem("kind", f"{kind!r} from {offered.value} is no resilience.faults.registry.Kind"))
+        raise FaultError(Problem("kind", f"{kind!r} from {offered.value} is no resilience.faults.kinds.Kind"))
     return found
 
 
@@ -200,25 +72,36 @@ def check(spec: FaultSpec) -> tuple[Problem, ...]:
             problems.append(Problem(where, f"{spec.kind} has no setting {name!r}", hint))
         elif message := setting.wrong(value):
             problems.append(Problem(where, message, setting.meaning))
-    whole = kind.complete(spec.settings)
-    latency, jitter = whole.get("latency_ms"), whole.get("jitter_ms")
-    if not problems and isinstance(latency, int) and isinstance(jitter, int) and jitter > latency:
-        where = f"{spec.name}.settings.jitter_ms"
-        problems.append(Problem(where, f"{jitter} is more than latency_ms {latency}", "latency cannot be negative"))
+    if not problems:
+        problems = [
+            Problem(f"{spec.name}.settings.{problem.where}", problem.message, problem.hint)
+            for problem in kind.together(kind.complete(spec.settings))
+        ]
     return tuple(problems)
 
 
 def fits(spec: FaultSpec, place: Place) -> tuple[Problem, ...]:
-    """What the part lacks that the fault needs."""
-    return tuple(
+    """What the part, or this machine, lacks that the fault needs. Looks only."""
+    kind = find(spec.kind)
+    lacking = tuple(
         Problem(f"{spec.name}.on", f"{spec.kind} needs {what}, which {place.name} does not have", "choose another part")
-        for attribute, what in find(spec.kind).needs.items()
+        for attribute, what in kind.needs.items()
         if not getattr(place, attribute)
+    )
+    return lacking or tuple(
+        Problem(f"{spec.name}: {problem.where}".removesuffix(": "), problem.message, problem.hint)
+        for problem in kind.preflight(kind.complete(spec.settings), place)
     )
 
 
-def build(spec: FaultSpec, place: Place) -> Fault:
-    """The fault, ready to prepare.
+def mechanism(spec: FaultSpec, place: Place) -> str:
+    """By which means a fault is done here and how exact that is; empty where there is only one."""
+    kind = find(spec.kind)
+    return kind.mechanism(kind.complete(spec.settings), place)
+
+
+def build(spec: FaultSpec, place: Place) -> Fault | Strike:
+    """The fault or strike, ready to prepare.
 
     Raises:
         FaultError: with everything that `check` and `fits` find.
@@ -227,12 +110,15 @@ def build(spec: FaultSpec, place: Place) -> Fault:
     if problems:
         raise FaultError(problems)
     kind = find(spec.kind)
-    return kind.build(kind.complete(spec.settings), place)
+    return kind.build({**kind.complete(spec.settings), LEASE: spec.duration_s + LEASE_MARGIN_S}, place)
 
 
 def from_undo(undo: Undo) -> Fault:
     """A fault that can revert what an undo says, and look at it; it needs nothing else."""
-    return find(undo.kind).revive(undo)
+    revive = find(undo.kind).revive
+    if revive is None:
+        raise FaultError(Problem(undo.kind, "is a strike, which has nothing to be given back"))
+    return revive(undo)
 
 
 def undo_sentence(spec: FaultSpec) -> str:

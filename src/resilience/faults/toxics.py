@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from resilience.errors import FaultError
 from resilience.faults import effects, process
 from resilience.faults.effects import Address, Look, Seen
+from resilience.faults.kinds import Kind, Setting, Settings, kind_of
 from resilience.faults.toxiproxy import Hung, Missing, Proxy, Toxic, Toxiproxy, ToxiproxyGone
 from resilience.model import Json, Place, Problem, Undo
 
@@ -318,3 +319,54 @@ def _toxics(undo: Undo) -> tuple[Toxic, ...]:
             yield Toxic(toxic["name"], _TYPES[undo.kind], toxic["stream"], 1.0, toxic["attributes"])
 
     return tuple(toxics())
+
+
+_LINK = {"proxy": "a toxiproxy proxy in front of it", "control": "the address of a toxiproxy server"}
+_STREAM = Setting(
+    default="downstream",
+    meaning="Direction: downstream is from the part to the service.",
+    choices=("downstream", "upstream", "both"),
+)
+
+
+def _jitter(settings: Settings) -> tuple[Problem, ...]:
+    latency, jitter = settings["latency_ms"], settings["jitter_ms"]
+    if isinstance(latency, int) and isinstance(jitter, int) and jitter > latency:
+        return (Problem("jitter_ms", f"{jitter} is more than latency_ms {latency}", "latency cannot be negative"),)
+    return ()
+
+
+KINDS: tuple[Kind, ...] = (
+    kind_of(Down, "the proxy in front of {on} is switched on again, as it was", _LINK),
+    kind_of(
+        Timeout,
+        "the timeout toxic that this run added to the proxy in front of {on} is removed",
+        _LINK,
+        {
+            "timeout_ms": Setting(default=0, meaning="Connections are closed after this long; 0 is never."),
+            "stream": _STREAM,
+        },
+    ),
+    kind_of(
+        Latency,
+        "the latency toxic that this run added to the proxy in front of {on} is removed",
+        _LINK,
+        {
+            "latency_ms": Setting(default=500, minimum=1, maximum=60_000, meaning="Added to every answer."),
+            "jitter_ms": Setting(default=0, maximum=60_000, meaning="The latency varies by up to this."),
+            "stream": _STREAM,
+        },
+        together=_jitter,
+    ),
+    kind_of(
+        Reset,
+        "the reset toxic that this run added to the proxy in front of {on} is removed",
+        _LINK,
+        {
+            # More would delay the removal: the server does not interrupt a connection that waits for its reset.
+            "timeout_ms": Setting(default=0, maximum=500, meaning="Connections are reset this long after bytes."),
+            "stream": _STREAM,
+        },
+    ),
+)
+"""The kinds of this mechanism."""

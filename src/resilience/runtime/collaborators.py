@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from resilience.columns import Record, Truth
 from resilience.model import Experiment, FaultSpec, Part, Place, Problem, Undo, Verdict
-from resilience.ports import Display, Driver, Fault, Stack
+from resilience.ports import Display, Driver, Fault, Stack, Strike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,8 @@ class Collaborators:
         stack: not started yet.
         stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
         driver: makes the load driver whose processes carry the given tag.
-        build_fault: a fault of the plan, done to a part of the stack; `fits` says what speaks against it, before.
+        build_fault: a fault or strike of the plan, done to a part of the stack; `fits` says
+            before what speaks against it.
         users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
@@ -27,7 +28,7 @@ class Collaborators:
     stack: Stack
     stack_undo: Undo | None
     driver: Callable[[str], Driver]
-    build_fault: Callable[[FaultSpec, Place], Fault]
+    build_fault: Callable[[FaultSpec, Place], Fault | Strike]
     fits: Callable[[FaultSpec, Place], tuple[Problem, ...]]
     users: Callable[[Place], int | None]
     read_truth: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError
+from resilience.errors import EnvironmentNotReady, FaultError, Interrupted, ResilienceError
 from resilience.model import (
     Answer,
     EventKind,
@@ -31,7 +31,7 @@ from resilience.model import (
     Undo,
     Verdict,
 )
-from resilience.ports import Driver, LoadHandle
+from resilience.ports import Driver, Fault, LoadHandle
 from resilience.record import documents
 from resilience.record import folder as names
 from resilience.record import truth as truth_files
@@ -236,6 +236,8 @@ class Session:
         self._method_began = True
         spec = next(fault for fault in self.experiment.faults if fault.name == name)
         fault = self._with.build_fault(replace(spec, duration_s=duration_s), self._with.stack.places()[spec.on])
+        if not isinstance(fault, Fault):
+            raise FaultError(Problem(name, f"{spec.kind} is a strike, which is not held"))
         limits = LeaseLimits(grace_s=self.experiment.safety.grace_s)
         self._clock.sleep_until(self._clock.now_s())  # raises if the run was told to stop
         self._enter(PhaseName.FAULT, name)

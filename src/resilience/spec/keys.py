@@ -15,6 +15,7 @@ from resilience.model import (
     Marker,
     Objective,
     Operation,
+    Program,
     Recovery,
     Role,
     Safety,
@@ -97,12 +98,21 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     StackSpec: (
         Key("use", "use", choice("embedded", "compose", "kubernetes", "external"), "Which kind of stack."),
         Key("service", "service", _block(Service), "How the target is started."),
+        Key("programs", "programs", listing(_block(Program)), "Further programs of the target: a worker, a provider."),
     ),
     Service: (
         Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),
         Key("environment", "environment", texts("Name → text."), "Environment variables, besides the stack's own."),
         Key("ready", "ready", PATH, "HTTP path that answers 200 once the target can serve."),
         Key("start_timeout", "start_timeout_s", LENGTH, "The target must be ready after this long."),
+        Key("copies", "copies", count(1, 16), "How many run; more than one stand behind a load balancer."),
+    ),
+    Program: (
+        Key("name", "name", NAME, "What the part is called; others find it in <NAME>_URL."),
+        Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),
+        Key("environment", "environment", texts("Name → text."), "Environment variables, besides the service's."),
+        Key("ready", "ready", PATH, "HTTP path that answers 200 once it can serve; without it, it does not listen."),
+        Key("start_timeout", "start_timeout_s", LENGTH, "It must be ready after this long."),
     ),
     Load: (
         Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at which the run begins."),

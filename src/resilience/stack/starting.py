@@ -157,7 +157,8 @@ class Start:
         files.write_durably(config, "\n".join((*lines, "")).encode())
         files.write_durably(self._folder / REDIS_PASSWORD, self._redis_password.encode())
         launch = self._launch("redis", (str(self._found["redis-server"].path), str(config)))
-        self._begin(self._behind_proxy("redis", self._port.redis, self._port.redis_via, launch))
+        place = self._behind_proxy("redis", self._port.redis, self._port.redis_via, launch)
+        self._begin(replace(place, protocol="redis", passfile=str(self._folder / REDIS_PASSWORD)))
 
     def _toxiproxy(self) -> None:
         port = self._port
@@ -183,7 +184,7 @@ class Start:
         launch = server.launch(program, self._port.postgres, self._order.tag)
         place = self._behind_proxy("postgres", self._port.postgres, self._port.postgres_via, launch)
         dsn = f"postgresql://{postgres.ADMIN}@{HOST}:{self._port.postgres}/{postgres.SHOP}"
-        self._begin(replace(place, dsn=dsn, passfile=str(passfile)))
+        self._begin(replace(place, dsn=dsn, passfile=str(passfile), protocol="postgres"))
         return password
 
     def _behind_proxy(self, name: str, port: int, via: int, launch: Launch) -> Place:
@@ -242,6 +243,7 @@ class Start:
             url=url,
             ready=service.ready,
             launch=launch,
+            protocol="http",
         )
         self._begin(place)
         self._await("service", lambda: health.service_ready(port.service, service.ready), service.start_timeout_s)

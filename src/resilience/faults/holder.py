@@ -1,0 +1,86 @@
+"""What is in place only while a process of ours holds it: connections, locks, ballast, a stream of commands.
+
+`start` runs a module of `faults/holders/` in a process of its own, detached and tagged with a name that the undo has
+from the beginning. So another process can end it (`end`), also if its starter died between start and any note of it.
+And it ends by itself when its time is over, should everybody else have died: that is its lease.
+
+A holder is told what to do as JSON in its arguments, which everybody on the machine can read: addresses, names of
+password files, never a secret. What it achieved is looked for at the target, not asked of it.
+"""
+
+import json
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from resilience.errors import EnvironmentNotReady, FaultError
+from resilience.host import processes
+from resilience.model import Identity, Json, Launch, Problem
+
+END_S = 0.5
+"""So long a holder is given to go by itself."""
+
+
+def new_name() -> str:
+    """A name for a holder to come: it goes into the undo, and into whatever the holder makes at the target."""
+    return f"resilience-hold-{secrets.token_hex(6)}"
+
+
+def start(name: str, module: str, told: Mapping[str, Json], *, lease_s: float) -> Identity:
+    """Start a holder and do not wait for what it does.
+
+    Args:
+        name: from `new_name`.
+        module: `connections` for `resilience.faults.holders.connections`.
+        told: what to do, JSON, without secrets.
+        lease_s: it ends by itself after this long.
+
+    Raises:
+        FaultError: it cannot be started.
+    """
+    words = json.dumps({"name": name, "lease_s": lease_s, **told})
+    launch = Launch(
+        name=module,
+        argv=(sys.executable, "-P", "-m", f"resilience.faults.holders.{module}", words),
+        environment={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+        folder="/",
+        log="/dev/null",
+        tag=name,
+    )
+    try:
+        return processes.start(launch)
+    except EnvironmentNotReady as error:
+        raise FaultError(Problem(module, f"what holds the fault cannot be started: {error}")) from error
+
+
+def holding(name: str) -> tuple[Identity, ...]:
+    """The processes of a holder that run."""
+    return processes.tagged(name)
+
+
+def end(name: str) -> None:
+    """End a holder. Harmless if there is none.
+
+    Raises:
+        FaultError: it does not go.
+    """
+    processes.end(holding(name), patience_s=END_S)
+    if left := holding(name):
+        raise FaultError(Problem(name, f"processes {[identity.pid for identity in left]} do not end"))
+
+
+def main(hold: Callable[[Mapping[str, Any]], None]) -> None:
+    """What a module of `holders/` calls when it is run: takes the orders, sets the alarm, holds.
+
+    Args:
+        hold: does it, and returns only if there is nothing left to hold.
+    """
+    told = json.loads(sys.argv[1])
+    # The kernel ends us without our doing: a holder that is stuck must go, too.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, float(told["lease_s"]))
+    Path("/proc/self/oom_score_adj").write_text("500")  # short of memory, we go before what is tested
+    hold(told)

@@ -1,0 +1,1 @@
+"""Programs that hold a fault while they run, see `resilience.faults.holder`."""

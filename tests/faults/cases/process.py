@@ -1,0 +1,8 @@
+"""Faults of a process."""
+
+from tests.faults.case import Case
+
+CASES = {
+    "process.pause": Case(),
+    "process.kill": Case(),
+}
