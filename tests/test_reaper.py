@@ -1,5 +1,6 @@
 """Whatever becomes of the runner, its faults are put back: on real servers, with real signals (Requirement F7)."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,17 +19,22 @@ from resilience.runtime import debts
 from resilience.runtime.debts import DebtBook
 from tests.faults.parts import SETTINGS, Parts, eventually, fault_on, parts
 
-ROOT = Path(__file__).parent.parent
-
 Start = Callable[..., "Runner"]
 
 
 class Runner:
-    """The process that is killed, see `tests.faults.runner`."""
+    """The process that is killed, see `resilience.drill.runner`."""
 
-    def __init__(self, state: Path, running: Parts, kinds: str, step: str, duration_s: float = 30.0) -> None:
-        words = ["-m", "tests.faults.runner", str(state), running.place.state, kinds, step, str(duration_s)]
-        self.process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, cwd=ROOT, text=True)
+    def __init__(self, state: Path, running: Parts, kinds: str, moment: str, duration_s: float = 30.0) -> None:
+        faults = [
+            {"name": f"fault-{number}", "kind": kind, "on": "redis", "settings": SETTINGS[kind]}
+            for number, kind in enumerate(kinds.split(","))
+        ]
+        orders = {"state": str(state), "stack": running.place.state, "faults": faults, "moment": moment}
+        words = json.dumps({**orders, "duration_s": duration_s, "dwell_s": 0.5})
+        argv = [sys.executable, "-m", "resilience.drill.runner", words]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.moment = moment
         self.lines: list[str] = []
 
     def until(self, word: str) -> str:
@@ -44,7 +50,9 @@ class Runner:
         return int(self.until("reaper").split()[1])
 
     def died(self) -> None:
-        """Wait until SIGKILL has come."""
+        """SIGKILL at its moment."""
+        self.until(f"at {self.moment}")
+        self.process.kill()
         self.lines += self.process.communicate(timeout=30)[0].splitlines()
         assert self.process.returncode == -signal.SIGKILL, self.lines
 
@@ -59,9 +67,9 @@ def running(tmp_path_factory) -> Iterator[Parts]:
 def start(tmp_path: Path, running: Parts) -> Iterator[Start]:
     started = []
 
-    def begin(kinds: str, step: str, duration_s: float = 30.0) -> Runner:
+    def begin(kinds: str, moment: str, duration_s: float = 30.0) -> Runner:
         assert running.healthy()
-        runner = Runner(tmp_path, running, kinds, step, duration_s)
+        runner = Runner(tmp_path, running, kinds, moment, duration_s)
         started.append(runner)
         return runner
 
@@ -89,13 +97,11 @@ def test_runner_killed_while_it_holds(start: Start, running: Parts, tmp_path: Pa
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize(
-    "step", ["fault-requested", "inject", "injected", "fault-confirmed", "fault-reverting", "reverted", "fault-clear"]
-)
+@pytest.mark.parametrize("moment", ["requested", "inject", "injected", "confirmed", "reverting", "reverted", "clear"])
 @pytest.mark.parametrize("kind", ["toxiproxy.timeout", "process.kill"])
-def test_runner_killed_at_any_step(start: Start, running: Parts, tmp_path: Path, kind: str, step: str):
+def test_runner_killed_at_any_step(start: Start, running: Parts, tmp_path: Path, kind: str, moment: str):
     """SIGKILL at each line of the lease: gone within a second, and never two instances of what was restarted."""
-    runner = start(kind, step)
+    runner = start(kind, moment)
     runner.died()
     assert eventually(lambda: gone(running, tmp_path)) < 1.0
     eventually(lambda: processes.alive(running.recorded()))
@@ -105,7 +111,7 @@ def test_runner_killed_at_any_step(start: Start, running: Parts, tmp_path: Path,
 @pytest.mark.stack
 def test_runner_killed_with_faults_inside_each_other(start: Start, running: Parts, tmp_path: Path):
     """Nested faults are put back together, the latest first."""
-    runner = start("toxiproxy.latency,toxiproxy.timeout,process.kill", "fault-confirmed")
+    runner = start("toxiproxy.latency,toxiproxy.timeout,process.kill", "confirmed")
     runner.died()
     assert eventually(lambda: gone(running, tmp_path)) < 1.0
 

@@ -22,6 +22,8 @@ TESTED_ELSEWHERE = {
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
     "ctk/wiring.py": "ctk/test_run.py",  # as above
+    "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like
+    "drill/runner.py": "test_reaper.py",  # what is struck there
     "errors.py": "contract/test_commands.py",  # exit codes
     "faults/kinds.py": "faults/test_registry.py",  # kinds as the registry uses them
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by

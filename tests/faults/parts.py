@@ -17,7 +17,12 @@ from resilience.ports import Fault
 from resilience.stack import loopback, programs
 from tests.faults.cases import CASES
 
-SETTINGS = {kind: dict(case.settings) for kind, case in CASES.items()}
+SETTINGS = {
+    kind: dict(case.settings)
+    for kind, case in CASES.items()
+    if case.on == "redis" and kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
+}
+"""The kinds that this stack can do, with settings."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Exercises: whether what this project promises is kept, tried on real targets."""
