@@ -224,9 +224,10 @@ def _copy(source: Path, target: Path, environment: Mapping[str, str]) -> None:
         raise EnvironmentNotReady(Problem(where="postgres", message=f"{source} cannot be copied to {target}: {said}"))
 
 
-def passfile(path: Path, user: str, password: str) -> Path:
-    """Write a libpq password file for a user of the stack's server, readable by us only."""
-    files.write_durably(path, f"{HOST}:*:*:{user}:{password}\n".encode())
+def passfile(path: Path, passwords: Mapping[str, str]) -> Path:
+    """Write a libpq password file for users of the stack's server, readable by us only."""
+    lines = [f"{HOST}:*:*:{user}:{password}\n" for user, password in passwords.items()]
+    files.write_durably(path, "".join(lines).encode())
     return path
 
 

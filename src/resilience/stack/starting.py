@@ -20,7 +20,7 @@ REDIS_PASSWORD = "redis.password"  # noqa: S105 - the name of the file that has 
 """The file in the stack's folder with Redis's password."""
 
 PASSFILES = ("shop.pgpass", "admin.pgpass")
-"""The files in the stack's folder with PostgreSQL's passwords, one line each, the password last."""
+"""The files in the stack's folder with PostgreSQL's passwords, a line per user, the password last."""
 
 _SERVER_S = 20.0
 """How long a server may take until it answers."""
@@ -59,9 +59,9 @@ class _Ports:
 
 def read_secrets(folder: Path) -> tuple[str, ...]:
     """The passwords of the stack in a folder, which must appear in no record; none if there is no such stack."""
-    found = [
-        path.read_text().strip().rpartition(":")[2] for path in (folder / name for name in PASSFILES) if path.exists()
-    ]
+    passfiles = [folder / name for name in PASSFILES if (folder / name).exists()]
+    lines = [line for path in passfiles for line in path.read_text().splitlines()]
+    found = list(dict.fromkeys(line.rpartition(":")[2] for line in lines))
     if (folder / REDIS_PASSWORD).exists():
         found.append((folder / REDIS_PASSWORD).read_text().strip())
     return tuple(found)
@@ -85,8 +85,10 @@ class Start:
     def run(self) -> None:
         """Servers together, then the service, each healthy before it counts."""
         shop, admin = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        shop_file = postgres.passfile(self._folder / PASSFILES[0], postgres.SHOP, shop)
-        admin_file = postgres.passfile(self._folder / PASSFILES[1], postgres.ADMIN, admin)
+        shop_file = postgres.passfile(self._folder / PASSFILES[0], {postgres.SHOP: shop})
+        # Who gives faults also looks as the service does.
+        both = {postgres.ADMIN: admin, postgres.SHOP: shop}
+        admin_file = postgres.passfile(self._folder / PASSFILES[1], both)
         self._attempt(self._redis)
         self._attempt(self._toxiproxy)
         server = postgres.Server(
