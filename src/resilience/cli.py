@@ -303,6 +303,40 @@ def abort(folder: Path) -> None:
     click.echo(f"asked {folder} to abort; it reverts within a second")
 
 
+@main.command("kill-matrix")
+@click.argument("file", type=FILE, required=False)
+@click.option("--kinds", help="Only these kinds of fault, with commas.")
+@click.option("--moments", help="Only these moments of a lease, with commas.")
+@click.option("--signals", help="Only these signals, with commas: INT, TERM, HUP, KILL, STOP.")
+@click.option("--scope", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="How much.")
+@click.option("--markdown", "page", type=FILE, help="Write the table to this file, too.")
+@json_option
+def kill_matrix(
+    file: Path | None,
+    kinds: str | None,
+    moments: str | None,
+    signals: str | None,
+    scope: str,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Kill a runner at every moment of every fault, and look for what is left; exit 1 if anything is.
+
+    With FILE the faults of that experiment are tried on its stack; without it every kind, on servers of our own.
+    """
+    from resilience.drill.killing import Wanted, kill
+
+    wanted = Wanted.of(kinds=kinds, moments=moments, signals=signals, scope=scope)
+    done = kill(file, wanted, say=lambda line: click.echo(line, err=True))
+    if page is not None:
+        page.write_text(done.markdown())
+    if as_json:
+        _print(done.json())
+    else:
+        click.echo(done.markdown())
+    sys.exit(0 if done.passed else 1)
+
+
 @main.command()
 @json_option
 def doctor(as_json: bool) -> None:

@@ -22,6 +22,8 @@ TESTED_ELSEWHERE = {
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
     "ctk/wiring.py": "ctk/test_run.py",  # as above
+    "drill/examples.py": "faults/test_contract.py",  # each is tried there
+    "drill/killing.py": "test_cli.py",  # the command
     "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like
     "drill/runner.py": "test_reaper.py",  # what is struck there
     "errors.py": "contract/test_commands.py",  # exit codes
@@ -58,6 +60,7 @@ TESTED_ELSEWHERE = {
 
 OF_NO_MODULE = {
     "test_contract.py",  # what every kind of fault keeps
+    "test_machine.py",  # leases in any order, with deaths
     "test_stopped.py",  # runs that are killed or stopped
     "test_refused.py",  # what is refused before anything is touched
 }
