@@ -32,7 +32,7 @@ def keys_of(node: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str
         default = f"`{json.dumps(value['default'], ensure_ascii=False)}`" if "default" in value else "–"
         yield f"{prefix}{name}", "required" if name in block.get("required", ()) else default
         inner = resolve(value, definitions)
-        if inner.get("type") == "array":
+        if "items" in inner:
             yield from keys_of(inner["items"], definitions, f"{prefix}{name}[].")
         else:
             yield from keys_of(inner, definitions, f"{prefix}{name}.")

@@ -42,10 +42,11 @@ from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
+from resilience.runtime.heartbeat import Held, heartbeat_of
 from resilience.runtime.lease import Limits as LeaseLimits
 from resilience.runtime.lease import lease
 from resilience.runtime.signals import signals_wait
-from resilience.runtime.watch import Limits, Watch
+from resilience.runtime.watch import Watch, watched
 
 START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
@@ -99,6 +100,7 @@ class Session:
         self._load: LoadHandle | None = None
         self._watch: Watch | None = None
         self._phase: Phase | None = None
+        self._held = Held()
         self._method_began = False
         self._baseline: tuple[Part, ...] | None = None
         self._verdict: Verdict | None = None
@@ -162,7 +164,7 @@ class Session:
         self._log = EventLog(
             self.folder / names.EVENTS,
             self._clock,
-            [display.on_event for display in self._with.displays],
+            [self._held.note, *(display.on_event for display in self._with.displays)],
             header=self._header(zero_ns),
             redactor=self.redactor,
         )
@@ -177,6 +179,7 @@ class Session:
                 max_s=self.experiment.safety.max_duration_s + DRAIN_S,
             )
         )
+        safety = self.experiment.safety
         self._watch = Watch(
             clock=self._clock,
             load=self._load,
@@ -184,7 +187,11 @@ class Session:
             phase=lambda: self._phase,
             displays=self._with.displays,
             folder=self.folder,
-            limits=Limits(max_duration_s=self.experiment.safety.max_duration_s, abort=self.experiment.safety.abort),
+            limits=watched(
+                safety,
+                (self.folder, self._book.path.parent),
+                heartbeat_of(safety, self._with.stack.places()["service"], self._held),
+            ),
             interrupt=self.interrupt,
         )
         self._watch.start()

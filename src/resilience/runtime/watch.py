@@ -1,30 +1,59 @@
 """The watch over a run, in a thread of its own: hands load slices to displays, and stops a run that must not go on.
 
-Reasons to stop: the reaper is gone (a fault could outlive us), the load generator is gone, the run is longer than
-allowed, an abort was asked for (a file named `abort` in the run folder, which is what `resilience abort` writes), an
-abort objective is breached live. Stopping means: the clock is cancelled, so whatever the main thread waits for raises
-`Interrupted`, and every lease reverts.
+Reasons to stop: the reaper is gone (a fault could outlive us), the load generator is gone or silent, the run is longer
+than allowed, an abort was asked for (a file named `abort` in the run folder, which is what `resilience abort` writes),
+an abort condition is met, the target's heartbeat is lost, the disk is nearly full. Stopping means: the clock is
+cancelled, so whatever the main thread waits for raises `Interrupted`, and every lease reverts.
 """
 
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resilience.model import Comparison, Objective, Outcome, Phase, Slice
+from resilience.model import AbortWhen, Phase, Safety, Slice
 from resilience.ports import Clock, Display, LoadHandle
+from resilience.runtime.conditions import met
+from resilience.runtime.heartbeat import Heartbeat
 
 ABORT = "abort"
 _PERIOD_S = 0.1
 
+SILENT_S = 10.0
+"""A generator that reports nothing for this long is stopped or stuck: nobody would see a condition that is met."""
+
+DISK_PERIOD_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What ends a run early."""
+    """What ends a run early.
+
+    Attributes:
+        min_free_bytes: free space that must be left in every one of `folders`.
+        folders: where the run writes: its record, and its debts.
+        heartbeat: of the target; begun and ended by the watch.
+    """
 
     max_duration_s: float
-    abort: tuple[Objective, ...]
+    abort: tuple[AbortWhen, ...]
+    min_free_bytes: int = 0
+    folders: tuple[Path, ...] = ()
+    heartbeat: Heartbeat | None = None
+
+
+def watched(safety: Safety, folders: tuple[Path, ...], heartbeat: Heartbeat | None) -> Limits:
+    """The limits of an experiment, for a run that writes in these folders."""
+    return Limits(
+        max_duration_s=safety.max_duration_s,
+        abort=safety.abort,
+        min_free_bytes=safety.min_free_disk_bytes,
+        folders=folders,
+        heartbeat=heartbeat,
+    )
 
 
 class Watch:
@@ -51,35 +80,52 @@ class Watch:
         self._abort_file = folder / ABORT
         self._limits = limits
         self._interrupt = interrupt
+        self._heartbeat = limits.heartbeat
+        self._next_disk_s = 0.0
         self._recent: deque[Slice] = deque()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
+        if self._heartbeat is not None:
+            self._heartbeat.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Stop watching; the slices that are still there are handed on."""
         self._ended.set()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
         interrupted = False
         while not self._ended.wait(_PERIOD_S):
-            self._hand_on()
-            if not interrupted and (reason := self._reason()):
+            pieces = tuple(self._load.slices())
+            self._remember(pieces)
+            if not interrupted and (reason := self._safely(self._reason)):
                 interrupted = True
-                self._interrupt(reason)
-        self._hand_on()
+                self._safely(lambda reason=reason: self._interrupt(reason))  # type: ignore[misc]
+            self._hand_on(pieces)
+        self._hand_on(tuple(self._load.slices()))
 
-    def _hand_on(self) -> None:
-        for piece in self._load.slices():
+    def _safely(self, act: Callable[[], str | None]) -> str:
+        """A watch that fails must not end unseen: what it raised is a reason to stop."""
+        try:
+            return act() or ""
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
+            return f"the watch over the run failed: {type(error).__name__}: {error}"
+
+    def _hand_on(self, pieces: Sequence[Slice]) -> None:
+        for piece in pieces:
             for display in self._displays:
                 display.on_slice(piece)
-            self._recent.append(piece)
-        longest = max((objective.window_s or 0.0 for objective in self._limits.abort), default=0.0)
+
+    def _remember(self, pieces: Sequence[Slice]) -> None:
+        self._recent.extend(pieces)
+        longest = max((condition.window_s for condition in self._limits.abort), default=0.0)
         while self._recent and self._recent[0].start_s < self._recent[-1].end_s - longest - 1.0:
             self._recent.popleft()
 
@@ -92,48 +138,26 @@ class Watch:
             return f"the run is longer than safety.max_duration allows ({self._limits.max_duration_s:g} s)"
         if not self._load.alive():
             return "the load generator ended before it was told to"
-        phase = self._phase()
-        for objective in self._limits.abort:
-            if phase is None or phase.name is not objective.phase or objective.fault not in ("", phase.fault):
-                continue
-            value = live_value(objective, [piece for piece in self._recent if piece.start_s >= phase.start_s])
-            if value is not None and not holds(objective, value):
-                return f"abort objective breached: {objective.expression} (is {value:.4g})"
+        phase, slices = self._phase(), tuple(self._recent)
+        if phase is not None and self._clock.now_s() > (slices[-1].end_s if slices else 0.0) + SILENT_S:
+            return f"the load generator has reported nothing for {SILENT_S:g} s"
+        for condition in self._limits.abort:
+            if reason := met(condition, slices, phase):
+                return reason
+        lost = self._heartbeat.lost() if self._heartbeat is not None else ""
+        return lost or self._disk()
+
+    def _disk(self) -> str:
+        if time.monotonic() < self._next_disk_s:
+            return ""
+        self._next_disk_s = time.monotonic() + DISK_PERIOD_S
+        for folder in self._limits.folders:
+            try:
+                disk = os.statvfs(folder)
+            except OSError as error:
+                return f"{folder}, where the run writes, cannot be looked at: {error.strerror}"
+            free = disk.f_bavail * disk.f_frsize
+            if free < self._limits.min_free_bytes:
+                least = self._limits.min_free_bytes / 1e6
+                return f"{free / 1e6:.0f} MB are free in {folder}, and safety.min_free_disk is {least:g} MB"
         return ""
-
-
-def holds(objective: Objective, value: float) -> bool:
-    """Whether a value meets an objective's comparison."""
-    limit = objective.limit
-    return {
-        Comparison.LT: value < limit,
-        Comparison.LE: value <= limit,
-        Comparison.GT: value > limit,
-        Comparison.GE: value >= limit,
-        Comparison.EQ: value == limit,
-        Comparison.NE: value != limit,
-    }[objective.comparison]
-
-
-def live_value(objective: Objective, slices: Sequence[Slice]) -> float | None:
-    """The error rate or the ok operations per second of the last full window; None before one is full.
-
-    These are what a slice holds exactly, per operation; `spec.checks` refuses to abort on anything else.
-
-    Args:
-        objective: with a window.
-        slices: those of the present phase, in order of time.
-    """
-    if not slices or objective.window_s is None or slices[-1].end_s - slices[0].start_s < objective.window_s:
-        return None
-    begin_s = slices[-1].end_s - objective.window_s
-    total = well = 0
-    for piece in slices:
-        if piece.end_s > begin_s:
-            for operation, counts in piece.counts.items():
-                if objective.operation in ("all", operation):
-                    total += sum(counts.values())
-                    well += counts.get(Outcome.OK, 0)
-    if objective.aggregate == "rps":
-        return well / objective.window_s
-    return (total - well) / total if total else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resilience.model import (
+    AbortWhen,
     FaultSpec,
     Json,
     Ledger,
@@ -47,9 +48,6 @@ NEEDED: Mapping[Role, Mapping[str, str]] = {
 }
 """What the request of an operation must hold, and why."""
 
-LIVE = ("rate", "rps")
-"""What an abort objective can be about."""
-
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 _PREFIX = "%(prefix)s"
 _ROUNDING_S = 1e-6  # sums of lengths are floats
@@ -80,7 +78,7 @@ class Draft:
     ledger: Ledger | None
     operations: Sequence[tuple[str, Operation]]
     objectives: Sequence[tuple[str, Objective]]
-    aborts: Sequence[tuple[str, Objective]]
+    aborts: Sequence[tuple[str, AbortWhen]]
     names: Sequence[str]
     faults: Sequence[str] | None
     steps: Sequence[tuple[str, Step]]
@@ -111,13 +109,8 @@ def check(draft: Draft, findings: Findings) -> None:
     _check_lengths(draft, findings)
     for path, objective in draft.objectives:
         _check_objective(path, objective, draft, findings)
-    for path, objective in draft.aborts:
-        _check_objective(path, objective, draft, findings)
-        if objective.window_s is None:
-            hint = f"write {objective.expression} over 5s"
-            findings.add(path, f"{show(objective.expression)} has no window, and is judged live", hint)
-        if objective.aggregate not in LIVE:
-            findings.add(path, f"{objective.aggregate} is not known exactly while the run goes on", "use rate or rps")
+    for path, condition in draft.aborts:
+        _check_objective(path, condition, draft, findings)
     given = draft.own.get("stack", {})
     if draft.stack is not None and draft.stack.use == "embedded" and "service" not in given:
         hint = "add service: {command: [python, -m, …]}"
@@ -253,11 +246,13 @@ def _check_lengths(draft: Draft, findings: Findings) -> None:
         findings.add(draft.at("safety", "max_duration"), message + limit, "shorten them or raise the limit")
 
 
-def _check_objective(path: str, objective: Objective, draft: Draft, findings: Findings) -> None:
+def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, findings: Findings) -> None:
     text = show(objective.expression)
     if objective.operation not in {"all", *draft.names}:
         message = f"{text} is about {objective.operation!r}, which is no operation of this file"
         findings.add(join(path, "operation"), message, did_you_mean(objective.operation, draft.names))
+    if objective.phase is None:
+        return
     if "@" not in objective.expression:
         findings.add(path, f"{text} does not say when it must hold", f"write {objective.expression} @ fault")
         return

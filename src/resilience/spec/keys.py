@@ -26,12 +26,14 @@ from resilience.model import (
 )
 from resilience.spec.findings import Findings
 from resilience.spec.shapes import (
+    ABORTS,
     DURATION,
     FLAG,
     LENGTH,
     NAME,
     OBJECTIVE,
     PATH,
+    SIZE,
     STATUS,
     TEXT,
     UNREAD,
@@ -200,7 +202,10 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     Safety: (
         Key("max_duration", "max_duration_s", LENGTH, "The run is reverted and stopped after this long."),
         Key("max_fault", "max_fault_s", LENGTH, "No fault may be planned for longer."),
-        Key("abort", "abort", listing(OBJECTIVE), "Objectives over a window; a breach reverts and stops the run."),
+        Key("max_at_once", "max_at_once", count(1, 100), "Parts that faults may be in place on at the same time."),
+        Key("abort", "abort", ABORTS, "When the run is reverted and stopped, judged live over a window."),
+        Key("heartbeat", "heartbeat_s", DURATION, "The target must have answered within this long; 0s does not look."),
+        Key("min_free_disk", "min_free_disk_bytes", SIZE, "The run stops when less space is left for its record."),
         Key("grace", "grace_s", LENGTH, "How long after its planned end a fault is given back by force."),
         Key(
             "allow_modules",

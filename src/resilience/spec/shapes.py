@@ -6,11 +6,12 @@ from enum import Enum
 from typing import Any
 
 from resilience.errors import SpecError
-from resilience.model import Json, Objective
+from resilience.model import AbortWhen, Json, Objective
 from resilience.spec.durations import PATTERN, format_duration, parse_duration
 from resilience.spec.findings import Findings
+from resilience.spec.sizes import SIZE_PATTERN, format_size, parse_size
 from resilience.spec.text import join
-from resilience.spec.thresholds import parse_objective
+from resilience.spec.thresholds import parse_abort, parse_objective
 
 UNREAD: Any = object()
 """What reading returns for a value that is wrong; what is wrong stands in the findings."""
@@ -106,7 +107,35 @@ DURATION = Shape(
 LENGTH = Shape({"$ref": "#/$defs/length"}, DURATION.read, DURATION.write)
 """A duration that is not 0."""
 
+
+def _abort(value: Any, _path: str, _findings: Findings) -> AbortWhen:  # noqa: ANN401 - as Shape.read
+    if isinstance(value, str):
+        return parse_abort(value)
+    return parse_abort(value["expression"], value.get("operation", "all"))
+
+
+def _one_or_more(item: Shape, what: str) -> Shape:
+    """A list of texts or mappings, or one text by itself."""
+    several = listing(item)
+
+    def read(value: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - as Shape.read
+        if not isinstance(value, str):
+            return several.read(value, path, findings)
+        only = item.take(value, path, findings)
+        return () if only is UNREAD else (only,)
+
+    schema = {**several.schema, "type": ["array", "string"], "title": what, "examples": ["rate>0.5 for 10s"]}
+    return Shape(schema, read, several.write, whole=False)
+
+
 OBJECTIVE = Shape({"$ref": "#/$defs/objective"}, _objective)
+ABORT = Shape({"$ref": "#/$defs/abort"}, _abort, lambda value: str(value.expression))
+ABORTS = _one_or_more(ABORT, "abort condition")
+SIZE = Shape(
+    {"type": "string", "pattern": SIZE_PATTERN, "title": "size", "examples": ["200MB"]},
+    lambda value, _path, _findings: parse_size(value),
+    format_size,
+)
 STATUS = count(100, 599)
 PATH = Shape({"type": "string", "pattern": "^/", "title": "path", "examples": ["/items/${key}"]})
 
@@ -131,6 +160,31 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
         "type": "string",
         "pattern": NAME_PATTERN,
         "examples": ["redis-down"],
+    },
+    "abort": {
+        "title": "abort condition",
+        "description": (
+            "When the run is reverted and stopped. Either what must not be, `rate>0.5 for 10s`, in any phase unless "
+            "`@ PHASE` says in which; or an objective that must hold, `rate<0.5 @ fault over 10s`. Metrics: rate, rps, "
+            "degraded, p(N); the last two only for all operations together."
+        ),
+        "type": ["string", "object"],
+        "properties": {
+            "expression": {
+                "title": "Expression",
+                "description": "The condition: rate>0.5 for 10s.",
+                "type": "string",
+            },
+            "operation": {
+                "$ref": "#/$defs/name",
+                "title": "Operation",
+                "description": "The operation that it is about; all of them if left out.",
+                "default": "all",
+            },
+        },
+        "required": ["expression"],
+        "additionalProperties": False,
+        "examples": ["rate>0.5 for 10s"],
     },
     "objective": {
         "title": "objective",

@@ -1,21 +1,24 @@
-"""Objectives in k6's threshold grammar, with a phase and a window.
+"""Objectives in k6's threshold grammar, with a phase and a window; and conditions under which a run is aborted.
 
     objective  = metric comparison number { over | at }
+    abort      = metric comparison number { for | at }  |  objective with over
     metric     = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded"
     comparison = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
     over       = "over" duration                              at most once
+    for        = "for" duration                               once
     at         = "@" phase [ "(" fault name ")" ]             at most once
     phase      = "warm-up" | "baseline" | "fault" | "recovery" | "after"
 
 `model.Objective` says what each metric means. An objective that holds always, or never, whatever is measured, is
-refused: it would be a verdict about nothing.
+refused: it would be a verdict about nothing. With `for`, an expression says what must not be, and holds in any phase;
+with `over`, what must be. So `rate>0.5 for 10s @ fault` and `rate<=0.5 over 10s @ fault` abort at the same moment.
 """
 
 import re
 from difflib import get_close_matches
 
 from resilience.errors import SpecError
-from resilience.model import Comparison, Objective, PhaseName, Problem, is_name
+from resilience.model import AbortWhen, Comparison, Objective, PhaseName, Problem, is_name
 from resilience.spec.durations import parse_duration
 
 AGGREGATES = ("p", "avg", "min", "max", "med", "rate", "count", "rps", "degraded")
@@ -30,9 +33,25 @@ _SHAPE = re.compile(
     r"\s*(?P<limit>[^\s@]+)(?P<rest>(?:\s.*|@.*)?)",
     re.ASCII,
 )
-_CLAUSE = re.compile(r"\s*(?:@\s*(?P<phase>[\w-]+)\s*(?:\((?P<fault>[^()]*)\))?|over\s+(?P<window>\S+))", re.ASCII)
+_CLAUSE = re.compile(
+    r"\s*(?:@\s*(?P<phase>[\w-]+)\s*(?:\((?P<fault>[^()]*)\))?|(?P<word>over|for)\s+(?P<window>\S+))", re.ASCII
+)
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _WITH_NAME = (PhaseName.FAULT, PhaseName.RECOVERY)
+
+LIVE = ("rate", "rps", "degraded", "p")
+"""What is known while the run goes on, exactly or (`p`) within 2 %."""
+_OF_ALL = ("degraded", "p")
+"""Of these, what is known of all operations together only."""
+
+CONTRARY = {
+    Comparison.LT: Comparison.GE,
+    Comparison.LE: Comparison.GT,
+    Comparison.GT: Comparison.LE,
+    Comparison.GE: Comparison.LT,
+    Comparison.EQ: Comparison.NE,
+    Comparison.NE: Comparison.EQ,
+}
 
 
 def parse_objective(text: str, operation: str = "all") -> Objective:
@@ -41,6 +60,48 @@ def parse_objective(text: str, operation: str = "all") -> Objective:
     Raises:
         SpecError: with everything that is wrong with the expression.
     """
+    objective, word, _ = _read(text, operation)
+    if word == "for":
+        raise SpecError(Problem("", f"{text!r}: 'for' says when to abort, not what must hold", "write over DURATION"))
+    return objective
+
+
+def parse_abort(text: str, operation: str = "all") -> AbortWhen:
+    """Read one condition under which a run is aborted.
+
+    Raises:
+        SpecError: with everything that is wrong with the expression.
+    """
+    objective, word, somewhere = _read(text, operation)
+    problems = []
+    if objective.window_s is None:
+        problems.append(Problem("", f"{text!r} has no window, and is judged live", f"write {text} for 5s or over 5s"))
+    if objective.aggregate not in LIVE:
+        hint = f"use one of {', '.join(LIVE)}"
+        problems.append(Problem("", f"{objective.aggregate} is not known exactly while the run goes on", hint))
+    elif objective.aggregate in _OF_ALL and operation != "all":
+        message = f"{objective.aggregate} is known live of all operations together only, found {operation!r}"
+        problems.append(Problem("", message, "leave out operation, or use rate or rps"))
+    if word == "over" and not somewhere:
+        hint = f"write {text} @ fault; or, with for instead of over, what must not be anywhere"
+        problems.append(Problem("", f"{text!r} does not say when it must hold", hint))
+    if problems:
+        raise SpecError(problems)
+    return AbortWhen(
+        expression=text,
+        aggregate=objective.aggregate,
+        comparison=objective.comparison if word == "for" else CONTRARY[objective.comparison],
+        limit=objective.limit,
+        window_s=objective.window_s or 0.0,
+        quantile=objective.quantile,
+        operation=operation,
+        phase=objective.phase if somewhere else None,
+        fault=objective.fault,
+    )
+
+
+def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
+    """The expression as an objective; `over`, `for` or nothing; whether it names a phase."""
     shape = _SHAPE.fullmatch(text)
     if shape is None:
         raise SpecError(Problem("", f"{text!r} is not an objective", _shape_hint(text)))
@@ -48,10 +109,12 @@ def parse_objective(text: str, operation: str = "all") -> Objective:
     metric, quantile = _metric(shape["metric"], shape["quantile"], problems)
     comparison = Comparison(shape["comparison"].replace("===", "=="))
     limit = _limit(metric, comparison, shape["limit"], problems)
-    phase, fault, window_s = _clauses(shape["rest"], problems)
+    phase, fault, window_s, word = _clauses(shape["rest"], problems)
     if problems:
         raise SpecError([Problem("", f"{text!r}: {problem.message}", problem.hint) for problem in problems])
-    return Objective(text, metric, comparison, limit, quantile, operation, phase, fault, window_s)
+    where = phase or PhaseName.BASELINE
+    read = Objective(text, metric, comparison, limit, quantile, operation, where, fault, window_s)
+    return read, word, phase is not None
 
 
 def _shape_hint(text: str) -> str:
@@ -112,9 +175,9 @@ def _foregone(metric: str, comparison: Comparison, limit: float) -> str:
     return ""
 
 
-def _clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName, str, float | None]:
+def _clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName | None, str, float | None, str]:
     phase: PhaseName | None = None
-    fault, window = "", None
+    fault, window, word = "", None, ""
     while rest.strip():
         clause = _CLAUSE.match(rest)
         if clause is None:
@@ -122,13 +185,13 @@ def _clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName, str, float 
             break
         rest = rest[clause.end() :]
         if clause["window"] is not None and window is None:
-            window = _window(clause["window"], problems)
+            window, word = _window(clause["window"], problems), clause["word"]
         elif clause["phase"] is not None and phase is None:
             phase, fault = _phase(clause["phase"], clause["fault"], problems)
         else:
             problems.append(Problem("", f"{clause[0].strip()!r} is the second of its kind", "keep one"))
             break
-    return phase or PhaseName.BASELINE, fault, window
+    return phase, fault, window, word
 
 
 def _window(text: str, problems: list[Problem]) -> float:
