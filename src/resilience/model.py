@@ -159,12 +159,22 @@ class PhaseName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of the run. `fault` names the fault of a fault phase, or the one recovered from; else empty."""
+    """A stretch of the run.
+
+    Attributes:
+        fault: the fault, or the group of faults, of a fault phase, or what is recovered from; else empty.
+        called: what else the file calls that fault: its name as written, the members of the group.
+    """
 
     name: PhaseName
     start_s: float
     end_s: float
     fault: str = ""
+    called: tuple[str, ...] = ()
+
+    def about(self, fault: str) -> bool:
+        """Whether a name stands for the fault of this phase; no name stands for every fault."""
+        return fault in {"", self.fault, *self.called}
 
     @property
     def label(self) -> str:
@@ -176,13 +186,13 @@ class EventKind(StrEnum):
     """What can stand in `events.jsonl`. `name` and `detail` of the event depend on it (see `record.events`)."""
 
     HEADER = "header"  # detail: format, run, experiment, seed, wall clock, versions, zero_ns
-    PHASE = "phase"  # name: phase name; detail: {"fault": name}; a phase ends where the next begins, or at END
-    REQUESTED = "fault-requested"  # name: fault name; detail: {"kind": …, "on": …, "settings": …}
+    PHASE = "phase"  # name: phase name; detail: {"fault": name, "called": [names]}; a phase ends where the next begins, or at END
+    REQUESTED = "fault-requested"  # name: fault name; detail: kind, on, settings, of, group, mechanism, strike
     CONFIRMED = "fault-confirmed"  # the effect was observed; detail: {"proof": …}
     REVERTING = "fault-reverting"  # the undo was asked for
     CLEAR = "fault-clear"  # the effect was observed to be gone; detail: {"proof": …}
     FAULT_PROBLEM = "fault-problem"  # detail: {"kind": …, "step": prepare|inject|active|revert|clear, "message": …}
-    STRUCK = "struck"  # a strike was done
+    STRUCK = "struck"  # a strike was done; detail: {"proof": …}
     MARK = "mark"  # a note by a person or a program; detail: {"text": …}
     PROBLEM = "problem"  # anything that keeps the verdict from passing; name: source; detail: {"message": …}
     INTERRUPTED = "interrupted"  # signal, abort; detail: {"reason": …}
@@ -491,13 +501,21 @@ class StackSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultSpec:
-    """A fault of the method: what is done to which part of the stack, and for how long.
+    """A fault or strike of the method: what is done to which part of the stack, and for how long.
+
+    What the file repeats stands here once for each time, under a name of its own (`redis-down-2`).
 
     Attributes:
         name: unique in the experiment; objectives refer to it.
         kind: `toxiproxy.down`, `process.pause`, …
-        on: a part of the stack: `redis`, `postgres`, `service`.
+        on: a part of the stack: `redis`, `postgres`, `service`; empty until it is drawn from `among`.
+        duration_s: how long it is in place; of a strike, how long its consequences are watched.
         settings: of that kind of fault.
+        of: the name as written, if it is one of several times; else empty.
+        group: the group that it is held in; else empty.
+        among: the parts from which the plan's seed draws one; empty if the file names one.
+        strike: done once and not given back.
+        at_most_s: the length of its lease, of a fault that is begun and ended by steps of their own.
     """
 
     name: str
@@ -505,17 +523,95 @@ class FaultSpec:
     on: str
     duration_s: float
     settings: Mapping[str, Json] = field(default_factory=dict)
+    of: str = ""
+    group: str = ""
+    among: tuple[str, ...] = ()
+    strike: bool = False
+    at_most_s: float | None = None
+
+    @property
+    def written(self) -> str:
+        """The name as it stands in the file."""
+        return self.of or self.name
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The part it is done to, or those that it may be done to."""
+        return (self.on,) if self.on else self.among
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What else the file calls it."""
+        return (self.of,) if self.of else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultGroup:
+    """Several faults at once: injected in order, reverted in reverse, in one phase under the group's name.
+
+    Attributes:
+        name: unique in the experiment.
+        of: the name as written, if it is one of several times; else empty.
+    """
+
+    name: str
+    faults: tuple[FaultSpec, ...]
+    duration_s: float
+    of: str = ""
+
+    @property
+    def written(self) -> str:
+        """The name as it stands in the file."""
+        return self.of or self.name
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What else the file calls it, or its members."""
+        names = [self.of, *(name for fault in self.faults for name in (fault.name, fault.of))]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+
+@dataclass(frozen=True, slots=True)
+class BeginFault:
+    """A step that puts a fault in place, which stays there until `EndFault`."""
+
+    begun: FaultSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EndFault:
+    """A step that gives a fault back that was begun; the name is as written."""
+
+    ended: str
 
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """A step that only lets time pass under load: phase `recovery` or `after`."""
+    """A step that only lets time pass under load: phase `recovery` or `after`, or `fault` while one is in place.
+
+    Attributes:
+        of: the fault, or group, after each of whose times it is a rest; empty if it is a step of its own.
+    """
 
     phase: PhaseName
     duration_s: float
+    of: str = ""
 
 
-Step = FaultSpec | Observe
+Step = FaultSpec | FaultGroup | BeginFault | EndFault | Observe
+
+
+def faults_of(step: Step) -> tuple[FaultSpec, ...]:
+    """The faults and strikes that a step does."""
+    match step:
+        case FaultSpec():
+            return (step,)
+        case FaultGroup():
+            return step.faults
+        case BeginFault():
+            return (step.begun,)
+        case _:
+            return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -545,8 +641,8 @@ class Experiment:
 
     @property
     def faults(self) -> tuple[FaultSpec, ...]:
-        """The steps that are faults."""
-        return tuple(step for step in self.steps if isinstance(step, FaultSpec))
+        """The faults and strikes of all steps, each time by itself, in the order in which they are done."""
+        return tuple(fault for step in self.steps for fault in faults_of(step))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -557,6 +653,11 @@ class PlannedPhase:
     start_s: float
     end_s: float
     fault: str = ""
+    called: tuple[str, ...] = ()
+
+    def about(self, fault: str) -> bool:
+        """Whether a name stands for the fault of this phase; no name stands for every fault."""
+        return fault in {"", self.fault, *self.called}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,6 +668,7 @@ class Plan:
         run: eight hexadecimal characters, in every id that the run writes into the target.
         arrivals: planned number of arrivals in the planned length.
         undo: fault name → one sentence that says how it is taken back.
+        parts: fault name → the part it is done to, drawn where the file names several.
     """
 
     run: str
@@ -575,6 +677,7 @@ class Plan:
     duration_s: float
     arrivals: int
     undo: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 # -------------------------------------------------------------------------------------------------- the target's side

@@ -95,7 +95,7 @@ WRONG = [
     ({"method[7]": {"ref": "nothing"}}, "method[7].ref", 'no activity "nothing"', ""),
     ({"method[7]": {"ref": "Redis hangs"}}, "method[7].ref", "happens once", "new name"),
     # our steps
-    ({"method[0].provider.func": "hold_faults"}, "method[0].provider.func", "'hold_faults'", "'hold_fault'"),
+    ({"method[0].provider.func": "hold_fautl"}, "method[0].provider.func", "'hold_fautl'", "'hold_fault'"),
     ({"method[0].background": True}, "method[0].background", "one after another", "remove"),
     ({"method[0].dry": True}, "method[0].dry", "cannot be judged", "remove"),
     ({"method[0].type": "probe"}, "method[0].type", "is an action", "action"),

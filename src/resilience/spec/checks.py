@@ -10,14 +10,11 @@ from typing import Any
 
 from resilience.model import (
     AbortWhen,
-    FaultSpec,
     Json,
     Ledger,
     Load,
     Objective,
-    Observe,
     Operation,
-    PhaseName,
     PlannedPhase,
     Recovery,
     Role,
@@ -29,6 +26,15 @@ from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.method import texts_in
 from resilience.spec.phases import phases
+from resilience.spec.steps import (
+    CheckFault,
+    check_judged,
+    check_kinds,
+    check_lengths,
+    check_names,
+    check_order,
+    check_parts,
+)
 from resilience.spec.text import join
 
 PLACEHOLDERS: Mapping[Role, tuple[str, ...]] = {
@@ -63,7 +69,8 @@ class Draft:
         load, stack, recovery, safety, ledger: None if unreadable, or not there.
         operations, objectives, aborts: those that are right, with their paths.
         names: the names of all operations, right or wrong.
-        faults: the names of all faults; None if some could not be read.
+        faults: every name by which a fault may be spoken of; None if some could not be read.
+        check_fault: knows kinds of fault and their settings.
         steps: those that are right, with their paths.
         complete: whether all steps could be read.
         chaos: the whole file.
@@ -83,6 +90,7 @@ class Draft:
     faults: Sequence[str] | None
     steps: Sequence[tuple[str, Step]]
     complete: bool
+    check_fault: CheckFault
     chaos: Mapping[str, Json]
 
     def at(self, *keys: str) -> str:
@@ -199,48 +207,21 @@ def _check_ledger(draft: Draft, findings: Findings) -> None:
 
 
 def _check_steps(draft: Draft, findings: Findings) -> None:
-    faults = [(path, step.name) for path, step in draft.steps if isinstance(step, FaultSpec)]
-    for index in repeated([name for _, name in faults]):
-        path, name = faults[index]
-        findings.add(f"{path}.provider.arguments.name", f"there is a fault {name!r} already", "choose another name")
-    if not draft.complete:
-        return
-    hold_s = draft.recovery.hold_s if draft.recovery else 0.0
-    for index, (path, step) in enumerate(draft.steps):
-        if isinstance(step, FaultSpec):
-            _check_judged(path, step, [each for _, each in draft.steps[index + 1 :]], hold_s, findings)
-        elif step.phase is PhaseName.RECOVERY and not any(
-            isinstance(each, FaultSpec) for _, each in draft.steps[:index]
-        ):
-            place = f"{path}.provider.arguments.phase"
-            findings.add(place, "there is no fault before it to recover from", "put it after hold_fault")
-
-
-def _check_judged(path: str, fault: FaultSpec, later: Sequence[Step], hold_s: float, findings: Findings) -> None:
-    """A fault after which nobody looks, or too short, could only ever be judged unknown."""
-    watched_s = 0.0
-    for step in later:
-        if not isinstance(step, Observe):
-            break
-        watched_s += step.duration_s
-    if watched_s == 0:
-        hint = "let an observe with phase: recovery follow it"
-        findings.add(path, f"nobody watches whether things recover from {fault.name!r}", hint)
-    elif watched_s < hold_s:
-        message = f"{format_duration(watched_s)} are observed after {fault.name!r}, but recovery must hold for "
-        findings.add(path, message + format_duration(hold_s), "observe for longer, or lower recovery.hold")
+    check_names(draft.steps, findings)
+    if draft.stack is not None:
+        check_parts(draft.steps, draft.stack, findings)
+    if draft.safety is not None:
+        check_lengths(draft.steps, draft.safety, findings)
+        check_kinds(draft.steps, draft.safety, draft.check_fault, findings)
+    if draft.complete:
+        check_order(draft.steps, findings)
+    if findings.clean("method"):
+        check_judged(draft.steps, draft.recovery.hold_s if draft.recovery else 0.0, findings)
 
 
 def _check_lengths(draft: Draft, findings: Findings) -> None:
-    if draft.safety is None:
-        return
-    for path, step in draft.steps:
-        if isinstance(step, FaultSpec) and step.duration_s > draft.safety.max_fault_s:
-            limit = format_duration(draft.safety.max_fault_s)
-            message = f"{format_duration(step.duration_s)} is longer than safety.max_fault, which is {limit}"
-            findings.add(f"{path}.provider.arguments.duration", message, "shorten the fault or raise the limit")
     planned = draft.planned()
-    if planned and planned[-1].end_s > draft.safety.max_duration_s + _ROUNDING_S:
+    if draft.safety is not None and planned and planned[-1].end_s > draft.safety.max_duration_s + _ROUNDING_S:
         message = f"the phases take {format_duration(planned[-1].end_s)} in all, which is longer than "
         limit = format_duration(draft.safety.max_duration_s)
         findings.add(draft.at("safety", "max_duration"), message + limit, "shorten them or raise the limit")
@@ -264,7 +245,7 @@ def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, 
     judged = [
         phase.end_s - phase.start_s
         for phase in planned
-        if phase.name is objective.phase and objective.fault in {"", phase.fault}
+        if phase.name is objective.phase and phase.about(objective.fault)
     ]
     if planned and not judged:
         findings.add(path, f"{text} could never be judged: there is no such phase", "add the phase to the method")

@@ -5,13 +5,15 @@ one text. Here modules must be on a list (`ALLOWED`, and `safety.allow_modules`)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from resilience.model import FaultSpec, Json, Observe, PhaseName, Step
-from resilience.spec.durations import parse_duration
+from resilience.model import BeginFault, EndFault, Json, Observe, PhaseName, Step
+from resilience.spec.actions import ACTIONS, MOST_CYCLES, STEPS, is_step
+from resilience.spec.expand import expand, numbered
 from resilience.spec.findings import Findings, did_you_mean, show
-from resilience.spec.phases import ACTIONS, is_step
+from resilience.spec.phases import lasting_s
 from resilience.spec.text import join
 
 PROBES = "resilience.ctk.probes"
@@ -20,30 +22,53 @@ PROBES = "resilience.ctk.probes"
 ALLOWED = ("resilience.ctk.*", "probes.*", "chaosk8s.*")
 """Modules that every file may name. A pattern that ends in `.*` also stands for the package itself."""
 
-STEPS = ("hold_fault", "observe")
-
 
 def read_steps(chaos: Mapping[str, Json], findings: Findings) -> list[tuple[str, Step]]:
-    """Our steps in the method with their paths, in order; a step that is wrong is left out and noted."""
+    """Our steps in the method, each with its activity's path, in order; what is wrong is left out and noted.
+
+    What an activity repeats is there once for each time. The rest after a fault inside another that was begun is no
+    recovery, but time with that other.
+    """
     steps: list[tuple[str, Step]] = []
+    begun: list[str] = []
     for path, activity in _items(chaos.get("method"), "method"):
         if is_step(activity):
-            step = _read_step(activity, path, findings)
-            if step is not None:
-                steps.append((path, step))
+            for step in _read_step(activity, path, findings):
+                if isinstance(step, BeginFault):
+                    begun.append(step.begun.name)
+                elif isinstance(step, EndFault):
+                    begun = [name for name in begun if name != step.ended]
+                rests = begun and isinstance(step, Observe) and step.of
+                steps.append((path, replace(step, phase=PhaseName.FAULT) if rests else step))
         elif "ref" in activity:
             _check_ref(activity["ref"], path, chaos, findings)
-    return steps
+    return [(path, _with_length(step, steps[index + 1 :])) for index, (path, step) in enumerate(steps)]
+
+
+def _with_length(step: Step, later: Sequence[tuple[str, Step]]) -> Step:
+    """A step that begins a fault, with the time until the fault's end as its planned length."""
+    if not isinstance(step, BeginFault):
+        return step
+    length_s = 0.0
+    for _, each in later:
+        if isinstance(each, EndFault) and each.ended == step.begun.name:
+            break
+        length_s += lasting_s(each)
+    return BeginFault(replace(step.begun, duration_s=length_s))
 
 
 def fault_names(chaos: Mapping[str, Json]) -> list[str]:
-    """The names of all faults of the method as far as they are there, right or wrong."""
+    """The names that faults and groups of the method have or may have, as far as they are there, right or wrong."""
     found = []
     for _, activity in _items(chaos.get("method"), "method"):
         arguments = activity["provider"].get("arguments") if is_step(activity) else None
-        name = arguments.get("name") if isinstance(arguments, Mapping) else None
-        if isinstance(name, str) and activity["provider"].get("func") == "hold_fault":
-            found.append(name)
+        if isinstance(arguments, Mapping) and activity["provider"].get("func") in STEPS:
+            members = arguments.get("faults")
+            listed = members if isinstance(members, Sequence) else ()
+            named = [arguments.get("name"), *(each.get("name") for each in listed if isinstance(each, Mapping))]
+            texts = [name for name in named if isinstance(name, str)]
+            several = "cycles" in arguments or not isinstance(arguments.get("part", ""), str)
+            found += [*texts, *(each for name in texts if several for each in numbered(name, MOST_CYCLES))]
     return found
 
 
@@ -106,7 +131,7 @@ def check_hypothesis(chaos: Mapping[str, Json], own: Mapping[str, Any], path: st
         findings.add(join(path, "objectives"), "there is none, but a probe asks for them", "add objectives: …")
 
 
-def _read_step(activity: Mapping[str, Any], path: str, findings: Findings) -> Step | None:
+def _read_step(activity: Mapping[str, Any], path: str, findings: Findings) -> tuple[Step, ...]:
     provider = activity["provider"]
     func, arguments = provider.get("func"), provider.get("arguments")
     place = join(join(path, "provider"), "arguments")
@@ -122,17 +147,8 @@ def _read_step(activity: Mapping[str, Any], path: str, findings: Findings) -> St
         if "${" in text:
             findings.add(where, f"{show(text)} is not known before the run", "write the value itself")
     if func not in STEPS or not isinstance(arguments, Mapping) or not findings.clean(place):
-        return None
-    duration_s = parse_duration(arguments["duration"])
-    if func == "observe":
-        return Observe(PhaseName(arguments["phase"]), duration_s)
-    return FaultSpec(
-        name=arguments["name"],
-        kind=arguments["kind"],
-        on=arguments["part"],
-        duration_s=duration_s,
-        settings=arguments.get("settings", {}),
-    )
+        return ()
+    return expand(func, arguments)
 
 
 def _check_ref(ref: Any, path: str, chaos: Mapping[str, Json], findings: Findings) -> None:  # noqa: ANN401 - any JSON

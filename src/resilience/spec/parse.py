@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resilience.errors import SpecError
-from resilience.model import Experiment, Ledger, Load, Operation, Problem, Recovery, Safety, StackSpec
+from resilience.model import Experiment, FaultSpec, Ledger, Load, Operation, Problem, Recovery, Safety, StackSpec
 from resilience.spec.chaos import NAME
 from resilience.spec.checks import Draft, check
 from resilience.spec.findings import Findings, show
@@ -14,6 +14,7 @@ from resilience.spec.keys import read_block
 from resilience.spec.method import check_hypothesis, check_providers, fault_names, faults_known, read_steps
 from resilience.spec.schema import validator
 from resilience.spec.shapes import ABORT, OBJECTIVE, UNREAD
+from resilience.spec.steps import CheckFault, Placed, names_of
 from resilience.spec.text import join, read_text
 
 
@@ -22,13 +23,18 @@ def carries_extension(data: object) -> bool:
     return bool(_own_places(data))
 
 
-def parse(content: bytes, name: str, folder: str) -> Experiment:
+def _any_fault(_spec: FaultSpec, _safety: Safety) -> tuple[Problem, ...]:
+    return ()
+
+
+def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any_fault) -> Experiment:
     """Read and check an experiment file.
 
     Args:
         content: its bytes.
         name: its file name; the ending says whether it is YAML or JSON.
         folder: absolute path of the folder that relative names in it start from.
+        check_fault: what is wrong with a fault's kind and settings; who reads files does not know them.
 
     Raises:
         SpecError: with every problem: path, line, value, what was expected, and what to do.
@@ -45,7 +51,7 @@ def parse(content: bytes, name: str, folder: str) -> Experiment:
     for path, _ in places[1:]:
         findings.add(path, f"there is an extension {NAME!r} already", "keep one")
     path, own = places[0]
-    draft = _draft(source.data, own, path, findings)
+    draft = _draft(source.data, own, path, findings, check_fault)
     check(draft, findings)
     check_providers(source.data, path, draft.safety.allow_modules if draft.safety else (), findings)
     check_hypothesis(source.data, own, path, findings)
@@ -88,7 +94,9 @@ def _own_places(data: object) -> list[tuple[str, Mapping[str, Any]]]:
     ]
 
 
-def _draft(chaos: Mapping[str, Any], own: Mapping[str, Any], path: str, findings: Findings) -> Draft:
+def _draft(
+    chaos: Mapping[str, Any], own: Mapping[str, Any], path: str, findings: Findings, check_fault: CheckFault
+) -> Draft:
     """Read whatever can be read."""
 
     def block(kind: type, key: str) -> Any:  # noqa: ANN401 - a block of that kind, or None
@@ -119,11 +127,19 @@ def _draft(chaos: Mapping[str, Any], own: Mapping[str, Any], path: str, findings
             _alone_or_each(*inside("safety", "abort")), lambda value, where: ABORT.take(value, where, findings)
         ),
         names=[str(each.get("name")) for _, each in operations if isinstance(each, Mapping)],
-        faults=fault_names(chaos) if faults_known(chaos, findings) else None,
+        faults=_names(steps, chaos, findings),
         steps=steps,
         complete=findings.clean("method"),
+        check_fault=check_fault,
         chaos=chaos,
     )
+
+
+def _names(steps: Placed, chaos: Mapping[str, Any], findings: Findings) -> tuple[str, ...] | None:
+    """The names of faults, if they can be known: from steps that are right, else as far as they stand in the file."""
+    if findings.clean("method"):
+        return names_of(steps)
+    return tuple(dict.fromkeys([*fault_names(chaos), *names_of(steps)])) if faults_known(chaos, findings) else None
 
 
 def _each(value: Any, path: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON

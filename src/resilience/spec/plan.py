@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from resilience.model import Experiment, Plan
 from resilience.spec.phases import phases
 from resilience.spec.profile import expected_count
+from resilience.spec.resolve import resolve
 
 
 def plan(experiment: Experiment, *, seed: int, run: str, undo: Mapping[str, str]) -> Plan:
@@ -16,6 +17,7 @@ def plan(experiment: Experiment, *, seed: int, run: str, undo: Mapping[str, str]
         run: eight hexadecimal characters, new for each run.
         undo: fault name → one sentence that says how it is taken back.
     """
+    experiment = resolve(experiment, seed)
     planned = phases(experiment.load, experiment.steps, experiment.chaos)
     duration_s = planned[-1].end_s
     return Plan(
@@ -25,4 +27,5 @@ def plan(experiment: Experiment, *, seed: int, run: str, undo: Mapping[str, str]
         duration_s=duration_s,
         arrivals=round(expected_count(experiment.load, duration_s)),
         undo=dict(undo),
+        parts={fault.name: fault.on for fault in experiment.faults},
     )

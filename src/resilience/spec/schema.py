@@ -11,7 +11,8 @@ from functools import cache
 from jsonschema import Draft202012Validator
 
 from resilience.model import Json
-from resilience.spec.chaos import CHAOS, NAME, TOP, strict
+from resilience.spec.actions import strict
+from resilience.spec.chaos import CHAOS, NAME, TOP
 from resilience.spec.keys import GROUPS, KEYS, Extension, Key, default_of
 from resilience.spec.shapes import SHARED
 
