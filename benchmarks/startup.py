@@ -6,7 +6,7 @@ import sys
 import time
 
 from benchmarks import Options, Result
-from benchmarks.reap import EXPERIMENT
+from benchmarks.reap_runs import EXPERIMENT
 
 COMMANDS = {
     "help_s": ["-m", "resilience.cli", "--help"],

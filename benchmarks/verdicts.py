@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from benchmarks import Options, Result
-from benchmarks.reap import EXPERIMENT
+from benchmarks.reap_runs import EXPERIMENT
 
 BUGS = {"B01": "acknowledged writes are lost", "B19": "rate<0.01 @ fault(redis-hung)"}
 """Planted bug → what the verdict must say among its reasons."""

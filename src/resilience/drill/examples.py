@@ -1,4 +1,4 @@
-"""Settings under which each kind of fault can be seen, on a part of the embedded stack: for drills and contract tests."""
+"""Settings under which each kind of fault can be seen, on a part of the embedded stack: for drills and contracts."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -19,6 +19,11 @@ from resilience.spec.parse import parse
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.settle import STATE
 
+OWN_STACK = StackSpec(
+    programs=(Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health"),)
+)
+"""Servers, and the stand-in of a provider: every part that comes with this package."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -92,7 +97,7 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
         EnvironmentNotReady: the stack does not start.
     """
     if file is None:
-        spec, folder, subjects = _own(), Path.cwd(), list(EXAMPLES.values())
+        spec, folder, subjects = OWN_STACK, Path.cwd(), list(EXAMPLES.values())
     else:
         experiment = parse(file.read_bytes(), file.name, str(file.resolve().parent))
         spec, folder, subjects = experiment.stack, Path(experiment.folder), _subjects(experiment)
@@ -106,7 +111,7 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
         time = "NEVER CLEAN" if cell.clean_s is None else f"clean after {cell.clean_s:.2f} s"
         say(f"{cell.kind} {cell.signal} at {cell.moment}: {time}{'; '.join(['', *cell.left])}")
 
-    with _running(spec, folder) as stack:
+    with running(spec, folder) as stack:
         matrix = Matrix(stack.places, stack.folder / STATE, told)
         for subject in subjects:
             problems = matrix.missing(subject)
@@ -121,12 +126,6 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
     return Done(signals=wanted.signals, cells=tuple(cells), missing=missing)
 
 
-def _own() -> StackSpec:
-    """Servers, and the stand-in of a provider: every part that comes with this package."""
-    provider = Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health")
-    return StackSpec(programs=(provider,))
-
-
 def _subjects(experiment: Experiment) -> list[Subject]:
     return [
         Subject(kind=spec.kind, on=spec.on, settings=spec.settings)
@@ -136,7 +135,13 @@ def _subjects(experiment: Experiment) -> list[Subject]:
 
 
 @contextmanager
-def _running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
+def running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
+    """A stack of our own while the block lasts.
+
+    Raises:
+        SpecError: it is not one that this command starts.
+        EnvironmentNotReady: it does not start.
+    """
     if spec.use != EmbeddedStack.name:
         raise SpecError(Problem("stack.use", f"{spec.use!r} is not started by this command", "use embedded"))
     stack = EmbeddedStack(

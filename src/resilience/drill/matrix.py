@@ -107,7 +107,7 @@ class Matrix:
                     return cells
         return cells
 
-    def strike(self, subject: Subject, moment: str, name: str, before: found.Found) -> Cell:
+    def strike(self, subject: Subject, moment: str, name: str, before: found.Found, *, after_s: float = 0.0) -> Cell:
         """One cell.
 
         Args:
@@ -115,6 +115,7 @@ class Matrix:
             moment: one of `runner.MOMENTS`.
             name: the signal without SIG.
             before: how the target looked.
+            after_s: the signal comes this long after the moment; beyond `DWELL_S` the runner has gone on.
         """
         number = signal.Signals[f"SIG{name}"]
         duration_s = STOPPED_S if number == signal.SIGSTOP else HELD_S
@@ -132,6 +133,7 @@ class Matrix:
                 said = _until(process, f"at {moment}")
                 if said:
                     return Cell(kind=subject.kind, moment=moment, signal=name, clean_s=None, left=(said,))
+                time.sleep(after_s)
                 process.send_signal(number)
                 began = time.monotonic()
                 clean_s, left = self._clean(state, before, began, process if number != signal.SIGSTOP else None)
