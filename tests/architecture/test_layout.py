@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
+    "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down
     "host/files.py": "runtime/test_debts.py",  # what is durable is a debt first of all
     "judge/canary.py": "judge/test_writes.py",  # the check of the checker
     "judge/case.py": "judge/test_phases.py",  # a record, prepared
@@ -53,6 +54,7 @@ TESTED_ELSEWHERE = {
     "spec/shapes.py": "spec/test_schema.py",  # shapes of values
     "stack/health.py": "stack/test_embedded.py",  # servers that do not get well
     "stack/postgres.py": "stack/test_embedded.py",  # a real server
+    "stack/roster.py": "stack/test_embedded.py",  # parts that do not start are all reported
     "stack/starting.py": "stack/test_embedded.py",  # one attempt to start
 }
 """Modules without a test file of their own, with where they are tested and why there."""
