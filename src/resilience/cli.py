@@ -372,17 +372,19 @@ def up(path: Path | None) -> None:
     """Start the embedded stack and keep it running between experiments."""
     import os
 
-    from resilience.model import Service
+    from resilience.model import Program, Service
     from resilience.stack import kept
 
     service: Service | None = Service(command=("python", "-m", "fixtures.target"))
+    programs: tuple[Program, ...] = ()
     folder = Path.cwd()
     if path is not None:
         from resilience.ctk.run import load_file
 
         experiment = load_file(path)
-        service, folder = experiment.stack.service, Path(experiment.folder)
-    places = kept.up(service, experiment_folder=folder, bugs=os.environ.get("TARGET_BUGS", ""), notify=click.echo)
+        service, programs, folder = experiment.stack.service, experiment.stack.programs, Path(experiment.folder)
+    bugs = os.environ.get("TARGET_BUGS", "")
+    places = kept.up(service, programs=programs, experiment_folder=folder, bugs=bugs, notify=click.echo)
     for name, place in places.items():
         click.echo(f"{name}: {place.url or f'{place.host}:{place.port}'}")
 

@@ -24,10 +24,11 @@ class World:
 
 
 @contextmanager
-def world(service: Service | None = None, programs: tuple[Program, ...] = ()) -> Iterator[World]:  # noqa: ARG001 - until the stack knows them
+def world(service: Service | None = None, programs: tuple[Program, ...] = ()) -> Iterator[World]:
     """Start a stack, the reference target in it unless another service is given; end it surely."""
     stack = EmbeddedStack(
         service or Service(command=("python", "-m", "fixtures.target")),
+        programs=programs,
         tag=f"world-{secrets.token_hex(4)}",
         experiment_folder=ROOT,
     )

@@ -1,4 +1,4 @@
-"""The embedded stack: PostgreSQL, Redis, toxiproxy and the service as real processes on this machine.
+"""The embedded stack: PostgreSQL, Redis, toxiproxy and the target as real processes on this machine.
 
 Everything lives in one private folder and carries one tag, both known before anything is started, so that `settle` can
 end it all from another process, whatever happened to this one.
@@ -12,11 +12,14 @@ from typing import ClassVar
 
 from resilience.codec import decode
 from resilience.errors import EnvironmentNotReady
-from resilience.model import Json, Place, Service
-from resilience.stack import health, programs
+from resilience.model import Json, Place, Program, Service
+from resilience.stack import health, parts
 from resilience.stack.loopback import Reservation
+from resilience.stack.programs import BALANCER, NAMES, Notify, find_all
+from resilience.stack.programs import Program as Found
 from resilience.stack.settle import PREFIX, STATE, is_tag, settle
-from resilience.stack.starting import Order, Start, read_secrets
+from resilience.stack.starting import Start, read_secrets
+from resilience.stack.target import Order
 
 __all__ = ["EmbeddedStack", "project_folder", "read_places", "settle"]
 
@@ -41,10 +44,11 @@ def read_places(folder: Path) -> dict[str, Place]:
 
 
 class EmbeddedStack:
-    """PostgreSQL, Redis, toxiproxy and the service, started for one run.
+    """PostgreSQL, Redis, toxiproxy, the service and its programs, started for one run.
 
     Args:
         service: how the target is run; None starts the servers only.
+        programs: what belongs to the target besides.
         tag: carried by every process of the stack and by nothing else, new for each stack.
         bugs: planted bugs to switch on, as in `TARGET_BUGS`.
         experiment_folder: where relative names of the service's command start from, see `model.Service`.
@@ -56,21 +60,23 @@ class EmbeddedStack:
 
     name: ClassVar[str] = "embedded"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first are named, and most are for tests
         self,
         service: Service | None,
         *,
+        programs: tuple[Program, ...] = (),
         tag: str,
         experiment_folder: Path | str,
         bugs: str = "",
         folder_root: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        notify: programs.Notify = lambda _: None,
+        notify: Notify = lambda _: None,
         reserve: Reserve = Reservation,
     ) -> None:
         if not is_tag(tag):
             raise ValueError(f"a stack's tag is 4 to 63 letters, digits, '_', '.', '-', not {tag!r}")
         self.service = service
+        self.programs = programs
         self.tag = tag
         self.bugs = bugs
         self.project = project_folder(Path(experiment_folder))
@@ -90,7 +96,10 @@ class EmbeddedStack:
         Raises:
             EnvironmentNotReady: with every problem found, and the last lines of the log of what failed.
         """
-        found = programs.find_all(environment=self.environment, notify=self._notify)
+        if problems := tuple(parts.clashes(self.service, self.programs)):
+            raise EnvironmentNotReady(problems)
+        wanted = (*NAMES, BALANCER) if parts.balanced(self.service) else NAMES
+        found = find_all(wanted, environment=self.environment, notify=self._notify)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._start(found)
@@ -124,7 +133,7 @@ class EmbeddedStack:
         if self._ports is not None:
             self._ports.close()
 
-    def _start(self, found: Mapping[str, programs.Program]) -> None:
+    def _start(self, found: Mapping[str, Found]) -> None:
         try:
             self.folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -134,10 +143,11 @@ class EmbeddedStack:
         except OSError as error:
             raise EnvironmentNotReady(f"{self.folder} cannot be made: {error}") from error
         self.leave()
-        self._ports = self._reserve(6)
+        self._ports = self._reserve(len(parts.ports(self.service, self.programs)))
         try:
             order = Order(
                 service=self.service,
+                programs=self.programs,
                 tag=self.tag,
                 bugs=self.bugs,
                 project=self.project,

@@ -36,9 +36,10 @@ def open_stack(
         message = f"stack {spec.use!r} is not available in this version"
         raise EnvironmentNotReady(Problem(where="stack.use", message=message, hint="use embedded"))
     if kept.running():
-        return kept.KeptStack(kept.Wanted.of(spec.service, bugs, experiment_folder))
+        return kept.KeptStack(kept.Wanted.of(spec.service, bugs, experiment_folder, spec.programs))
     return EmbeddedStack(
         spec.service,
+        programs=spec.programs,
         tag=tag,
         bugs=bugs,
         experiment_folder=experiment_folder,

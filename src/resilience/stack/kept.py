@@ -17,14 +17,13 @@ from typing import ClassVar
 from resilience.codec import encode
 from resilience.errors import EnvironmentNotReady
 from resilience.host import files, processes
-from resilience.model import Json, Place, Problem, Service
-from resilience.stack import health, postgres, programs
+from resilience.model import Json, Place, Problem, Program, Service
+from resilience.stack import health, parts, postgres
 from resilience.stack.embedded import EmbeddedStack, project_folder, read_places
 from resilience.stack.loopback import Hopeless, proxies_ready
+from resilience.stack.programs import Notify
 from resilience.stack.settle import settle
 from resilience.stack.starting import REDIS_PASSWORD, read_secrets
-
-_PARTS = ("postgres", "redis", "toxiproxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,24 @@ class Wanted:
     service: Service | None
     bugs: str
     project: str
+    programs: tuple[Program, ...] = ()
 
     @classmethod
-    def of(cls, service: Service | None, bugs: str, experiment_folder: Path | str) -> "Wanted":
+    def of(
+        cls, service: Service | None, bugs: str, experiment_folder: Path | str, programs: tuple[Program, ...] = ()
+    ) -> "Wanted":
         """As `EmbeddedStack` takes it."""
-        return cls(service, bugs, str(project_folder(Path(experiment_folder))))
+        return cls(service, bugs, str(project_folder(Path(experiment_folder))), programs)
 
     def differences(self, record: Mapping[str, Json]) -> list[str]:
         """How the kept stack differs from this, one sentence each."""
         mine: dict[str, Json] = json.loads(json.dumps(encode(self)))
-        names = {"service": "its service", "bugs": "its TARGET_BUGS", "project": "its project folder"}
+        names = {
+            "service": "its service",
+            "bugs": "its TARGET_BUGS",
+            "project": "its project folder",
+            "programs": "its list of programs",
+        }
         return [
             f"{named} is {json.dumps(record.get(key))}, but {json.dumps(mine[key])} is wanted"
             for key, named in names.items()
@@ -88,10 +95,11 @@ def up(
     service: Service | None,
     *,
     experiment_folder: Path | str,
+    programs: tuple[Program, ...] = (),
     bugs: str = "",
     folder_root: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    notify: programs.Notify = lambda _: None,
+    notify: Notify = lambda _: None,
 ) -> dict[str, Place]:
     """Start a stack that stays; nothing to do if it runs and is well, and a broken one is started anew.
 
@@ -101,7 +109,7 @@ def up(
     Raises:
         EnvironmentNotReady: it is in use, or runs something else, or cannot be started.
     """
-    wanted = Wanted.of(service, bugs, experiment_folder)
+    wanted = Wanted.of(service, bugs, experiment_folder, programs)
     with claim():
         record = _read()
         if record is not None:
@@ -111,6 +119,7 @@ def up(
             _remove(record)
         stack = EmbeddedStack(
             service,
+            programs=programs,
             tag=f"kept-{secrets.token_hex(6)}",
             experiment_folder=experiment_folder,
             bugs=bugs,
@@ -155,9 +164,9 @@ def status() -> Status:
         return Status()
     folder = Path(str(record["folder"]))
     places = read_places(folder)
-    expected = (*_PARTS, *(["service"] if record.get("service") else []))
-    parts = {name: _wrong(places[name], folder) if name in places else "was not started" for name in expected}
-    return Status(str(folder), str(record["bugs"]), parts, complete=record["complete"] is True)
+    expected: list[str] = record.get("parts") or list(places)  # type: ignore[assignment] # ours: a list of names
+    state = {name: _wrong(places, name, folder) for name in expected}
+    return Status(str(folder), str(record["bugs"]), state, complete=record["complete"] is True)
 
 
 def running() -> bool:
@@ -247,8 +256,13 @@ def _refuse_others(wanted: Wanted, record: Mapping[str, Json]) -> None:
         raise EnvironmentNotReady(Problem(where="kept stack", message=text, hint=hint) for text in found)
 
 
-def _wrong(place: Place, folder: Path) -> str:
+def _wrong(places: Mapping[str, Place], name: str, folder: Path) -> str:
     """What is wrong with a part; empty if it serves."""
+    if name not in places:
+        return "was not started"
+    place = places[name]
+    if name == parts.SERVICE and place.launch is None:  # the front of the load balancer, whose process is another part
+        return health.service_ready(place.port, place.ready)
     if place.identity is None or not processes.alive(place.identity):
         number = place.identity.pid if place.identity else "unknown"
         return f"is down: its process {number} has ended; {health.last_lines(str(folder / place.name) + '.log')}"
@@ -260,10 +274,10 @@ def _wrong(place: Place, folder: Path) -> str:
         return health.redis_answers(place.via_port, (folder / REDIS_PASSWORD).read_text())
     if place.name == "toxiproxy":
         try:
-            return proxies_ready(place.port, ("postgres", "redis"))
+            return proxies_ready(place.port, [each.proxy for each in places.values() if each.proxy])
         except Hopeless as error:
             return str(error)
-    return health.service_ready(place.port, place.ready)
+    return health.service_ready(place.port, place.ready) if place.ready else ""
 
 
 def _folder() -> Path:
@@ -277,7 +291,13 @@ def _file() -> Path:
 
 
 def _document(wanted: Wanted) -> dict[str, Json]:
-    return {"service": encode(wanted.service), "bugs": wanted.bugs, "project": wanted.project}
+    return {
+        "service": encode(wanted.service),
+        "programs": encode(wanted.programs),
+        "bugs": wanted.bugs,
+        "project": wanted.project,
+        "parts": parts.names(wanted.service, wanted.programs),
+    }
 
 
 def _write(record: Mapping[str, Json]) -> None:

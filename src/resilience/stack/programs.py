@@ -50,6 +50,7 @@ class _Kind:
     wheels: tuple[str, ...] = ()
     inside: str = ""
     debian: str = ""
+    asks: str = "--version"
 
 
 _KINDS: Mapping[str, _Kind] = {
@@ -77,9 +78,20 @@ _KINDS: Mapping[str, _Kind] = {
         hint=f"give this machine a way to {fetch.OFFICIAL}, or install Go, or put toxiproxy-server {fetch.VERSION} "
         "on PATH, or name the program in RESILIENCE_TOXIPROXY_SERVER",
     ),
+    "haproxy": _Kind(
+        variable="RESILIENCE_HAPROXY",
+        says="HAProxy",
+        hint="install HAProxy (Debian: apt install haproxy), or name the program in RESILIENCE_HAPROXY; "
+        "it is needed for several copies of the service",
+        debian="/usr/sbin",
+        asks="-v",
+    ),
 }
-NAMES = tuple(_KINDS)
-"""The programs that can be asked for."""
+BALANCER = "haproxy"
+"""The load balancer, which a stack with several copies of the service needs."""
+
+NAMES = tuple(name for name in _KINDS if name != BALANCER)
+"""The programs that every embedded stack needs."""
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
@@ -159,13 +171,15 @@ class _Search:
         for tool in (self.name, *_KINDS[self.name].tools):
             program = path if tool == self.name else path.with_name(tool)
             try:
-                done = commands.run([program, "--version"], timeout_s=10)
+                done = commands.run([program, _KINDS[self.name].asks], timeout_s=10)
             except EnvironmentNotReady as error:
                 self.failed.append(f"{origin}: {error}")
                 return None
             if done.code != 0 or not re.search(_KINDS[self.name].says, done.out, re.IGNORECASE):
                 said = printable(" ".join((done.err or done.out).split()), 200) or "nothing"
-                self.failed.append(f"{origin}: {program} --version ended with {done.code} and said {said}")
+                self.failed.append(
+                    f"{origin}: {program} {_KINDS[self.name].asks} ended with {done.code} and said {said}"
+                )
                 return None
             if tool == self.name:
                 version = self._version(done.out, path)
@@ -186,10 +200,10 @@ def _newest_first(pattern: str) -> list[Path]:
 
 
 def find(name: str, *, environment: Mapping[str, str] | None = None, notify: Notify = lambda _: None) -> Program:
-    """Find one of `NAMES`; gets toxiproxy-server if the machine has none, which can take a minute.
+    """Find one of `NAMES`, or `BALANCER`; gets toxiproxy-server if the machine has none, which can take a minute.
 
     Args:
-        name: `postgres`, `redis-server` or `toxiproxy-server`.
+        name: `postgres`, `redis-server`, `toxiproxy-server` or `haproxy`.
         environment: what stands for this process's environment variables.
         notify: told about something that takes a while.
 

@@ -28,7 +28,7 @@ DATA = "postgres/data"
 """PostgreSQL's data folder inside a stack's folder."""
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{3,62}")
-_OURS = frozenset({"postgres", "initdb", "redis-server", "toxiproxy-serve"})
+_OURS = frozenset({"postgres", "initdb", "redis-server", "toxiproxy-serve", "haproxy"})
 """Programs (as the kernel names them) that are a stack's if they work in its folder; a shell that looks is not."""
 _ROUNDS = 4
 _CLOCK_SLACK_S = 3.0

@@ -1,0 +1,68 @@
+"""Which parts an embedded stack has, and which ports they need: known before anything is started."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from resilience.model import Problem, Program, Service
+
+SERVERS = ("postgres", "redis", "toxiproxy")
+"""The parts that every embedded stack has."""
+
+SERVICE = "service"
+"""The part that clients talk to: the service itself, or the front of the load balancer before its copies."""
+
+BALANCER = "balancer"
+"""The load balancer's process, where there is one."""
+
+_FIXED = ("postgres", "postgres, proxied", "redis", "redis, proxied", "toxiproxy")
+_TAKEN = (*SERVERS, SERVICE, BALANCER, "database")
+"""Names that a program of the target cannot have: a part has it, or an address of the stack is called so."""
+
+
+def copies(service: Service | None) -> tuple[str, ...]:
+    """The parts that run the service: `service`, or `service-1`, `service-2`, … behind a load balancer."""
+    if service is None:
+        return ()
+    if service.copies == 1:
+        return (SERVICE,)
+    return tuple(f"{SERVICE}-{number}" for number in range(1, service.copies + 1))
+
+
+def balanced(service: Service | None) -> bool:
+    """Whether there is a load balancer."""
+    return service is not None and service.copies > 1
+
+
+def names(service: Service | None, programs: Iterable[Program]) -> tuple[str, ...]:
+    """The parts of a stack that runs a service and further programs."""
+    front = (BALANCER, SERVICE) if balanced(service) else ()
+    return (*SERVERS, *(program.name for program in programs), *copies(service), *front)
+
+
+def proxied(programs: Iterable[Program]) -> tuple[str, ...]:
+    """The parts with a toxiproxy proxy in front of them, which has their name."""
+    return ("postgres", "redis", *(program.name for program in programs if program.ready))
+
+
+def via(name: str) -> str:
+    """What the port of the proxy in front of a part is called in `ports`."""
+    return f"{name}, proxied"
+
+
+def ports(service: Service | None, programs: Iterable[Program]) -> tuple[str, ...]:
+    """What ports are needed for."""
+    listening = [program.name for program in programs if program.ready]
+    front = (SERVICE,) if balanced(service) else ()
+    return (*_FIXED, *(word for name in listening for word in (name, via(name))), *copies(service), *front)
+
+
+def clashes(service: Service | None, programs: Sequence[Program]) -> Iterator[Problem]:
+    """What is wrong with the names of the programs."""
+    taken = {*_TAKEN, *copies(service)}
+    for program in programs:
+        if program.name in taken:
+            yield Problem(
+                where=f"stack.programs, {program.name}",
+                message=f"the name {program.name!r} is taken",
+                hint="choose another name",
+            )
+        taken.add(program.name)
