@@ -29,6 +29,12 @@ TESTED_ELSEWHERE = {
     "errors.py": "contract/test_commands.py",  # exit codes
     "faults/kinds.py": "faults/test_registry.py",  # kinds as the registry uses them
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
+    "faults/holders/connections.py": "faults/test_postgres.py",  # what is held is seen at the server
+    "faults/holders/deadlocks.py": "faults/test_postgres_locks.py",  # as above
+    "faults/holders/locks.py": "faults/test_postgres_locks.py",  # as above
+    "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
+    "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
+    "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
     "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down

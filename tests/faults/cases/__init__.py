@@ -1,6 +1,6 @@
 """A case for every kind of fault, a module per mechanism."""
 
 from tests.faults.case import Case
-from tests.faults.cases import cgroup, process, toxiproxy
+from tests.faults.cases import cgroup, postgres, process, toxiproxy
 
-CASES: dict[str, Case] = {**toxiproxy.CASES, **process.CASES, **cgroup.CASES}
+CASES: dict[str, Case] = {**toxiproxy.CASES, **process.CASES, **cgroup.CASES, **postgres.CASES}
