@@ -186,7 +186,7 @@ class EventKind(StrEnum):
     """What can stand in `events.jsonl`. `name` and `detail` of the event depend on it (see `record.events`)."""
 
     HEADER = "header"  # detail: format, run, experiment, seed, wall clock, versions, zero_ns
-    PHASE = "phase"  # name: phase name; detail: {"fault": name, "called": [names]}; a phase ends where the next begins, or at END
+    PHASE = "phase"  # name: phase name; detail: {"fault": …, "called": […]}; it ends where the next begins, or at END
     REQUESTED = "fault-requested"  # name: fault name; detail: kind, on, settings, of, group, mechanism, strike
     CONFIRMED = "fault-confirmed"  # the effect was observed; detail: {"proof": …}
     REVERTING = "fault-reverting"  # the undo was asked for
@@ -434,6 +434,7 @@ class Safety:
         min_free_disk_bytes: with less space left where the record and the debts are written, the run stops.
         grace_s: how long after the planned end a fault's lease ends by itself.
         allow_modules: further Python modules that the file may name (`shop.chaos`, `shop.*`); see `spec.method`.
+        data_removal: parts whose data a strike may remove for good.
     """
 
     max_duration_s: float = 3600.0
@@ -444,6 +445,7 @@ class Safety:
     min_free_disk_bytes: int = 100_000_000
     grace_s: float = 5.0
     allow_modules: tuple[str, ...] = ()
+    data_removal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -516,6 +518,7 @@ class FaultSpec:
         among: the parts from which the plan's seed draws one; empty if the file names one.
         strike: done once and not given back.
         at_most_s: the length of its lease, of a fault that is begun and ended by steps of their own.
+        mechanism: by which means it is done here, once the running stack is known; empty where there is only one.
     """
 
     name: str
@@ -528,6 +531,15 @@ class FaultSpec:
     among: tuple[str, ...] = ()
     strike: bool = False
     at_most_s: float | None = None
+    mechanism: str = ""
+
+    @property
+    def detail(self) -> Mapping[str, Json]:
+        """What the record says of it when it is requested."""
+        always: dict[str, Json] = {"kind": self.kind, "on": self.on, "settings": dict(self.settings)}
+        known: dict[str, Json] = {"of": self.of, "group": self.group, "mechanism": self.mechanism}
+        known["strike"] = self.strike
+        return always | {name: value for name, value in known.items() if value}
 
     @property
     def written(self) -> str:

@@ -65,8 +65,7 @@ def test_discover(program: Program):
     found = json.loads((program.folder / "discovery.json").read_text())
     activities = {one["name"]: one for one in found["activities"]}
     assert {name: one["type"] for name, one in activities.items()} == {
-        "hold_fault": "action",
-        "observe": "action",
+        **dict.fromkeys(("hold_fault", "hold_faults", "begin_fault", "end_fault", "strike", "observe"), "action"),
         "objectives_met": "probe",
         "degraded_gracefully": "probe",
         "recovered": "probe",
@@ -79,6 +78,9 @@ def test_discover(program: Program):
         "part": "string",
         "duration": "string",
         "settings": "mapping",
+        "cycles": "integer",
+        "rest": "string",
+        "pick": "string",
     }
     assert {one["return_type"] for one in activities.values()} == {"mapping", "boolean"}
     assert all(one["doc"] for one in activities.values())

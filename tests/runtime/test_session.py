@@ -228,12 +228,13 @@ def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
         fits: tuple[Problem, ...] = (),
         truth: Callable[..., Truth] = rows,
         on_part: str = "redis",
+        held_s: float = 0.1,
     ) -> Scene:
         steps: Steps = []
         folder = tmp_path / "run"
         folder.mkdir()
         ours = experiment()
-        ours = replace(ours, steps=(replace(ours.faults[0], on=on_part), *ours.steps[1:]))
+        ours = replace(ours, steps=(replace(ours.faults[0], on=on_part, duration_s=held_s), *ours.steps[1:]))
         load, fault, display = FakeLoad(steps, fail), FakeFault(steps, dead), FakeDisplay(steps)
         records: list[Record] = []
 
@@ -287,7 +288,7 @@ def test_order_of_a_run(scene):
     """Stack and load first, then phases, the fault under its lease, load drained, truth read, judged, stack ended."""
     run = scene()
     run.session.open()
-    held = run.session.hold_fault("redis-down", 0.1)
+    held = run.session.hold_fault("redis-down")
     run.session.observe(PhaseName.RECOVERY, 0.1)
     run.session.observe(PhaseName.AFTER, 0.1)
     verdict = run.session.finish()
@@ -335,7 +336,7 @@ def test_no_traffic_is_no_pass(scene):
     """Everything in order except that nothing was ever sent: unknown (Requirement L3)."""
     run = scene()
     run.session.open()
-    run.session.hold_fault("redis-down", 0.1)
+    run.session.hold_fault("redis-down")
     assert run.session.finish().answer is Answer.UNKNOWN
 
 
@@ -356,7 +357,7 @@ def test_fault_that_has_no_effect(scene):
     run = scene(dead=True)
     run.session.open()
     with pytest.raises(FaultError, match="not observed active"):
-        run.session.hold_fault("redis-down", 0.1)
+        run.session.hold_fault("redis-down")
     verdict = run.session.finish()
     assert ("fault-problem", "redis-down") in run.events()
     assert "fault-confirmed" not in [kind for kind, _ in run.events()]
@@ -404,7 +405,7 @@ def test_interrupted(scene):
     run.session.interrupt("first reason")
     run.session.interrupt("second reason")
     with pytest.raises(Interrupted, match="first reason"):
-        run.session.hold_fault("redis-down", 0.1)
+        run.session.hold_fault("redis-down")
     with pytest.raises(Interrupted, match="first reason"):
         run.session.observe(PhaseName.AFTER, 0.1)
     assert "inject" not in run.steps
@@ -420,22 +421,22 @@ def test_interrupted(scene):
 
 def test_load_that_ends_by_itself(scene):
     """The watch interrupts the run: what waits in a fault gives it back at once."""
-    run = scene()
+    run = scene(held_s=30.0)
     run.session.open()
     run.load.running = False
     with pytest.raises(Interrupted, match="the load generator ended"):
-        run.session.hold_fault("redis-down", 30.0)
+        run.session.hold_fault("redis-down")
     assert not run.fault.on
 
 
 def test_reaper_that_is_gone(scene):
     """Without a reaper the run is interrupted, and its record says that it was not there until the end."""
-    run = scene()
+    run = scene(held_s=30.0)
     run.session.open()
     assert run.guard.identity is not None
     os.kill(run.guard.identity.pid, signal.SIGKILL)
     with pytest.raises(Interrupted, match="the reaper is gone"):
-        run.session.hold_fault("redis-down", 30.0)
+        run.session.hold_fault("redis-down")
     run.session.finish()
     assert ("problem", "reaper") in run.events()
 
@@ -453,7 +454,7 @@ def test_what_goes_wrong_is_in_the_record(scene, settings, source: str):
     """An account that does not close, a truth that cannot be read, a part that nobody uses: noted, and not a pass."""
     run = scene(**settings)
     run.session.open()
-    run.session.hold_fault("redis-down", 0.1)
+    run.session.hold_fault("redis-down")
     verdict = run.session.finish()
     assert ("problem", source) in run.events()
     assert verdict.answer is not Answer.PASS
@@ -471,7 +472,7 @@ def test_baseline_is_judged_before_the_method(scene):
     failed = run.session.baseline_failures()
     assert failed
     assert [name for kind, name in run.events() if kind == "problem"] == ["baseline"] * len(failed)
-    run.session.hold_fault("redis-down", 0.05)
+    run.session.hold_fault("redis-down")
     assert not run.session.answers("objectives"), "and now of the whole run"
     assert run.steps.count("judge") == 1
 

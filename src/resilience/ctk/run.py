@@ -25,6 +25,7 @@ from rich.console import Console
 
 from resilience import reaper
 from resilience.ctk.current import running
+from resilience.ctk.kinds import check_fault
 from resilience.ctk.wiring import collaborators
 from resilience.errors import DebtsOutstanding, Interrupted, ResilienceError, SpecError
 from resilience.faults import registry
@@ -42,6 +43,7 @@ from resilience.runtime.session import Session
 from resilience.runtime.signals import interruptible
 from resilience.spec.parse import parse
 from resilience.spec.plan import plan as make_plan
+from resilience.spec.resolve import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,7 @@ def load_file(path: Path) -> Experiment:
         raise SpecError(
             Problem(str(path), f"the experiment cannot be read: {error.strerror}", "check the path")
         ) from error
-    experiment = parse(content, path.name, str(path.resolve().parent))
-    problems = [problem for spec in experiment.faults for problem in registry.check(spec)]
-    if problems:
-        raise SpecError(problems)
+    experiment = parse(content, path.name, str(path.resolve().parent), check_fault)
     try:
         ensure_experiment_is_valid(copy.deepcopy(dict(experiment.chaos)))
     except ChaosException as error:
@@ -81,13 +80,14 @@ def load_file(path: Path) -> Experiment:
 
 
 def plan_for(experiment: Experiment, seed: int | None) -> Plan:
-    """The plan of a run: what would be done, with a fresh run id, without touching anything."""
-    return make_plan(
-        experiment,
-        seed=secrets.randbits(32) if seed is None else seed,
-        run=secrets.token_hex(4),
-        undo={spec.name: registry.undo_sentence(spec) for spec in experiment.faults},
-    )
+    """The plan of a run: what would be done, with a fresh run id, without touching anything.
+
+    Which of several parts is meant stands in its `parts`; `resolve` puts them into the experiment.
+    """
+    seed = secrets.randbits(32) if seed is None else seed
+    drawn = resolve(experiment, seed)
+    undo = {spec.name: registry.undo_sentence(spec) for spec in drawn.faults}
+    return make_plan(drawn, seed=seed, run=secrets.token_hex(4), undo=undo)
 
 
 def validate_file(path: Path) -> int:
@@ -137,6 +137,7 @@ def settle_earlier_debts() -> None:
 
 def _run(experiment: Experiment, plan: Plan, options: Options) -> int:
     """Make the run folder, the debt book and the reaper; run; leave nothing but a record of a run that began."""
+    experiment = resolve(experiment, plan.seed)
     console = Console(stderr=options.as_json)
     folder = run_folder.create(options.runs, experiment.name, at=datetime.now(UTC))
     began = False

@@ -39,6 +39,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         driver=LocustDriver,
         build_fault=registry.build,
         fits=registry.fits,
+        mechanism=registry.mechanism,
         users=connections_through_proxy,
         read_truth=read_truth,
         judge=judge,

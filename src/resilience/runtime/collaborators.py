@@ -17,7 +17,7 @@ class Collaborators:
         stack_undo: what another process needs to end the stack; None for a stack that stays (kept, external).
         driver: makes the load driver whose processes carry the given tag.
         build_fault: a fault or strike of the plan, done to a part of the stack; `fits` says
-            before what speaks against it.
+            before what speaks against it, `mechanism` by which means it is done here.
         users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
@@ -35,4 +35,5 @@ class Collaborators:
     judge: Callable[[Record], Verdict]
     judge_baseline: Callable[[Record], tuple[Part, ...]]
     displays: tuple[Display, ...]
+    mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ def met(condition: AbortWhen, slices: Sequence[Slice], phase: Phase | None) -> s
     if phase is None:
         return ""
     if condition.phase is not None:
-        if condition.phase is not phase.name or condition.fault not in ("", phase.fault):
+        if condition.phase is not phase.name or not phase.about(condition.fault):
             return ""
         slices = [piece for piece in slices if piece.start_s >= phase.start_s]
     value = live_value(condition, slices)

@@ -28,7 +28,7 @@ class Held:
         """Take an event in."""
         if event.kind is EventKind.REQUESTED:
             self._on = {**self._on, event.name: str(event.detail.get("on", ""))}
-        elif event.kind is EventKind.CLEAR:
+        elif event.kind in {EventKind.CLEAR, EventKind.STRUCK}:
             self._on = {name: on for name, on in self._on.items() if name != event.name}
 
     @property

@@ -3,7 +3,7 @@
 The session knows ports only; who stands behind them is decided where things are wired (`ctk.wiring`). Order of a run:
 
     open()           stack → load → warm-up and baseline
-    hold_fault(name) a lease, as often as the method says        observe(phase)   time passes under load
+    hold_fault(name), strike(name), …   steps of the method      observe(phase)   time passes under load
     finish()         load drained and sealed → truth read → record closed → judged      close()  everything given back
 
 Whatever happens in between, `close()` gives everything back; if this process dies, the reaper does.
@@ -11,12 +11,11 @@ Whatever happens in between, `close()` gives everything back; if this process di
 
 import platform
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from resilience.errors import EnvironmentNotReady, FaultError, Interrupted, ResilienceError
+from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError
 from resilience.model import (
     Answer,
     EventKind,
@@ -31,7 +30,7 @@ from resilience.model import (
     Undo,
     Verdict,
 )
-from resilience.ports import Driver, Fault, LoadHandle
+from resilience.ports import Driver, LoadHandle
 from resilience.record import documents
 from resilience.record import folder as names
 from resilience.record import truth as truth_files
@@ -43,10 +42,11 @@ from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
 from resilience.runtime.heartbeat import Held, heartbeat_of
-from resilience.runtime.lease import Limits as LeaseLimits
-from resilience.runtime.lease import lease
+from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
 from resilience.runtime.watch import Watch, watched
+from resilience.runtime.way import users_of
+from resilience.spec.resolve import resolve
 
 START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
@@ -56,9 +56,6 @@ FLUSH_S = 1.6
 
 VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
 """Packages whose versions stand in the record."""
-
-LOOK_S = 1.0
-"""For so long users of a part are looked for."""
 
 DRAIN_S = 30.0
 """The generator is given its longest timeout plus this long to drain and seal."""
@@ -86,7 +83,7 @@ class Session:
         collaborators: Collaborators,
     ) -> None:
         """Nothing is touched before `open`."""
-        self.experiment = experiment
+        self.experiment = resolve(experiment, plan.seed)
         self.plan = plan
         self.folder = folder
         self._book = book
@@ -101,6 +98,7 @@ class Session:
         self._watch: Watch | None = None
         self._phase: Phase | None = None
         self._held = Held()
+        self._method: Method | None = None
         self._method_began = False
         self._baseline: tuple[Part, ...] | None = None
         self._verdict: Verdict | None = None
@@ -195,18 +193,23 @@ class Session:
             interrupt=self.interrupt,
         )
         self._watch.start()
+        self._method = Method(
+            self.experiment,
+            Means(
+                build=self._with.build_fault,
+                mechanism=self._with.mechanism,
+                places=self._with.stack.places,
+                book=self._book,
+                clock=self._clock,
+                sink=self._log,
+                enter=self._enter,
+            ),
+        )
 
     def _expect_users(self) -> None:
-        """A fault on a way that nobody uses would be survived by anything: that must not pass.
-
-        A service without a pool is connected only now and then, so it is looked for `LOOK_S` long.
-        """
-        places = self._with.stack.places()
-        sought = {name: self._with.users(places[name]) for name in sorted({spec.on for spec in self.experiment.faults})}
-        end_s = self._clock.now_s() + LOOK_S
-        while 0 in sought.values() and self._clock.now_s() < end_s:
-            self._clock.sleep_until(self._clock.now_s() + LOOK_S / 20)
-            sought = {name: self._with.users(places[name]) if count == 0 else count for name, count in sought.items()}
+        """A fault on a way that nobody uses would be survived by anything: that must not pass."""
+        faulted = (spec.on for spec in self.experiment.faults)
+        sought = users_of(faulted, self._with.stack.places(), self._with.users, self._clock)
         for name, count in sought.items():
             if count is not None:
                 text = f"{count} connections went to {name} at the end of the baseline"
@@ -229,49 +232,31 @@ class Session:
 
     # ----------------------------------------------------------------------------------------------------- in between
 
-    def hold_fault(self, name: str, duration_s: float) -> dict[str, Json]:
-        """Hold a fault of the experiment for its duration, as a lease; afterwards the phase is *recovery*.
+    def hold_fault(self, name: str) -> dict[str, Json]:
+        """Hold a fault, or a group of faults, of the experiment; afterwards the phase is *recovery*.
 
-        Returns:
-            When it was confirmed and when it was clear, seconds since the run began.
-
-        Raises:
+        This and the other steps raise:
             Interrupted: the run was told to stop; the fault was reverted or not begun.
             FaultError: it could not be injected, observed or reverted; the record says so and the verdict cannot pass.
             DebtsOutstanding: it could not be verified that it is gone.
         """
-        self._method_began = True
-        spec = next(fault for fault in self.experiment.faults if fault.name == name)
-        fault = self._with.build_fault(replace(spec, duration_s=duration_s), self._with.stack.places()[spec.on])
-        if not isinstance(fault, Fault):
-            raise FaultError(Problem(name, f"{spec.kind} is a strike, which is not held"))
-        limits = LeaseLimits(grace_s=self.experiment.safety.grace_s)
-        self._clock.sleep_until(self._clock.now_s())  # raises if the run was told to stop
-        self._enter(PhaseName.FAULT, name)
-        try:
-            with lease(fault, spec, book=self._book, sink=self._events, clock=self._clock, limits=limits):
-                confirmed_s = self._clock.now_s()
-                self._clock.sleep_until(confirmed_s + duration_s)
-        finally:
-            self._enter(PhaseName.RECOVERY, name)
-        return {"confirmed_s": round(confirmed_s, 3), "clear_s": round(self._clock.now_s(), 3)}
+        return self._steps.hold(name)
+
+    def begin_fault(self, name: str) -> dict[str, Json]:
+        """Put a fault in place that stays until `end_fault`."""
+        return self._steps.begin(name)
+
+    def end_fault(self, name: str) -> dict[str, Json]:
+        """Give a fault back that was begun."""
+        return self._steps.end(name)
+
+    def strike(self, name: str) -> dict[str, Json]:
+        """Do a strike of the experiment, and watch its consequences; afterwards the phase is *recovery*."""
+        return self._steps.strike(name)
 
     def observe(self, phase: PhaseName, duration_s: float) -> dict[str, Json]:
-        """Let time pass under load.
-
-        Returns:
-            When the phase began and ended, seconds since the run began.
-
-        Raises:
-            Interrupted: the run was told to stop.
-        """
-        self._method_began = True
-        begin_s = self._clock.now_s()
-        self._clock.sleep_until(begin_s)  # raises if the run was told to stop: a phase of no length says nothing
-        if self._phase is None or phase is not self._phase.name:
-            self._enter(phase)
-        self._clock.sleep_until(begin_s + duration_s)
-        return {"begin_s": round(begin_s, 3), "end_s": round(self._clock.now_s(), 3)}
+        """Let time pass under load; says when that began and ended."""
+        return self._steps.observe(phase, duration_s)
 
     def interrupt(self, reason: str) -> None:
         """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass."""
@@ -279,6 +264,7 @@ class Session:
             self._clock.cancel(reason)
             if self._log is not None:
                 self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
+            self._release(reason)
 
     def problem(self, source: str, message: str) -> None:
         """Note something that keeps the verdict from passing."""
@@ -316,6 +302,7 @@ class Session:
                 msg = "the run did not begin, so there is nothing to judge"
                 raise ResilienceError(msg)
             with signals_wait():
+                self._release("the method is over")
                 self._events.emit(EventKind.END)
                 self._stop_load()
                 self._read_truth()
@@ -362,6 +349,7 @@ class Session:
             DebtsOutstanding: something is still owed; the book is left for `resilience reap`.
         """
         with signals_wait():
+            self._release("the run is over")
             self._close()
 
     def _close(self) -> None:
@@ -388,9 +376,23 @@ class Session:
             raise Interrupted(msg)
         return self._log
 
-    def _enter(self, phase: PhaseName, fault: str = "") -> None:
-        event = self._events.emit(EventKind.PHASE, phase.value, fault=fault)
-        self._phase = Phase(phase, event.at_s, float("inf"), fault)
+    @property
+    def _steps(self) -> Method:
+        """What carries out the steps; from the first of them on, probes ask about the whole run."""
+        if self._method is None:
+            msg = "the run has not begun"
+            raise Interrupted(msg)
+        self._method_began = True
+        return self._method
+
+    def _release(self, reason: str) -> None:
+        """Give back what was begun and not ended; that it had to be is a problem of the run."""
+        for name in self._method.release(reason) if self._method is not None else ():
+            self.problem("lease", f"{name} was not ended by the method, and given back: {reason}")
+
+    def _enter(self, phase: PhaseName, fault: str = "", called: tuple[str, ...] = ()) -> None:
+        event = self._events.emit(EventKind.PHASE, phase.value, fault=fault, **({"called": called} if called else {}))
+        self._phase = Phase(phase, event.at_s, float("inf"), fault, called)
 
     def _settle(self, name: str) -> None:
         if name in self._debts:

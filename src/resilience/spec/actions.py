@@ -29,7 +29,11 @@ def told(text: str, title: str, **keywords: Json) -> Json:
     return {"title": title, "description": text, **keywords}
 
 
-_NAME: Json = {"$ref": "#/$defs/name", "title": "Name", "description": "Unique in the file; objectives use it."}
+_NAME: Mapping[str, Json] = {
+    "$ref": "#/$defs/name",
+    "title": "Name",
+    "description": "Unique in the file; objectives use it.",
+}
 _KIND = told(
     "The kind of fault: toxiproxy.down, process.pause, …",
     "kind of fault",

@@ -39,7 +39,7 @@ def times(arguments: Mapping[str, Any]) -> int:
 
 
 def numbered(name: str, count: int) -> tuple[str, ...]:
-    """The names of so many times of one thing: its own if there is one, else `NAME-1`, `NAME-2`, …"""
+    """The names of so many times of one thing: its own if there is one, else `NAME-1` and so on."""
     return (name,) if count == 1 else tuple(f"{name}-{number}" for number in range(1, count + 1))
 
 

@@ -222,6 +222,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
             ),
             "Further Python modules that this file may name, besides ours, probes.* and chaosk8s.*.",
         ),
+        Key("data_removal", "data_removal", listing(NAME), "Parts whose data a strike may remove for good."),
     ),
 }
 """Every key of our block, in the order in which editors offer them."""

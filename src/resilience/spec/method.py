@@ -38,8 +38,9 @@ def read_steps(chaos: Mapping[str, Json], findings: Findings) -> list[tuple[str,
                     begun.append(step.begun.name)
                 elif isinstance(step, EndFault):
                     begun = [name for name in begun if name != step.ended]
-                rests = begun and isinstance(step, Observe) and step.of
-                steps.append((path, replace(step, phase=PhaseName.FAULT) if rests else step))
+                elif begun and isinstance(step, Observe) and step.of:
+                    step = replace(step, phase=PhaseName.FAULT)  # noqa: PLW2901 - what it is here
+                steps.append((path, step))
         elif "ref" in activity:
             _check_ref(activity["ref"], path, chaos, findings)
     return [(path, _with_length(step, steps[index + 1 :])) for index, (path, step) in enumerate(steps)]
