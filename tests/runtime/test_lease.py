@@ -5,7 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from resilience.model import Event, EventKind, FaultSpec, Undo
 from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.lease import Limits, lease
+from resilience.runtime.radius import Radius
 
 SPEC = FaultSpec(name="broken", kind="switch", on="redis", duration_s=1.0, settings={"hard": 1})
 QUICK = Limits(confirm_s=0.15, clear_s=0.3, grace_s=1.0)
@@ -254,3 +256,86 @@ def test_ended_by_the_reaper(book: DebtBook):
     with pytest.raises(FaultError, match="the reaper ended the lease"), hold(fault, book, sink):
         book.settle(book.owed()[0].id, by="reaper")
     assert sink.problems() == ["active"]
+
+
+@pytest.mark.parametrize("step", ["inject", "active"])
+def test_told_to_stop_while_a_step_hangs(book: DebtBook, step: str):
+    """A run that is stopped while injecting or looking hangs does not wait for it: given back within a second."""
+    release, began = threading.Event(), threading.Event()
+    hung: list[bool] = []
+
+    def hang(name: str) -> None:
+        if name == step and not hung:
+            hung.append(True)
+            began.set()
+            release.wait(10.0)
+
+    fault, sink, clock = Switch(hook=hang), Sink(), MonotonicClock()
+    limits = Limits(confirm_s=5.0, clear_s=3.0)
+    stopped: list[float] = []
+
+    def stop() -> None:
+        began.wait(5.0)
+        clock.cancel("enough")
+        stopped.append(time.monotonic())
+        time.sleep(0.7)
+        stopped.append(float(fault.steps.count("revert")))
+        release.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with (
+        pytest.raises(Interrupted, match="enough"),
+        lease(fault, SPEC, book=book, sink=sink, clock=clock, limits=limits),
+    ):
+        raise AssertionError("never begun")
+    stopper.join()
+    assert stopped[1] >= 1, "reverting began while the step still hung"
+    assert not fault.on, "what the step did when it went on is given back, too"
+    assert book.owed() == ()
+    assert sink.kinds()[-1] == "fault-clear"
+
+
+def test_injecting_that_never_ends_stays_owed(book: DebtBook):
+    """Reverted, but whoever injects is still at it: that is not over, and is left to the reaper."""
+    began = threading.Event()
+
+    def hang(name: str) -> None:
+        if name == "inject":
+            began.set()
+            time.sleep(4.0)
+
+    fault, sink, clock = Switch(hook=hang), Sink(), MonotonicClock()
+    threading.Thread(target=lambda: (began.wait(5.0), clock.cancel("enough"))).start()
+    with pytest.raises(Interrupted) as raised, lease(fault, SPEC, book=book, sink=sink, clock=clock, limits=QUICK):
+        raise AssertionError("never begun")
+    assert any("has not come to its end" in note for note in raised.value.__notes__)
+    assert [debt.fault for debt in book.owed()] == ["broken"]
+
+
+def test_outside_the_blast_radius(book: DebtBook):
+    """No lease for a part that the plan does not name: nothing is looked at, nothing is owed."""
+    fault, sink = Switch(), Sink()
+    radius = Radius(frozenset({"postgres"}), max_at_once=1, max_fault_s=60.0)
+    with (
+        pytest.raises(FaultError, match="does not name 'redis'"),
+        lease(fault, SPEC, book=book, sink=sink, clock=MonotonicClock(), limits=QUICK, radius=radius),
+    ):
+        raise AssertionError("never begun")
+    assert fault.steps == []
+    assert book.owed() == ()
+
+
+def test_room_is_given_back_with_the_fault(book: DebtBook):
+    """What is gone no longer counts; what is still there does."""
+    radius = Radius(frozenset({"redis"}), max_at_once=1, max_fault_s=60.0)
+    paused = replace(SPEC, kind="process.pause")
+    for stuck in (False, True):
+        fault = Switch(stuck=stuck)
+        with (
+            suppress(DebtsOutstanding),
+            lease(fault, paused, book=book, sink=Sink(), clock=MonotonicClock(), limits=QUICK, radius=radius),
+        ):
+            assert fault.on
+    with pytest.raises(FaultError, match="while broken"):
+        radius.enter(replace(paused, name="next", kind="process.kill"))

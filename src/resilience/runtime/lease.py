@@ -3,7 +3,7 @@
 In this order: prepare → debt written and fsynced → event *requested* → inject → active? → event *confirmed* → the block
 → still active? → event *reverting* → revert → active? must be no → debt closed → event *clear*. An exception on any
 line ends in the revert, which runs in a thread of its own: signal handlers raise in the main thread, so they cannot cut
-it short.
+it short. Injecting and looking run in a thread, too: whatever ends the run need not wait for a step that hangs.
 """
 
 import threading
@@ -17,9 +17,13 @@ from resilience.errors import DebtsOutstanding, FaultError, ResilienceError
 from resilience.model import EventKind, FaultSpec, Problem, Undo
 from resilience.ports import Clock, EventSink, Fault
 from resilience.runtime.debts import DebtBook
+from resilience.runtime.radius import Radius, length_of
 
 POLL_S = 0.02
 SHIELD_POLL_S = 0.005
+
+PATIENCE_S = 0.5
+"""When a run is stopped while a step is under way, it is given so long to end; then reverting begins beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ def lease(
     sink: EventSink,
     clock: Clock,
     limits: Limits = Limits(),
+    radius: Radius | None = None,
 ) -> AbstractContextManager[Undo]:
     """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`. Leases nest.
 
@@ -58,6 +63,7 @@ def lease(
         sink: where the events go.
         clock: the run's clock; once cancelled, no lease begins.
         limits: how long the ends may take.
+        radius: what may be touched, together with what else is in place; None only where nothing else can be.
 
     Raises:
         Interrupted: the clock was cancelled; if that was before, nothing was touched.
@@ -65,17 +71,26 @@ def lease(
         DebtsOutstanding: it is not known to be gone (or an earlier one is not). The debt stays open. If the block
             itself raised something other than a FaultError, that goes on instead, with a note: ask the book at the end.
     """
-    return _Lease(fault, spec, book, sink, clock, limits)
+    return _Lease(fault, spec, book, sink, _Pace(clock, limits), radius or Radius.of_one(spec))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """What says how long things may take."""
+
+    clock: Clock
+    limits: Limits
 
 
 class _Lease:
     """The context manager of `lease`."""
 
     def __init__(
-        self, fault: Fault, spec: FaultSpec, book: DebtBook, sink: EventSink, clock: Clock, limits: Limits
+        self, fault: Fault, spec: FaultSpec, book: DebtBook, sink: EventSink, pace: _Pace, radius: Radius
     ) -> None:
         self._fault, self._spec, self._book, self._sink = fault, spec, book, sink
-        self._clock, self._limits = clock, limits
+        self._clock, self._limits, self._radius = pace.clock, pace.limits, radius
+        self._step_under_way: _Step | None = None
         self._debt = book.new_id(spec.name)
         self._undo = Undo(kind=fault.kind, data={})
         self._problem: Exception | None = None
@@ -87,8 +102,13 @@ class _Lease:
         if self._book.abandoned:
             owed = ", ".join(sorted(self._book.abandoned))
             raise DebtsOutstanding(f"{self._spec.name} is not begun: {owed} could not be given back")
-        with self._step("prepare"):
-            self._undo = self._fault.prepare()
+        self._radius.enter(self._spec)
+        try:
+            with self._step("prepare"):
+                self._undo = self._fault.prepare()
+        except BaseException:
+            self._radius.leave(self._spec)
+            raise
         try:
             self._take()
         except BaseException as error:
@@ -102,7 +122,7 @@ class _Lease:
         """Observe once more, revert, observe that it is gone, close the debt."""
         if error is None:
             try:
-                self._check_still_there()
+                self._interruptibly(self._check_still_there)
             except BaseException as late:
                 self._end(late)
                 raise
@@ -111,6 +131,8 @@ class _Lease:
     def _end(self, error: BaseException | None) -> None:
         """Give back, then raise what was noted; an error that is under way goes first unless it is a FaultError."""
         _shielded(self._give_back)
+        if self._outstanding is None:
+            self._radius.leave(self._spec)
         if error is None:
             if self._outstanding is not None:
                 raise self._outstanding
@@ -138,20 +160,32 @@ class _Lease:
     def _take(self) -> None:
         """Debt, requested, inject, confirmed."""
         spec = self._spec
-        lasts_s = self._limits.confirm_s + spec.duration_s + self._limits.grace_s
+        lasts_s = self._limits.confirm_s + length_of(spec) + self._limits.grace_s
         self._book.owe(
             spec.name, self._undo, deadline_ns=time.monotonic_ns() + round(lasts_s * 1e9), debt_id=self._debt
         )
-        self._sink.emit(EventKind.REQUESTED, spec.name, kind=spec.kind, on=spec.on, settings=dict(spec.settings))
+        self._sink.emit(EventKind.REQUESTED, spec.name, **spec.detail)
+        self._interruptibly(self._inject)
+        self._sink.emit(EventKind.CONFIRMED, spec.name, proof=self._proof("active"))
+
+    def _inject(self) -> None:
+        """Inject, and look until it is there."""
         with self._step("inject"):
             self._fault.inject(self._undo)
         with self._step("active"):
             doubt = self._until(active=True, within_s=self._limits.confirm_s)
             if doubt:
-                raise FaultError(
-                    Problem(spec.name, f"not observed active within {self._limits.confirm_s:g} s of inject: {doubt}")
-                )
-        self._sink.emit(EventKind.CONFIRMED, spec.name, proof=self._proof("active"))
+                message = f"not observed active within {self._limits.confirm_s:g} s of inject: {doubt}"
+                raise FaultError(Problem(self._spec.name, message))
+
+    def _interruptibly(self, act: Callable[[], None]) -> None:
+        """Do something in a thread; if the run is stopped meanwhile, do not wait for it."""
+        step = self._step_under_way = _Step(act)
+        step.start()
+        while not step.ended.wait(POLL_S):
+            self._clock.sleep_until(self._clock.now_s())  # raises if the run has been told to stop
+        if step.failure is not None:
+            raise step.failure
 
     def _check_still_there(self) -> None:
         """A fault that went away by itself was not held for as long as the record would say."""
@@ -166,6 +200,8 @@ class _Lease:
         """Revert until it is observed to be gone, then close the debt. Notes problems, raises nothing."""
         self._noting("revert", lambda: self._sink.emit(EventKind.REVERTING, self._spec.name))
         within_s = max(self._limits.clear_s, float(getattr(self._fault, "clear_s", 0.0)))
+        if self._step_under_way is not None:
+            self._step_under_way.give_up(PATIENCE_S)
         message = self._revert_until_gone(within_s)
         if message:
             self._noting("clear", lambda: self._report("clear", message))
@@ -185,8 +221,11 @@ class _Lease:
         reported = False
         while True:
             try:
+                step = self._step_under_way
+                beside = step is not None and not step.over  # it may still change the target after this revert
                 self._fault.revert(self._undo)
                 message = self._until(active=False, within_s=min(1.0, within_s / 3))
+                message = message or ("injecting has not come to its end" if beside else "")
             except Exception as error:  # noqa: BLE001 - whatever it is, trying again is right; it is reported
                 message = f"{type(error).__name__}: {error}"
                 if not reported:
@@ -206,9 +245,13 @@ class _Lease:
                 doubt = "it is not there" if active else "it is still there"
             except FaultError as error:
                 doubt = str(error)
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or (active and self._given_up):
                 return doubt
             time.sleep(POLL_S)
+
+    @property
+    def _given_up(self) -> bool:
+        return self._step_under_way is not None and self._step_under_way.given_up
 
     def _proof(self, state: str) -> str:
         """What the fault saw last, in its own words if it has any."""
@@ -225,6 +268,43 @@ class _Lease:
             self._problem = self._problem or error
             with suppress(Exception):
                 self._report(step, f"{type(error).__name__}: {error}")
+
+
+class _Step:
+    """Something that runs in a thread, and may be given up while it does."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._turn = threading.Lock()
+        self.ended = threading.Event()
+        self.given_up = False
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin. A signal's exception may cut this short with the thread running, or not."""
+        threading.Thread(target=self._run, name="inject", daemon=True).start()
+
+    def give_up(self, patience_s: float) -> None:
+        """It is not to be waited for; if it has not begun, it never will."""
+        self.given_up = True
+        if self._turn.acquire(blocking=False):
+            self.ended.set()
+        self.ended.wait(patience_s)
+
+    @property
+    def over(self) -> bool:
+        """Whether it does nothing any more."""
+        return self.ended.is_set()
+
+    def _run(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._act()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            self.failure = error
+        finally:
+            self.ended.set()
 
 
 def _shielded(act: Callable[[], None]) -> None:

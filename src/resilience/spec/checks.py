@@ -25,6 +25,7 @@ from resilience.model import (
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.method import texts_in
+from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
 from resilience.spec.steps import (
     CheckFault,
@@ -213,6 +214,7 @@ def _check_steps(draft: Draft, findings: Findings) -> None:
     if draft.safety is not None:
         check_lengths(draft.steps, draft.safety, findings)
         check_kinds(draft.steps, draft.safety, draft.check_fault, findings)
+        check_overlaps(draft.steps, draft.safety.max_at_once, findings)
     if draft.complete:
         check_order(draft.steps, findings)
     if findings.clean("method"):
