@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from resilience.errors import FaultError
-from resilience.faults import cgroup, postgres, process, toxics
+from resilience.faults import cgroup, network, postgres, process, redis, redis_held, redis_strikes, toxics
 from resilience.faults.kinds import LEASE, Kind
 from resilience.model import FaultSpec, Place, Problem, Undo
 from resilience.ports import Fault, Strike
@@ -19,7 +19,7 @@ GROUP = "resilience.faults"
 LEASE_MARGIN_S = 30.0
 """Whatever holds a fault ends by itself this long after the fault's planned end, if nobody ended it before."""
 
-_OWN = (toxics, process, cgroup, postgres)
+_OWN = (toxics, process, cgroup, network, postgres, redis, redis_held, redis_strikes)
 """The mechanisms that come with this package, a module each."""
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for module in _OWN for kind in module.KINDS}

@@ -1,6 +1,13 @@
 """A case for every kind of fault, a module per mechanism."""
 
 from tests.faults.case import Case
-from tests.faults.cases import cgroup, postgres, process, toxiproxy
+from tests.faults.cases import cgroup, network, postgres, process, redis, toxiproxy
 
-CASES: dict[str, Case] = {**toxiproxy.CASES, **process.CASES, **cgroup.CASES, **postgres.CASES}
+CASES: dict[str, Case] = {
+    **toxiproxy.CASES,
+    **process.CASES,
+    **cgroup.CASES,
+    **postgres.CASES,
+    **redis.CASES,
+    **network.CASES,
+}
