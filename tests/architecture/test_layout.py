@@ -65,6 +65,14 @@ TESTED_ELSEWHERE = {
     "stack/postgres.py": "stack/test_embedded.py",  # a real server
     "stack/roster.py": "stack/test_embedded.py",  # parts that do not start are all reported
     "stack/starting.py": "stack/test_embedded.py",  # one attempt to start
+    "wire/address.py": "wire/test_api.py",  # addresses, right and wrong, beside toxiproxy's
+    "wire/body.py": "wire/test_api.py",  # JSON, right and wrong, beside toxiproxy's
+    "wire/control.py": "wire/test_api.py",  # the server of the API
+    "wire/errors.py": "wire/test_redis.py",  # what servers say
+    "wire/link.py": "wire/test_proxy.py",  # traffic
+    "wire/mind.py": "wire/test_redis.py",  # as Redis's mind uses it
+    "wire/minds.py": "wire/test_redis.py",  # a table
+    "wire/stages.py": "wire/test_proxy.py",  # toxics, beside toxiproxy's
 }
 """Modules without a test file of their own, with where they are tested and why there."""
 
