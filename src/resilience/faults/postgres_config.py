@@ -127,15 +127,23 @@ class ReadOnly(ConfigFault):
                      AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))""",
             role,
         )
-        self._before = before = self._canary(server, role)
-        weakref.finalize(self, before.close)  # whoever forgets us
+        self._before = self._canary(server, role)
+        weakref.finalize(self, self._before.close)  # whoever forgets us
+        try:
+            self._changeable(self._before, role, own=bool(own))
+        except FaultError:
+            self._let_go()
+            raise
+        return {"role": role, "ours": self.ours}
+
+    def _changeable(self, before: Session, role: str, *, own: bool) -> None:
+        """Refuse if the server's setting would change nothing."""
         source = str(one(before, "SELECT source FROM pg_settings WHERE name = %s", self.setting))
         if own or source not in {"default", "configuration file"}:
             message = f"{self.setting} is set for {role} itself (by {source}): the server's does not change it"
             raise FaultError(Problem("postgres", message, "take it away there"))
         if self._refuses(before):
             raise FaultError(Problem("postgres", "it is read-only already", "wait until it takes writes"))
-        return {"role": role, "ours": self.ours}
 
     def _read(self, session: Session, data: Mapping[str, Json]) -> Json:  # noqa: ARG002 - as declared
         value = one(
