@@ -95,6 +95,14 @@ class Held:
     length_s: float = 8.0
     without: tuple[EventKind, ...] = ()
     trouble: str = ""
+    of: str = ""
+    group: str = ""
+    strike: bool = False
+    inside: bool = False  # another fault is in place all the while: no phase of recovery follows
+
+    def but(self, **changes: object) -> "Held":
+        """The same with changes."""
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ class Scene:
     without: tuple[EventKind, ...] = ()
     problems: tuple[str, ...] = ()
     account: dict[str, object] = field(default_factory=dict)
+    stack: StackSpec = field(default_factory=StackSpec)
     until_s: float | None = None  # a run in progress: samples that ended by then
 
     def but(self, **changes: object) -> "Scene":
@@ -186,19 +195,28 @@ class Scene:
         found = [Event(0.0, kind.HEADER), Event(0.0, kind.PHASE, "warm-up"), Event(4.0, kind.PHASE, "baseline")]
         for held in self.faults:
             begin_s, end_s = held.begin_s, held.begin_s + held.length_s
-            own = [
-                Event(begin_s, kind.REQUESTED, held.name, {"kind": held.kind, "on": held.on}),
-                Event(begin_s + 0.05, kind.CONFIRMED, held.name, {"proof": "connection refused"}),
-                Event(end_s + 0.05, kind.REVERTING, held.name),
-                Event(end_s + 0.1, kind.CLEAR, held.name, {"proof": "connection accepted"}),
-            ]
+            detail = {"kind": held.kind, "on": held.on}
+            detail |= {key: getattr(held, key) for key in ("of", "group", "strike") if getattr(held, key)}
+            own = [Event(begin_s, kind.REQUESTED, held.name, detail)]
+            if held.strike:
+                own.append(Event(begin_s + 0.05, kind.STRUCK, held.name, {"proof": "900 keys, then 0"}))
+            else:
+                own += [
+                    Event(begin_s + 0.05, kind.CONFIRMED, held.name, {"proof": "connection refused"}),
+                    Event(end_s + 0.05, kind.REVERTING, held.name),
+                    Event(end_s + 0.1, kind.CLEAR, held.name, {"proof": "connection accepted"}),
+                ]
             if held.trouble:
                 own.append(
                     Event(begin_s + 0.05, kind.FAULT_PROBLEM, held.name, {"step": "inject", "message": held.trouble})
                 )
-            found.append(Event(begin_s, kind.PHASE, "fault", {"fault": held.name}))
+            phase = held.group or held.name
+            if phase not in {event.detail.get("fault") for event in found}:
+                called = [name for name in (held.of, held.name) if name not in {"", phase}]
+                found.append(Event(begin_s, kind.PHASE, "fault", {"fault": phase, "called": called}))
             found += [event for event in own if event.kind not in held.without]
-            found.append(Event(end_s + 0.1, kind.PHASE, "recovery"))
+            if not held.inside:
+                found.append(Event(end_s + 0.1, kind.PHASE, "recovery"))
         found += self.extra
         counts = np.bincount(samples.outcome, minlength=4).tolist()
         account: dict[str, object] = {"offered": len(samples)}
@@ -214,7 +232,16 @@ class Scene:
     def experiment(self) -> Experiment:
         """The experiment of the scene."""
         specs = tuple(
-            FaultSpec(name=held.name, kind=held.kind, on=held.on, duration_s=held.length_s) for held in self.faults
+            FaultSpec(
+                name=held.name,
+                kind=held.kind,
+                on=held.on,
+                duration_s=held.length_s,
+                of=held.of,
+                group=held.group,
+                strike=held.strike,
+            )
+            for held in self.faults
         )
         steps = tuple(step for spec in specs for step in (spec, Observe(PhaseName.RECOVERY, 9.0)))
         return Experiment(
@@ -223,7 +250,7 @@ class Scene:
             digest="0" * 64,
             folder="/",
             target="shop",
-            stack=StackSpec(),
+            stack=self.stack,
             load=self.load or Load(rate=self.rate, operations=OPERATIONS),
             objectives=self.objectives,
             ledger=self.ledger,

@@ -1,5 +1,7 @@
 """Faults: confirmed, held, clear; everything else is unknown."""
 
+from dataclasses import replace
+
 import pytest
 
 from resilience.judge.faults import check_faults
@@ -30,6 +32,10 @@ def test_faults_that_were_seen_to_come_and_go_pass_with_their_proof():
         "planned_s": 8.0,
         "proof": ["connection refused", "connection accepted"],
         "problems": [],
+        "of": "redis-down",
+        "group": "",
+        "strike": False,
+        "mechanism": "",
     }
 
 
@@ -72,6 +78,38 @@ def test_a_fault_that_nobody_planned_is_unknown():
     found = part(extra=(Event(20.0, KIND.REQUESTED, "other"), Event(20.0, KIND.CONFIRMED, "other")))
     assert found.answer is Answer.UNKNOWN
     assert found.because == "other is not in the experiment (and 1 more)"
+
+
+def test_a_strike_must_have_been_seen_to_strike_and_been_watched():
+    """Requirement F2: it has nothing to be given back; without its proof, or cut short, it is unknown."""
+    strike = Held("flush", "redis.flush", strike=True)
+    found = part(strike)
+    assert found.answer is Answer.PASS
+    assert found.because == "the strike was seen to strike"
+    assert found.data["faults"][0]["strike"] is True
+    assert found.data["faults"][0]["clear_s"] == found.data["faults"][0]["confirmed_s"] == 19.05
+    assert found.evidence == ("flush: 900 keys, then 0",)
+    never = part(Held("flush", strike=True, without=(KIND.STRUCK,), trouble="refused"))
+    assert never.answer is Answer.UNKNOWN
+    assert "flush was never seen to strike" in never.evidence
+    short = part(strike, extra=(Event(20.0, KIND.PHASE, "recovery"),))
+    assert short.answer is Answer.UNKNOWN
+    assert "was watched for 0.95 s of the planned 8 s" in short.because
+    assert part(Held(), strike.but(begin_s=36.0, length_s=2.0)).because == (
+        "the fault was confirmed and cleared, the strike was seen to strike"
+    )
+
+
+def test_a_strike_that_the_experiment_holds_is_unknown():
+    """Something else was done than was planned, either way."""
+    for planned, done in ((False, True), (True, False)):
+        scene = Scene(faults=(Held(strike=done),))
+        record = scene.record()
+        spec = replace(record.experiment.faults[0], strike=planned)
+        case = replace(scene.case(), record=replace(record, experiment=replace(record.experiment, steps=(spec,))))
+        found = check_faults(case)
+        assert found.answer is Answer.UNKNOWN
+        assert "the record has it otherwise" in found.because
 
 
 def test_no_fault_at_all_passes_and_says_so():

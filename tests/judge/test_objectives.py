@@ -151,3 +151,16 @@ def test_the_part_says_what_was_missed():
     assert [one["answer"] for one in part.data["objectives"]] == ["pass", "fail", "unknown"]
     assert check_objectives(case, (met,)).because == "all 1 objectives were met"
     assert check_objectives(case, ()).answer is Answer.PASS
+
+
+def test_an_objective_may_name_a_fault_as_written_or_one_time_of_it():
+    """`fault(cache)` is every time, each on its own; `fault(cache-2)` is that one."""
+    held = (Held("cache-1", of="cache", length_s=4.0), Held("cache-2", of="cache", begin_s=32.0, length_s=4.0))
+    case = Scene(faults=held).case()
+
+    def phases(fault):
+        objective = Objective("rate<0.5", "rate", Comparison.LT, 0.5, phase=PhaseName.FAULT, fault=fault)
+        return [judged.phase for judged in judge_objective(case, objective)]
+
+    assert phases("cache") == phases("") == ["fault(cache-1)", "fault(cache-2)"]
+    assert phases("cache-2") == ["fault(cache-2)"]

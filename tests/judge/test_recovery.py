@@ -328,3 +328,43 @@ def test_events_of_a_strike_are_no_cycle():
     """Only faults are."""
     extra = (Event(20.0, EventKind.STRUCK, "kill"),)
     assert len(part(extra=extra).data["recovery"]["cycles"]) == 1
+
+
+def test_faults_in_place_together_are_one_cycle():
+    """One outage, named by both faults; neither is missing."""
+    faults = (Held("a", length_s=8.0), Held("b", "process.pause", begin_s=21.0, length_s=4.0, inside=True))
+    found = check_recovery(Scene(faults=faults, spells=(Spell(19.1, 27.6),)).case())
+    assert found.answer is Answer.PASS
+    (cycle,) = found.data["recovery"]["cycles"]
+    assert (cycle["fault"], cycle["faults"]) == ("a + b", ("a", "b"))
+    assert cycle["kind"] == "toxiproxy.down on redis + process.pause on redis"
+    assert cycle["outage_s"] == pytest.approx(8.5, abs=0.6)
+
+
+def test_times_of_one_written_fault_have_an_interval_whatever_was_drawn():
+    """Three cycles on parts that the seed drew are times of one fault; three different faults are not."""
+    drawn = ("redis", "postgres", "redis")
+    spans = [(19.0 + 14 * number, 26.5 + 14 * number) for number in range(3)]
+    faults = tuple(
+        Held(f"cache-{number}", on=on, of="cache", begin_s=begin_s, length_s=6.0)
+        for number, (on, (begin_s, _)) in enumerate(zip(drawn, spans, strict=True), start=1)
+    )
+    spells = tuple(Spell(begin_s + 0.1, end_s) for begin_s, end_s in spans)
+    scene = Scene(faults=faults, spells=spells, end_s=62.0)
+    found = check_recovery(scene.case()).data["recovery"]
+    assert found["interval"].startswith("bounds of the mean of 3 cycles")
+    assert found["mttr_low_s"] < found["mttr_s"] < found["mttr_high_s"]
+    apart = scene.but(faults=tuple(held.but(of="") for held in faults))
+    assert "not a confidence interval" in check_recovery(apart.case()).data["recovery"]["interval"]
+
+
+def test_what_comes_of_a_strike_is_an_impact_from_the_instant_it_struck():
+    """Its consequences are not taken for chance because it is over at once; recovery counts from when it struck."""
+    struck = Held("flush", "redis.flush", strike=True)
+    found = check_recovery(Scene(faults=(struck,), spells=(Spell(19.2, 24.0),)).case())
+    assert found.answer is Answer.PASS
+    (cycle,) = found.data["recovery"]["cycles"]
+    assert cycle["impact"] == "degraded"
+    assert cycle["clear_to_recovered_s"] == pytest.approx(24.0 - 19.05, abs=0.6)
+    never = check_recovery(Scene(faults=(struck,), spells=(Spell(19.2, 42.0),)).case())
+    assert never.answer is Answer.FAIL

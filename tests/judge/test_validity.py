@@ -1,8 +1,11 @@
 """Validity: whatever is wrong with the run itself makes it unknown, and never fails the target."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from resilience.judge.case import prepare
 from resilience.judge.validity import check_validity
 from resilience.model import Answer, Event, EventKind, Load
 from tests.judge.builder import OPERATIONS, Held, Scene, Spell
@@ -117,3 +120,20 @@ def test_a_run_in_progress_needs_no_footer_and_no_account():
     """Before the method."""
     assert part(finished=False, until_s=19.0).answer is Answer.PASS
     assert part(finished=False, until_s=19.0, problems=("damaged",)).answer is Answer.UNKNOWN
+
+
+def test_planned_phases_took_place_in_the_order_of_the_plan():
+    """Each as often as planned: a cycle that is missing is not hidden by another of the same fault."""
+    scene = Scene(faults=(Held("one"), Held("two", begin_s=36.0, length_s=1.0)))
+    record = scene.record()
+    assert check_validity(prepare(record)).answer is Answer.PASS
+    planned = (*record.plan.phases, *record.plan.phases[-2:])
+    twice = replace(record, plan=replace(record.plan, phases=planned))
+    found = check_validity(prepare(twice))
+    assert found.answer is Answer.UNKNOWN
+    assert found.evidence == (
+        "the planned phase fault(two) did not take place",
+        "the planned phase recovery(two) did not take place",
+    )
+    turned = replace(record, plan=replace(record.plan, phases=tuple(reversed(record.plan.phases))))
+    assert check_validity(prepare(turned)).answer is Answer.UNKNOWN

@@ -302,3 +302,9 @@ def test_the_baseline_passes_if_something_was_acknowledged_and_reads_are_right()
     assert baseline([*BASE, (1, 0, 5, WRONG, LATE)]) is Answer.FAIL
     assert baseline([*BASE, (1, 0, 5, MISSED, LATE)]) is Answer.FAIL
     assert check_baseline(honest(lines=None).case()).answer is Answer.UNKNOWN
+
+
+def test_faults_in_place_together_expose_writes_together():
+    """A fault of a moment inside a longer one needs no writes of its own; nothing is said of it as never requested."""
+    faults = (Held("a"), Held("b", begin_s=22.0, length_s=0.1, inside=True))
+    assert check_writes(honest(faults=faults).case()).answer is Answer.PASS

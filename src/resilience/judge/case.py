@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from resilience.columns import Record, Samples
+from resilience.judge.disturbances import Disturbance, find_disturbances
 from resilience.judge.phases import FaultWindow, end_s, fault_windows, phases
 from resilience.judge.quantiles import NS, Traffic
 from resilience.model import Phase, PhaseName
@@ -16,6 +17,7 @@ class Case:
     """A record, prepared for judging.
 
     Attributes:
+        faults: each by itself; `disturbances` are those that were in place together, as one.
         end_s: the end of the last phase; for a run in progress, the instant up to which every outcome is known.
         finished: whether the run is over.
     """
@@ -23,6 +25,7 @@ class Case:
     record: Record
     phases: tuple[Phase, ...]
     faults: tuple[FaultWindow, ...]
+    disturbances: tuple[Disturbance, ...]
     traffic: Traffic
     end_s: float
     finished: bool = True
@@ -33,8 +36,8 @@ class Case:
         return self.named(PhaseName.BASELINE)
 
     def named(self, name: PhaseName, fault: str = "") -> tuple[Phase, ...]:
-        """The phases of a name; of one fault only, if it is given."""
-        return tuple(phase for phase in self.phases if phase.name is name and fault in {"", phase.fault})
+        """The phases of a name; only those about a fault or group, if one is given."""
+        return tuple(phase for phase in self.phases if phase.name is name and phase.about(fault))
 
     def during(self, phase: Phase) -> Samples:
         """The samples that arrived in a phase."""
@@ -54,10 +57,12 @@ def prepare(record: Record, *, finished: bool = True) -> Case:
     else:
         longest_s = max((operation.timeout_s for operation in record.experiment.load.operations), default=0.0)
         until_s = last_s - longest_s - SLACK_S
+    windows = fault_windows(record.events, until_s)
     return Case(
         record=record,
         phases=phases(record.events, until_s),
-        faults=fault_windows(record.events, until_s),
+        faults=windows,
+        disturbances=find_disturbances(windows, until_s),
         traffic=Traffic(samples),
         end_s=until_s,
         finished=finished,

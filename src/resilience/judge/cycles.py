@@ -13,9 +13,12 @@ MIN_FOR_INTERVAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one fault did to clients. Instants are seconds since the run began; None is what did not happen.
+    """What one disturbance did to clients. Instants are seconds since the run began; None is what did not happen.
 
     Attributes:
+        fault: the name of the disturbance, `faults` those of the faults in it.
+        kind: of what kind on which part.
+        like: what was written, which several cycles can be times of.
         impact: `none`, `degraded` (ok or degraded answers went on), `outage` (less than half were answered), `unknown`.
         resolution_s: how far from the truth an instant or the outage may be.
         because: one sentence.
@@ -35,6 +38,8 @@ class Cycle:
     resolution_s: float | None = None
     relapses: int = 0
     lost_service_s: float | None = None
+    faults: tuple[str, ...] = ()
+    like: str = ""
 
     def json(self) -> dict[str, Json]:
         """As in `verdict.json`."""
@@ -56,9 +61,9 @@ class Interval:
 def find_interval(cycles: Sequence[Cycle], bin_s: float) -> Interval:
     """The mean outage and its bounds.
 
-    Cox's log-normal interval needs at least three cycles of one kind of fault on one part: times of different kinds are
-    no sample of one distribution. Otherwise the bounds are the shortest and the longest cycle, and say so. `bound_s` is
-    the largest upper bound of any kind with three cycles.
+    Cox's log-normal interval needs at least three cycles of one fault as it was written, or of one kind of fault on one
+    part: times of different kinds are no sample of one distribution. Otherwise the bounds are the shortest and the
+    longest cycle, and say so. `bound_s` is the largest upper bound of any kind with three cycles.
     """
     felt = [cycle for cycle in cycles if cycle.impact not in {"none", "unknown"}]
     if not felt:
@@ -69,7 +74,7 @@ def find_interval(cycles: Sequence[Cycle], bin_s: float) -> Interval:
     kinds: dict[str, list[float]] = defaultdict(list)
     for cycle, time_s in zip(felt, times, strict=True):
         # Below the width of a bin a ratio of two times says nothing, and the logarithm is all about ratios.
-        kinds[cycle.kind].append(max(time_s, bin_s))
+        kinds[cycle.like or cycle.kind].append(max(time_s, bin_s))
     bounds = [cox_bounds(values) for values in kinds.values() if len(values) >= MIN_FOR_INTERVAL]
     bound_s = max((high for _, high in bounds), default=0.0)
     mean_s = math.fsum(times) / len(times)

@@ -1,14 +1,14 @@
 """Graceful degradation: under a fault what is critical goes on, nothing wrong is said, and it all comes back.
 
-For each fault, from its request until it is clear:
+For each disturbance (a fault, or several that were in place together), from its first request until all are clear:
 
 * A wrong answer fails, whenever it was given: a sample whose detail begins with one of `WRONG`, or a read that the
   write ledger notes as wrong.
-* On a dependency: the error rate of each critical operation is judged by the experiment's `rate` objectives for that
-  fault where there are any (of the operation or of all), otherwise it must stay below `DEFAULT_LIMIT`.
-* On the service itself nothing can be demanded while it is away.
-* After any fault is clear, critical operations come back: in the second half of what was observed after it their error
-  rate is below `DEFAULT_LIMIT`.
+* In each of its phases the error rate of each critical operation is judged by the experiment's `rate` objectives for
+  that phase where there are any (of the operation or of all), otherwise it must stay below `DEFAULT_LIMIT`.
+* Nothing can be demanded while the service itself is away (`judge.away`): that time is left out.
+* After all are clear (after a strike: once its fault phase is over), critical operations come back: in the second half
+  of what was observed after it their error rate is below `DEFAULT_LIMIT`.
 * No answer takes longer than the operation's timeout. The client gives up by then, so a longer one is the client's own
   failing: unknown.
 
@@ -16,23 +16,23 @@ Degraded answers are counted, and so is what was dropped because the target held
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from resilience.columns import Mark, Samples
+from resilience.judge.away import Span, away, outside
 from resilience.judge.case import SLACK_S, Case
+from resilience.judge.disturbances import Disturbance
 from resilience.judge.objectives import judge_objective
-from resilience.judge.phases import FaultWindow
 from resilience.judge.quantiles import DROPPED, MS, Stats, of_operation, stats
-from resilience.model import Answer, Json, Objective, Operation, Part, PhaseName
+from resilience.model import Answer, Json, Objective, Operation, Part, Phase, PhaseName
 
 DEFAULT_LIMIT = 0.05
 WRONG = ("wrong", "unexpected answer", "acknowledged entry differs", "bad ack: unexpected answer")
 """How the load generator begins the detail of an answer that came well and said something else than it must."""
 
 NAME = "degradation"
-SERVICE = "service"
 
 STRAY = 0.01
 """Share of degraded answers that a baseline may have: a stray time-out of the cache is not a cache that is gone. An
@@ -51,19 +51,18 @@ def check_degradation(case: Case) -> Part:
     """Judge every fault window."""
     findings = [_wrong(case)]
     evidence: list[Json] = []
-    for window in case.faults:
-        if window.requested_s is None:
-            continue
-        findings += judge_window(case, window)
-        evidence += _evidence(case, window)
+    for one in case.disturbances:
+        findings += judge_disturbance(case, one)
+        evidence += _evidence(case, one)
     findings += _timeouts(case)
     answer = Answer.worst(finding.answer for finding in findings)
     told = sorted((one for one in findings if one.answer is not Answer.PASS), key=lambda one: -one.answer.severity)
     if told:
         rest = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
         return Part(NAME, answer, told[0].because + rest, (*(one.because for one in told), *evidence))
-    degraded = sum(_count_degraded(case, window) for window in case.faults)
-    dropped = sum(int(np.count_nonzero(_during(case, window).outcome == DROPPED)) for window in case.faults)
+    during = [case.traffic.between(one.requested_s, one.end_s) for one in case.disturbances]
+    degraded = sum(int(np.count_nonzero(samples.degraded)) for samples in during)
+    dropped = sum(int(np.count_nonzero(samples.outcome == DROPPED)) for samples in during)
     because = (
         f"critical operations held through {len(case.faults)} faults and came back; {degraded:,} answers said they "
         f"were degraded, none was wrong, {dropped:,} operations could not be sent"
@@ -71,15 +70,6 @@ def check_degradation(case: Case) -> Part:
     if not case.faults:
         because = "there was no fault to degrade under, and no answer was wrong"
     return Part(NAME, answer, because, tuple(evidence))
-
-
-def _during(case: Case, window: FaultWindow) -> Samples:
-    begin_s = window.requested_s or 0.0
-    return case.traffic.between(begin_s, window.until_s if window.clear_s is None else window.clear_s)
-
-
-def _count_degraded(case: Case, window: FaultWindow) -> int:
-    return int(np.count_nonzero(_during(case, window).degraded))
 
 
 def _wrong(case: Case) -> Finding:
@@ -101,43 +91,60 @@ def _critical(case: Case) -> tuple[Operation, ...]:
     return tuple(operation for operation in case.record.experiment.load.operations if operation.critical)
 
 
-def judge_window(case: Case, window: FaultWindow) -> list[Finding]:
-    """Judge critical operations during and after one fault."""
-    findings: list[Finding] = []
-    clear_s = window.until_s if window.clear_s is None else window.clear_s
-    if window.on != SERVICE:
-        findings += _by_objectives(case, window)
-        ruled = {objective.operation for objective in _rates(case, window)}
-        during = _during(case, window)
-        for operation in _critical(case):
-            if "all" not in ruled and operation.name not in ruled:
-                findings.append(_limit(case, during, operation, f"under {window.name}"))
-    if window.clear_s is None:
-        findings.append(Finding(Answer.UNKNOWN, f"{window.name} was never seen gone, so nothing is known of after it"))
+def judge_disturbance(case: Case, one: Disturbance) -> list[Finding]:
+    """Judge critical operations during and after one disturbance."""
+    gone = away(case)
+    findings = [finding for phase in _phases_of(case, one) for finding in _under(case, one, phase, gone)]
+    if one.clear_s is None:
+        findings.append(Finding(Answer.UNKNOWN, f"{one.name} was never seen gone, so nothing is known of after it"))
         return findings
-    after = case.traffic.between((clear_s + window.until_s) / 2, window.until_s)
-    findings += [_limit(case, after, operation, f"after {window.name} was clear") for operation in _critical(case)]
+    after = case.traffic.between((one.end_s + one.until_s) / 2, one.until_s)
+    findings += [_limit(case, after, operation, f"after {one.name} was clear") for operation in _critical(case)]
     return findings
 
 
-def _rates(case: Case, window: FaultWindow) -> tuple[Objective, ...]:
-    """The `rate` objectives that speak of a fault's phase."""
+def _phases_of(case: Case, one: Disturbance) -> tuple[Phase, ...]:
+    """The fault phases of a disturbance, cut to it; if the record has none, all of it as one."""
+    met = [
+        replace(phase, start_s=max(phase.start_s, one.requested_s), end_s=min(phase.end_s, one.end_s))
+        for phase in case.named(PhaseName.FAULT)
+        if phase.start_s < one.end_s and phase.end_s > one.requested_s
+    ]
+    return tuple(met) or (Phase(PhaseName.FAULT, one.requested_s, one.end_s, one.name),)
+
+
+def _under(case: Case, one: Disturbance, phase: Phase, gone: Sequence[Span]) -> list[Finding]:
+    """Judge one phase of a disturbance, without the time for which the service was away."""
+    longest_s = max((operation.timeout_s for operation in case.record.experiment.load.operations), default=0.0)
+    pieces = outside((phase.start_s, phase.end_s), gone, before_s=longest_s)
+    if not pieces:
+        return []
+    findings = _by_objectives(case, phase)
+    ruled = {objective.operation for objective in _rates(case, phase)}
+    samples = [case.traffic.between(start_s, end_s) for start_s, end_s in pieces]
+    for operation in _critical(case):
+        if "all" not in ruled and operation.name not in ruled:
+            findings += [_limit(case, piece, operation, f"under {phase.fault or one.name}") for piece in samples]
+    return findings
+
+
+def _rates(case: Case, phase: Phase) -> tuple[Objective, ...]:
+    """The `rate` objectives that speak of a fault phase."""
     return tuple(
         objective
         for objective in case.record.experiment.objectives
-        if objective.aggregate == "rate" and objective.phase is PhaseName.FAULT and objective.fault in {"", window.name}
+        if objective.aggregate == "rate" and objective.phase is PhaseName.FAULT and phase.about(objective.fault)
     )
 
 
-def _by_objectives(case: Case, window: FaultWindow) -> list[Finding]:
+def _by_objectives(case: Case, phase: Phase) -> list[Finding]:
     critical = {operation.name for operation in _critical(case)} | {"all"}
-    label = f"{PhaseName.FAULT.value}({window.name})"
     return [
         Finding(judged.answer, judged.because)
-        for objective in _rates(case, window)
+        for objective in _rates(case, phase)
         if objective.operation in critical
         for judged in judge_objective(case, objective)
-        if judged.phase == label
+        if judged.phase == phase.label
     ]
 
 
@@ -166,10 +173,8 @@ def _timeouts(case: Case) -> list[Finding]:
     return found
 
 
-def _evidence(case: Case, window: FaultWindow) -> list[Json]:
+def _evidence(case: Case, one: Disturbance) -> list[Json]:
     """Before, during and after, per operation."""
-    clear_s = window.until_s if window.clear_s is None else window.clear_s
-    begin_s = window.requested_s or 0.0
     before = case.baselines[-1:]
     rows: list[Json] = []
     for operation in case.record.experiment.load.operations:
@@ -181,12 +186,12 @@ def _evidence(case: Case, window: FaultWindow) -> list[Json]:
 
         rows.append(
             {
-                "fault": window.name,
+                "fault": one.name,
                 "operation": operation.name,
                 "critical": operation.critical,
                 "before": figures(before[0].start_s, before[0].end_s) if before else None,
-                "during": figures(begin_s, clear_s),
-                "after": figures(clear_s, window.until_s),
+                "during": figures(one.requested_s, one.end_s),
+                "after": figures(one.end_s, one.until_s),
             }
         )
     return rows

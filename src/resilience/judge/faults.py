@@ -1,4 +1,7 @@
-"""Faults: each one asked for, seen active, held as planned, and seen gone. Anything else is unknown, never pass."""
+"""Faults: each one asked for, seen active, held as planned, and seen gone. Anything else is unknown, never pass.
+
+A strike has nothing to be given back: it must have been seen to strike, and been watched as long as planned.
+"""
 
 from resilience.judge.case import Case
 from resilience.judge.phases import FaultWindow
@@ -16,20 +19,25 @@ def troubles_of(spec: FaultSpec | None, window: FaultWindow | None, name: str) -
     if spec is None:
         found.append(f"{name} is not in the experiment")
     if window.confirmed_s is None:
-        found.append(f"{name} was never seen active")
-    if window.clear_s is None:
+        found.append(f"{name} was never seen {'to strike' if window.strike else 'active'}")
+    if window.clear_s is None and not window.strike:
         found.append(f"{name} was never seen gone: the target may still be disturbed")
+    if spec is not None and spec.strike is not window.strike:
+        found.append(
+            f"{name} is {'a strike' if spec.strike else 'held'} by the experiment, the record has it otherwise"
+        )
     instants = [window.requested_s, window.confirmed_s, window.reverting_s, window.clear_s]
     told = [instant for instant in instants if instant is not None]
     if told != sorted(told):
         found.append(
             f"{name} has events in an order that cannot be: requested, confirmed, reverting, clear at {told} s"
         )
-    ended_s = window.reverting_s if window.reverting_s is not None else window.clear_s
+    ended_s = window.reverting_s if window.reverting_s is not None else window.over_s
     if spec is not None and window.confirmed_s is not None and ended_s is not None:
         held_s = ended_s - window.confirmed_s
         if held_s < HELD * spec.duration_s:
-            found.append(f"{name} was in place for {held_s:.2f} s of the planned {spec.duration_s:g} s")
+            how = "watched" if spec.strike else "in place"
+            found.append(f"{name} was {how} for {held_s:.2f} s of the planned {spec.duration_s:g} s")
     return found
 
 
@@ -46,8 +54,18 @@ def check_faults(case: Case) -> Part:
         return Part("faults", Answer.UNKNOWN, troubles[0] + rest, (*troubles, *proofs), data)
     if not names:
         return Part("faults", Answer.PASS, "the experiment has no fault", (), data)
-    what = "the fault was" if len(names) == 1 else f"all {len(names)} faults were"
-    return Part("faults", Answer.PASS, f"{what} confirmed and cleared", proofs, data)
+    strikes = sum(spec.strike for spec in specs.values())
+    return Part("faults", Answer.PASS, _because(len(names) - strikes, strikes), proofs, data)
+
+
+def _because(held: int, strikes: int) -> str:
+    """What was seen of all faults and strikes."""
+    said = []
+    if held:
+        said.append(f"{'the fault was' if held == 1 else f'all {held} faults were'} confirmed and cleared")
+    if strikes:
+        said.append(f"{'the strike was' if strikes == 1 else f'all {strikes} strikes were'} seen to strike")
+    return ", ".join(said)
 
 
 def _json(spec: FaultSpec | None, window: FaultWindow | None, name: str) -> dict[str, Json]:
@@ -56,6 +74,10 @@ def _json(spec: FaultSpec | None, window: FaultWindow | None, name: str) -> dict
         "kind": seen.kind or (spec.kind if spec else ""),
         "name": name,
         "on": seen.on or (spec.on if spec else ""),
+        "of": spec.written if spec else seen.of or name,
+        "group": seen.group or (spec.group if spec else ""),
+        "strike": seen.strike or bool(spec and spec.strike),
+        "mechanism": seen.mechanism,
         "requested_s": seen.requested_s,
         "confirmed_s": seen.confirmed_s,
         "reverted_s": seen.reverting_s,

@@ -12,7 +12,9 @@ class FaultWindow:
 
     Attributes:
         name: as in the experiment.
-        kind, on: from the request; empty if there was none.
+        kind, on, of, group, mechanism: from the request; empty if there was none, or it did not say.
+        strike: done once and not given back; it is confirmed and clear when it struck.
+        over_s: until when its effect is what was asked for: `clear_s`, but of a strike the end of its fault phase.
         until_s: the next fault's request, or the end of the last phase: how long this fault's cycle was observed.
         proofs: what was seen, for confirmed and clear.
         troubles: `step: message` of each problem with it.
@@ -28,6 +30,11 @@ class FaultWindow:
     until_s: float = 0.0
     proofs: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
+    of: str = ""
+    group: str = ""
+    mechanism: str = ""
+    strike: bool = False
+    over_s: float | None = None
 
 
 def end_s(events: Sequence[Event], fallback_s: float = 0.0) -> float:
@@ -49,14 +56,23 @@ def phases(events: Sequence[Event], until_s: float) -> tuple[Phase, ...]:
     begun = [event for event in events if event.kind is EventKind.PHASE and event.at_s < until_s]
     found: list[Phase] = []
     fault = ""
+    called: tuple[str, ...] = ()
     ends = [*(event.at_s for event in begun[1:]), until_s]
     for event, ended_s in zip(begun, ends, strict=False):
         name = PhaseName(event.name)
         if name is PhaseName.FAULT:
-            fault = str(event.detail.get("fault", ""))
-        belongs = fault if name in {PhaseName.FAULT, PhaseName.RECOVERY} else ""
-        found.append(Phase(name, event.at_s, ended_s, belongs))
+            fault, called = str(event.detail.get("fault", "")), _called(event)
+        if name in {PhaseName.FAULT, PhaseName.RECOVERY}:
+            found.append(Phase(name, event.at_s, ended_s, fault, called))
+        else:
+            found.append(Phase(name, event.at_s, ended_s))
     return tuple(found)
+
+
+def _called(event: Event) -> tuple[str, ...]:
+    """What else the file calls the fault of a phase; records of before there was more than one name do not say."""
+    names = event.detail.get("called")
+    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else ()
 
 
 def _first(events: Sequence[Event], kind: EventKind) -> Event | None:
@@ -72,6 +88,7 @@ _OF_A_FAULT = (
     EventKind.CONFIRMED,
     EventKind.REVERTING,
     EventKind.CLEAR,
+    EventKind.STRUCK,
     EventKind.FAULT_PROBLEM,
 )
 
@@ -85,7 +102,12 @@ def fault_windows(events: Sequence[Event], until_s: float) -> tuple[FaultWindow,
 
 def _window(name: str, events: Sequence[Event], requests: Sequence[float], until_s: float) -> FaultWindow:
     own = [event for event in events if event.name == name]
-    requested, confirmed, reverting, clear = (_first(own, kind) for kind in _OF_A_FAULT[:4])
+    requested, confirmed, reverting, clear, struck = (_first(own, kind) for kind in _OF_A_FAULT[:5])
+    strike = struck is not None or (requested is not None and requested.detail.get("strike") is True)
+    over_s = _at(clear)
+    if strike:
+        over_s = None if struck is None else _phase_end(events, struck.at_s, until_s)
+        confirmed, clear = confirmed or struck, clear or struck
     begun = 0.0 if requested is None else requested.at_s
     return FaultWindow(
         name=name,
@@ -96,13 +118,23 @@ def _window(name: str, events: Sequence[Event], requests: Sequence[float], until
         reverting_s=_at(reverting),
         clear_s=_at(clear),
         until_s=next((at_s for at_s in requests if at_s > begun), until_s),
-        proofs=tuple(proof for proof in (_text(confirmed, "proof"), _text(clear, "proof")) if proof),
+        proofs=tuple(dict.fromkeys(proof for proof in (_text(confirmed, "proof"), _text(clear, "proof")) if proof)),
         troubles=tuple(
             f"{_text(event, 'step') or 'fault'}: {_text(event, 'message')}"
             for event in own
             if event.kind is EventKind.FAULT_PROBLEM
         ),
+        of=_text(requested, "of"),
+        group=_text(requested, "group"),
+        mechanism=_text(requested, "mechanism"),
+        strike=strike,
+        over_s=over_s,
     )
+
+
+def _phase_end(events: Sequence[Event], at_s: float, until_s: float) -> float:
+    """When the phase ended that an instant lies in."""
+    return min((event.at_s for event in events if event.kind is EventKind.PHASE and event.at_s > at_s), default=until_s)
 
 
 def _at(event: Event | None) -> float | None:

@@ -1,6 +1,7 @@
 """Recovery: when clients lost full service after each fault, and when they had it back for good.
 
-One *cycle* is one fault, observed from its request until the next fault's request or the end of the last phase.
+One *cycle* is one disturbance (a fault, or several that were in place together), observed from its request until the
+next one's request or the end of the last phase.
 
 * `degraded_s` (t_on): the beginning of the first run of bins outside the band (2 of 3), refined to single operations.
 * `recovered_s` (t_rec): the beginning of the first stretch inside the band that holds for `hold_s` with at most one bin
@@ -23,7 +24,7 @@ import numpy as np
 from resilience.judge.case import Case
 from resilience.judge.changes import first_held, first_outside, locate, sustained, tail_inside
 from resilience.judge.cycles import Cycle, Interval, find_interval
-from resilience.judge.phases import FaultWindow
+from resilience.judge.disturbances import Disturbance
 from resilience.judge.quantiles import NS, OK, to_ns
 from resilience.judge.signal import RARE, Band, Bins, find_band, find_bins, served
 from resilience.judge.statistics import binomial_quantile, proven_share
@@ -43,7 +44,7 @@ def check_recovery(case: Case) -> Part:
     band = find_band(case)
     if isinstance(band, str):
         return Part(_NAME, Answer.UNKNOWN, band, (), _data((), Interval(), limit_s))
-    cycles = tuple(find_cycle(case, band, window) for window in case.faults if window.requested_s is not None)
+    cycles = tuple(find_cycle(case, band, one) for one in case.disturbances)
     interval = find_interval(cycles, band.bin_s)
     answer, because = _decide(case, cycles, interval)
     evidence: list[Json] = [cycle.because for cycle in cycles]
@@ -77,7 +78,8 @@ def _cycles(count: int) -> str:
 
 def _decide(case: Case, cycles: Sequence[Cycle], interval: Interval) -> tuple[Answer, str]:
     limit_s = case.record.experiment.recovery.limit_s
-    missing = [fault.name for fault in case.record.experiment.faults if fault.name not in {c.fault for c in cycles}]
+    seen = {name for cycle in cycles for name in cycle.faults}
+    missing = [fault.name for fault in case.record.experiment.faults if fault.name not in seen]
     answer = Answer.worst(cycle.answer for cycle in cycles)
     if answer is not Answer.PASS:
         worst = next((cycle for cycle in cycles if cycle.answer is answer), None)
@@ -98,17 +100,18 @@ def _decide(case: Case, cycles: Sequence[Cycle], interval: Interval) -> tuple[An
     return Answer.PASS, said
 
 
-def find_cycle(case: Case, band: Band, window: FaultWindow) -> Cycle:
-    """What one fault did to clients."""
-    cycle = Cycle(window.name, f"{window.kind} on {window.on}", Answer.UNKNOWN, "")
-    if window.requested_s is None or window.confirmed_s is None or window.clear_s is None:
+def find_cycle(case: Case, band: Band, window: Disturbance) -> Cycle:
+    """What one disturbance did to clients."""
+    faults = tuple(member.name for member in window.members)
+    cycle = Cycle(window.name, window.what, Answer.UNKNOWN, "", faults=faults, like=window.like)
+    if window.confirmed_s is None or window.clear_s is None:
         return replace(
             cycle, because=f"{window.name} was never seen both active and gone, so its recovery has no clock"
         )
     bins = find_bins(case, band, window.requested_s, window.until_s)
     cycle = replace(cycle, detected_s=_detected(case, window))
     first = first_outside(bins, 0, needed=2, among=3)
-    begin = _onset(bins, first, window.clear_s)
+    begin = _onset(bins, first, window.end_s)
     if begin is None:
         without = _not_felt(case, band, window, cycle)
         # A stumble after the fault was clear is chance, unless more failed than chance allows: then it was an impact.
@@ -119,7 +122,7 @@ def find_cycle(case: Case, band: Band, window: FaultWindow) -> Cycle:
     return _felt(case, window, (band, bins), cycle, begin)
 
 
-def _not_felt(case: Case, band: Band, window: FaultWindow, cycle: Cycle) -> Cycle:
+def _not_felt(case: Case, band: Band, window: Disturbance, cycle: Cycle) -> Cycle:
     """A cycle without visible impact."""
     clear_s = window.clear_s or 0.0
     seen_s, hold_s = window.until_s - clear_s, case.record.experiment.recovery.hold_s
@@ -128,22 +131,22 @@ def _not_felt(case: Case, band: Band, window: FaultWindow, cycle: Cycle) -> Cycl
         return replace(cycle, because=because)
     because = f"{window.name} had no visible impact (nothing shorter than {2 * band.bin_s:g} s would be seen)"
     done = replace(cycle, answer=Answer.PASS, impact="none", because=because, resolution_s=2 * band.bin_s)
-    return _residue(case, band, window, done, clear_s)
+    return _residue(case, band, window, done, window.end_s)
 
 
-def _onset(bins: Bins, first: int | None, clear_s: float) -> int | None:
+def _onset(bins: Bins, first: int | None, over_s: float) -> int | None:
     """Where the band was left: at once if the fault was in place, only if sustained when it was gone already."""
-    if first is None or bins.at(first) < clear_s:
+    if first is None or bins.at(first) < over_s:
         return first
     needed, among = sustained(bins)
     return first_outside(bins, first, needed=needed, among=among)
 
 
-def _felt(case: Case, window: FaultWindow, signal: tuple[Band, Bins], cycle: Cycle, begin: int) -> Cycle:
+def _felt(case: Case, window: Disturbance, signal: tuple[Band, Bins], cycle: Cycle, begin: int) -> Cycle:
     """A cycle with visible impact."""
     band, bins = signal
     recovery = case.record.experiment.recovery
-    requested_s, clear_s = window.requested_s or 0.0, window.clear_s or 0.0
+    requested_s, clear_s = window.requested_s, window.clear_s or 0.0
     onset = locate(case, band, bins, begin, worse=True)
     degraded_s = max(onset.at_s, requested_s)
     cycle = replace(
@@ -191,7 +194,7 @@ def _felt(case: Case, window: FaultWindow, signal: tuple[Band, Bins], cycle: Cyc
     return _residue(case, band, window, done, bins.at(index + length))
 
 
-def _not_recovered(cycle: Cycle, window: FaultWindow, bins: Bins, hold_s: float) -> Cycle:
+def _not_recovered(cycle: Cycle, window: Disturbance, bins: Bins, hold_s: float) -> Cycle:
     seen_s = window.until_s - (window.clear_s or 0.0)
     inside_s = tail_inside(bins)
     if seen_s < hold_s:
@@ -210,7 +213,7 @@ def _not_recovered(cycle: Cycle, window: FaultWindow, bins: Bins, hold_s: float)
     return replace(cycle, answer=Answer.FAIL, because=because)
 
 
-def _residue(case: Case, band: Band, window: FaultWindow, cycle: Cycle, since_s: float) -> Cycle:
+def _residue(case: Case, band: Band, window: Disturbance, cycle: Cycle, since_s: float) -> Cycle:
     """Fail a recovery after which a few operations keep failing: too few for any bin, too many for all together."""
     samples = case.traffic.between(max(since_s, window.clear_s or 0.0), window.until_s)
     count, right = len(samples), int(np.count_nonzero(served(samples)))
@@ -223,17 +226,17 @@ def _residue(case: Case, band: Band, window: FaultWindow, cycle: Cycle, since_s:
     return replace(cycle, answer=Answer.FAIL, because=because)
 
 
-def _detected(case: Case, window: FaultWindow) -> float | None:
+def _detected(case: Case, window: Disturbance) -> float | None:
     """When the target first said of itself that something was wrong, after the fault was confirmed."""
-    samples = case.traffic.between(window.requested_s or 0.0, window.until_s)
+    samples = case.traffic.between(window.requested_s, window.until_s)
     signalled = ((samples.outcome == OK) & samples.degraded) | np.isin(samples.status, OVERLOADED)
     ends = samples.end_ns[signalled & (samples.end_ns >= to_ns(window.confirmed_s or 0.0))]
     return float(ends.min()) / NS if len(ends) else None
 
 
-def _impact(case: Case, window: FaultWindow, degraded_s: float) -> str:
+def _impact(case: Case, window: Disturbance, degraded_s: float) -> str:
     """Whether clients were still served, if less well, while the fault was in place."""
-    samples = case.traffic.between(degraded_s, max(window.clear_s or 0.0, degraded_s + 1.0))
+    samples = case.traffic.between(degraded_s, max(window.end_s, degraded_s + 1.0))
     answered = int(np.count_nonzero(samples.outcome == OK))
     return "degraded" if answered * 2 >= len(samples) else "outage"
 

@@ -120,10 +120,13 @@ def _traffic(case: Case) -> Iterable[str]:
 
 
 def _phases(case: Case) -> Iterable[str]:
-    """Whether every planned phase took place."""
-    there = {(phase.name, phase.fault) for phase in case.phases}
+    """Whether every planned phase took place, in the order of the plan."""
+    left = list(case.phases)
     for planned in case.record.plan.phases:
-        wanted = (planned.name, planned.fault)
-        if not any(name is wanted[0] and (not wanted[1] or fault == wanted[1]) for name, fault in there):
+        there = (index for index, phase in enumerate(left) if phase.name is planned.name)
+        index = next((index for index in there if planned.fault in {"", left[index].fault}), None)
+        if index is not None:
+            del left[: index + 1]
+        else:
             label = f"{planned.name.value}({planned.fault})" if planned.fault else planned.name.value
             yield f"the planned phase {label} did not take place"

@@ -139,17 +139,19 @@ def _gates(case: Case, declared: Ledger, entries: Entries, classified: Classifie
         found.append(
             f"only {acknowledged:,} writes were acknowledged, at least {declared.min_acknowledged:,} are needed"
         )
-    windows = {window.name: window for window in case.faults}
-    for name in dict.fromkeys([*(fault.name for fault in case.record.experiment.faults), *windows]):
-        window = windows.get(name)
-        if window is None or window.requested_s is None:
-            found.append(f"no write was exposed to {name}, which was never requested")
-            continue
-        end_s = window.until_s if window.clear_s is None else window.clear_s
-        count = exposed(entries, window.requested_s - declared.exposure_s, end_s)
+    asked = {member.name for one in case.disturbances for member in one.members}
+    named = [*(fault.name for fault in case.record.experiment.faults), *(window.name for window in case.faults)]
+    found += [
+        f"no write was exposed to {name}, which was never requested"
+        for name in dict.fromkeys(named)
+        if name not in asked
+    ]
+    for one in case.disturbances:
+        end_s = one.until_s if one.clear_s is None else one.clear_s
+        count = exposed(entries, one.requested_s - declared.exposure_s, end_s)
         if count < declared.min_exposed:
             found.append(
-                f"{name} had only {count} acknowledged writes to lose, at least {declared.min_exposed} are needed"
+                f"{one.name} had only {count} acknowledged writes to lose, at least {declared.min_exposed} are needed"
             )
     unchecked = classified.count("unchecked")
     if unchecked:
