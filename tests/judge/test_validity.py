@@ -133,7 +133,7 @@ def test_planned_phases_took_place_in_the_order_of_the_plan():
     assert found.answer is Answer.UNKNOWN
     assert found.evidence == (
         "the planned phase fault(two) did not take place",
-        "the planned phase recovery(two) did not take place",
+        "the planned phase recovery did not take place",
     )
     turned = replace(record, plan=replace(record.plan, phases=tuple(reversed(record.plan.phases))))
     assert check_validity(prepare(turned)).answer is Answer.UNKNOWN
