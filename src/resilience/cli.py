@@ -8,13 +8,16 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from resilience import __version__
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Experiment, Plan, Problem
+
+if TYPE_CHECKING:
+    from resilience.ctk.run import Options
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 RUN = click.Path(file_okay=False, path_type=Path)
@@ -73,8 +76,10 @@ def _print(document: object) -> None:
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder for records."
 )
+@click.option("--settle", is_flag=True, help="Settle what dead runs still owe, without asking.")
+@click.option("--consent", multiple=True, metavar="NAME", help="Touch this, although it looks like production.")
 @json_option
-def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path, as_json: bool) -> None:
+def run(files: tuple[Path, ...], runs: Path, as_json: bool, **told: Any) -> None:  # noqa: ANN401 - options of a run
     """Run experiments, one after the other, and end with the worst verdict.
 
     \b
@@ -82,8 +87,9 @@ def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
     from resilience.ctk.run import Options, load_file, run_file
 
+    options = Options(runs=runs, as_json=as_json, **told)
     if len(files) == 1:
-        sys.exit(run_file(files[0], Options(seed=seed, stack=stack, runs=runs, as_json=as_json)))
+        sys.exit(run_file(files[0], options))
     problems = []
     for file in files:
         try:
@@ -95,7 +101,7 @@ def run(files: tuple[Path, ...], seed: int | None, stack: str | None, runs: Path
     if problems:
         raise SpecError(problems)
     # chaostoolkit keeps its state in module globals: one run per process.
-    sys.exit(_worst([_run_apart(file, seed, stack, runs, as_json=as_json) for file in files]))
+    sys.exit(_worst([_run_apart(file, options) for file in files]))
 
 
 def _worst(codes: Iterable[int]) -> int:
@@ -104,15 +110,17 @@ def _worst(codes: Iterable[int]) -> int:
     return max(codes, key=lambda code: order.index(code) if code in order else len(order))
 
 
-def _run_apart(file: Path, seed: int | None, stack: str | None, runs: Path, *, as_json: bool) -> int:
+def _run_apart(file: Path, options: "Options") -> int:
     """Run one file in a process of its own; whatever signal ends us is handed to it, and it reverts."""
     import signal
     import subprocess
 
-    argv = [sys.executable, "-m", "resilience.cli", "run", str(file), "--runs", str(runs)]
-    argv += ["--seed", str(seed)] if seed is not None else []
-    argv += ["--stack", stack] if stack else []
-    argv += ["--json"] if as_json else []
+    argv = [sys.executable, "-m", "resilience.cli", "run", str(file), "--runs", str(options.runs)]
+    argv += ["--seed", str(options.seed)] if options.seed is not None else []
+    argv += ["--stack", options.stack] if options.stack else []
+    argv += ["--settle"] if options.settle else []
+    argv += [word for name in options.consent for word in ("--consent", name)]
+    argv += ["--json"] if options.as_json else []
     process = subprocess.Popen(argv, start_new_session=True)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: process.send_signal(number))
@@ -295,12 +303,22 @@ def _show_problems(problems: Iterable[Problem], *, as_json: bool, nothing: str) 
 
 @main.command()
 @click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
-def abort(folder: Path) -> None:
-    """Stop a run: its faults are reverted, its verdict cannot pass."""
-    from resilience.runtime.watch import ABORT
+@click.option("--wait", "wait", default="10s", show_default=True, help="Until it has stopped; 0s only asks.")
+def abort(folder: Path, wait: str) -> None:
+    """Stop a run: its faults are reverted, its verdict cannot pass. The newest run, unless one is named.
 
-    (_record_folder(folder) / ABORT).touch()
-    click.echo(f"asked {folder} to abort; it reverts within a second")
+    \b
+    Exit: 0 stopped, or over already, and nothing is in place · 2 it has not reacted yet
+          3 not the folder of a run · 5 something is still in place or owed
+    """  # noqa: D301 - as above
+    from resilience.host.files import state_folder
+    from resilience.runtime import stopping
+    from resilience.spec.durations import parse_duration
+
+    patience_s = parse_duration(wait)
+    answer = stopping.stop(folder, state_folder(), patience_s)
+    click.echo(answer.text, err=answer.code != 0)
+    sys.exit(answer.code)
 
 
 @main.command("kill-matrix")

@@ -49,6 +49,7 @@ def _without_version_check(group: click.Group) -> None:
 
 
 UNDERSTOOD = {"source", "journal_path", "hypothesis_strategy", "var", "var_file", "seed", "stack", "runs", "as_json"}
+UNDERSTOOD |= {"settle", "consent"}
 INSTEAD = {
     "dry": "`resilience plan FILE` prints what would be done",
     "no_validation": "the file decides what is done to a target, so it is always validated",
@@ -81,6 +82,8 @@ def _run_ours(context: click.Context, source: str, options: dict[str, Any]) -> N
                 stack=options["stack"],
                 runs=Path(options["runs"]),
                 as_json=options["as_json"],
+                settle=options["settle"],
+                consent=tuple(options["consent"]),
                 journal=Path(options["journal_path"]) if options["journal_path"] != "./journal.json" else None,
                 hypothesis_strategy=options["hypothesis_strategy"] or "default",
                 variables=(dict(options["var"] or {}), tuple(options["var_file"] or ())),
@@ -97,6 +100,10 @@ run_options: list[click.Parameter] = [
         ["--stack"], type=str, default=None, envvar="RESILIENCE_STACK", help="Run on this stack instead of the file's."
     ),
     click.Option(["--runs"], type=click.Path(), default="runs", show_default=True, help="Folder for records."),
+    click.Option(["--settle"], is_flag=True, help="Settle what dead runs still owe, without asking."),
+    click.Option(
+        ["--consent"], multiple=True, metavar="NAME", help="Touch this, although it looks like production; repeatable."
+    ),
     click.Option(
         ["--json", "as_json"], is_flag=True, help="Print the verdict as JSON and nothing else on standard output."
     ),

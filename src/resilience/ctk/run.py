@@ -23,11 +23,12 @@ from chaoslib.run import RunEventHandler
 from chaoslib.types import Strategy
 from rich.console import Console
 
-from resilience import reaper
+from resilience.ctk.consent import require_consent
 from resilience.ctk.current import running
 from resilience.ctk.kinds import check_fault
+from resilience.ctk.leftovers import settle_leftovers
 from resilience.ctk.wiring import collaborators
-from resilience.errors import DebtsOutstanding, Interrupted, ResilienceError, SpecError
+from resilience.errors import Interrupted, ResilienceError, SpecError
 from resilience.faults import registry
 from resilience.host.files import state_folder
 from resilience.live.terminal import open_display
@@ -48,13 +49,20 @@ from resilience.spec.resolve import resolve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What can be said on the command line about a run."""
+    """What can be said on the command line about a run.
+
+    Attributes:
+        settle: what dead runs still owe is settled without asking.
+        consent: names of what looks like production and is meant all the same.
+    """
 
     seed: int | None = None
     stack: str | None = None
     runs: Path = Path("runs")
     as_json: bool = False
     journal: Path | None = None
+    settle: bool = False
+    consent: tuple[str, ...] = ()
     hypothesis_strategy: str = "default"
     variables: tuple[dict[str, Any], tuple[str, ...]] = ({}, ())
 
@@ -118,28 +126,19 @@ def run_file(path: Path, options: Options) -> int:
         experiment = load_file(path)
         if options.stack:
             experiment = replace(experiment, stack=replace(experiment.stack, use=options.stack))
-        settle_earlier_debts()
-        return _run(experiment, plan_for(experiment, options.seed), options)
+        consented = require_consent(experiment, options.consent)
+        settle_leftovers(settle=options.settle)
+        return _run(experiment, plan_for(experiment, options.seed), options, consented)
     except ResilienceError as error:
         return show_problems(error)
 
 
-def settle_earlier_debts() -> None:
-    """Settle what dead runs still owe to their targets.
-
-    Raises:
-        DebtsOutstanding: something could not be settled. What a living run owes is its own business.
-    """
-    report = reaper.settle_all(state_folder())
-    if report.problems:
-        raise DebtsOutstanding(report.problems)
-
-
-def _run(experiment: Experiment, plan: Plan, options: Options) -> int:
+def _run(experiment: Experiment, plan: Plan, options: Options, consented: tuple[str, ...]) -> int:
     """Make the run folder, the debt book and the reaper; run; leave nothing but a record of a run that began."""
     experiment = resolve(experiment, plan.seed)
     console = Console(stderr=options.as_json)
-    folder = run_folder.create(options.runs, experiment.name, at=datetime.now(UTC))
+    need_bytes = 2 * experiment.safety.min_free_disk_bytes
+    folder = run_folder.create(options.runs, experiment.name, at=datetime.now(UTC), need_bytes=need_bytes)
     began = False
     try:
         with ExitStack() as undone, interruptible():
@@ -151,7 +150,10 @@ def _run(experiment: Experiment, plan: Plan, options: Options) -> int:
                 folder=folder,
                 book=book,
                 guard=guard,
-                collaborators=collaborators(experiment, plan.run, (open_display(experiment, plan, console=console),)),
+                collaborators=replace(
+                    collaborators(experiment, plan.run, (open_display(experiment, plan, console=console),)),
+                    header={"consent": consented},
+                ),
             )
             undone.callback(session.close)
             try:

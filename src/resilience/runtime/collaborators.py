@@ -1,10 +1,10 @@
 """Who does what in a run: the session knows them as ports, `ctk.wiring` chooses them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resilience.columns import Record, Truth
-from resilience.model import Experiment, FaultSpec, Part, Place, Problem, Undo, Verdict
+from resilience.model import Experiment, FaultSpec, Json, Part, Place, Problem, Undo, Verdict
 from resilience.ports import Display, Driver, Fault, Stack, Strike
 
 
@@ -23,6 +23,7 @@ class Collaborators:
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
+        header: what the record's header says besides.
     """
 
     stack: Stack
@@ -37,3 +38,4 @@ class Collaborators:
     displays: tuple[Display, ...]
     mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()
+    header: Mapping[str, Json] = field(default_factory=dict)

@@ -228,6 +228,7 @@ class Session:
             "zero_ns": zero_ns,
             "wall_clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            **self._with.header,
         }
 
     # ----------------------------------------------------------------------------------------------------- in between
