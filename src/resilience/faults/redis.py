@@ -161,15 +161,15 @@ class OutOfMemory(ConfigFault):
 class Eviction(ConfigFault):
     """The server has too little memory for its data: it evicts keys, and goes on evicting as new ones come.
 
-    What is evicted is gone for good. A server with less than 1 MiB of data is filled with 1 MiB of keys of ours first:
+    What is evicted is gone for good. A server with less than 4 MiB of data is filled with 4 MiB of keys of ours first:
     so little does not stand out from what its connections need. How it is undone: `maxmemory` and `maxmemory-policy` as
     they were, memory first; our keys are removed. What it needs: CONFIG. When it fails: it is at its limit of memory
     already, or somebody else changes these settings.
     """
 
     kind = "redis.eviction"
-    LITTLE: ClassVar = 2**20
-    FILLERS: ClassVar = 64
+    LITTLE: ClassVar = 4 * 2**20
+    FILLERS: ClassVar = 256
 
     def prepare(self) -> Undo:
         """Work out a limit that leaves a share of the data."""
@@ -194,8 +194,10 @@ class Eviction(ConfigFault):
         """Fill it if it has little, then lower the limit."""
         data: Mapping[str, Any] = undo.data
         with Server.to(undo).session() as client:
+            steps = client.pipeline(transaction=False)
             for filler in data["fillers"]:
-                client.set(filler, bytes(self.LITTLE // self.FILLERS), px=int(data["lease_s"] * 1e3))
+                steps.set(filler, bytes(self.LITTLE // self.FILLERS), px=int(data["lease_s"] * 1e3))
+            steps.execute()
         super().inject(undo)
 
     def revert(self, undo: Undo, /) -> None:
