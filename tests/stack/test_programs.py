@@ -1,9 +1,11 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from resilience.errors import EnvironmentNotReady
+from resilience.host import commands
 from resilience.stack import fetch, programs
 
 REDIS = 'echo "Redis server v=9.8.7"'
@@ -64,16 +66,23 @@ def test_the_wheel_with_postgres_works_and_the_newest_is_taken():
     assert found.path == max(siblings, key=lambda path: path.parts[-3])
 
 
-def test_every_way_that_failed_is_in_the_message(cache):
-    """With neither network nor Go there is no toxiproxy-server, and one problem says so."""
+def test_our_own_proxy_takes_the_place_of_toxiproxy_that_cannot_be_had(cache):
+    """With neither network nor Go nor anything in the cache, ours is found, and every way that failed is told."""
     environment = {"PATH": str(cache), "RESILIENCE_DOWNLOADS": "http://127.0.0.1:9"}
-    with pytest.raises(EnvironmentNotReady) as caught:
-        programs.find("toxiproxy-server", environment=environment)
-    (problem,) = caught.value.problems
-    assert problem.where == "toxiproxy-server"
+    told = []
+    found = programs.find("toxiproxy-server", environment=environment, notify=told.append)
+    assert found.origin == "own proxy"
+    assert found.argv == (sys.executable, "-P", "-m", "resilience.wire")
     for way in ("PATH: not there", "cache: ", "download: http://127.0.0.1:9/", "go install: there is no `go`"):
-        assert way in problem.message
-    assert fetch.OFFICIAL in problem.hint
+        assert way in told[-1]
+    said = commands.run([*found.argv, "-version"], timeout_s=20).out
+    assert f"version {found.version}" in said
+
+
+def test_our_own_proxy_can_be_asked_for():
+    """`RESILIENCE_TOXIPROXY_SERVER=own` takes ours on a machine that has the other."""
+    found = programs.find("toxiproxy-server", environment={**os.environ, "RESILIENCE_TOXIPROXY_SERVER": "own"})
+    assert found.origin == "own proxy"
 
 
 def test_what_was_fetched_before_is_found_in_the_cache(cache):
@@ -92,10 +101,7 @@ def test_a_broken_program_in_the_cache_does_not_stay(cache):
     program.parent.mkdir(parents=True)
     program.write_bytes(b"\x7fELF half")
     program.chmod(0o755)
-    with pytest.raises(EnvironmentNotReady):
-        programs.find(
-            "toxiproxy-server", environment={"PATH": "/nowhere", "RESILIENCE_DOWNLOADS": "http://127.0.0.1:9"}
-        )
+    programs.find("toxiproxy-server", environment={"PATH": "/nowhere", "RESILIENCE_DOWNLOADS": "http://127.0.0.1:9"})
     assert not program.exists()
 
 

@@ -31,6 +31,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         tag=f"stack-{run}",
         bugs=os.environ.get("TARGET_BUGS", ""),
         experiment_folder=Path(experiment.folder),
+        wired=tuple({spec.on for spec in experiment.faults if spec.kind.startswith("protocol.")}),
     )
     data = stack.debt_data()
     return Collaborators(

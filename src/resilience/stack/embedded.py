@@ -49,6 +49,7 @@ class EmbeddedStack:
     Args:
         service: how the target is run; None starts the servers only.
         programs: what belongs to the target besides.
+        wired: parts (`parts.WIRED`) that get a proxy that understands protocols between toxiproxy and them.
         tag: carried by every process of the stack and by nothing else, new for each stack.
         bugs: planted bugs to switch on, as in `TARGET_BUGS`.
         experiment_folder: where relative names of the service's command start from, see `model.Service`.
@@ -65,6 +66,7 @@ class EmbeddedStack:
         service: Service | None,
         *,
         programs: tuple[Program, ...] = (),
+        wired: tuple[str, ...] = (),
         tag: str,
         experiment_folder: Path | str,
         bugs: str = "",
@@ -77,6 +79,7 @@ class EmbeddedStack:
             raise ValueError(f"a stack's tag is 4 to 63 letters, digits, '_', '.', '-', not {tag!r}")
         self.service = service
         self.programs = programs
+        self.wired = tuple(name for name in parts.WIRED if name in wired)
         self.tag = tag
         self.bugs = bugs
         self.project = project_folder(Path(experiment_folder))
@@ -143,7 +146,7 @@ class EmbeddedStack:
         except OSError as error:
             raise EnvironmentNotReady(f"{self.folder} cannot be made: {error}") from error
         self.leave()
-        self._ports = self._reserve(len(parts.ports(self.service, self.programs)))
+        self._ports = self._reserve(len(parts.ports(self.service, self.programs, self.wired)))
         try:
             order = Order(
                 service=self.service,
@@ -153,6 +156,7 @@ class EmbeddedStack:
                 project=self.project,
                 folder=self.folder,
                 environment=self.environment,
+                wired=self.wired,
             )
             Start(order, found, self._ports).run()
         except OSError as error:

@@ -15,6 +15,7 @@ def open_stack(
     experiment_folder: Path,
     bugs: str = "",
     folder_root: Path | None = None,
+    wired: tuple[str, ...] = (),
     notify: programs.Notify = lambda _: None,
 ) -> EmbeddedStack | kept.KeptStack:
     """The stack of an experiment, not started yet: the kept one if it runs, else one of our own.
@@ -27,6 +28,7 @@ def open_stack(
         experiment_folder: the folder of the experiment's file.
         bugs: as in `TARGET_BUGS`.
         folder_root: where the private folder is made; the system's temporary folder unless given.
+        wired: parts that get a proxy that understands protocols before them; a kept stack has none.
         notify: told about something that takes a while.
 
     Raises:
@@ -44,5 +46,6 @@ def open_stack(
         bugs=bugs,
         experiment_folder=experiment_folder,
         folder_root=folder_root,
+        wired=wired,
         notify=notify,
     )

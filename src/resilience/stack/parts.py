@@ -14,7 +14,13 @@ BALANCER = "balancer"
 """The load balancer's process, where there is one."""
 
 _FIXED = ("postgres", "postgres, proxied", "redis", "redis, proxied", "toxiproxy")
-_TAKEN = (*SERVERS, SERVICE, BALANCER, "database")
+WIRE = "wire"
+"""The proxy that understands protocols, where a fault needs one."""
+
+WIRED = ("postgres", "redis")
+"""The parts that it can stand in front of."""
+
+_TAKEN = (*SERVERS, SERVICE, BALANCER, WIRE, "database")
 """Names that a program of the target cannot have: a part has it, or an address of the stack is called so."""
 
 
@@ -48,11 +54,17 @@ def via(name: str) -> str:
     return f"{name}, proxied"
 
 
-def ports(service: Service | None, programs: Iterable[Program]) -> tuple[str, ...]:
-    """What ports are needed for."""
+def before(name: str) -> str:
+    """What the port of the proxy that understands protocols is called in `ports`, where it stands before a part."""
+    return f"{name}, wired"
+
+
+def ports(service: Service | None, programs: Iterable[Program], wired: Sequence[str] = ()) -> tuple[str, ...]:
+    """What ports are needed for; `wired` are the parts with a proxy that understands protocols before them."""
     listening = [program.name for program in programs if program.ready]
     front = (SERVICE,) if balanced(service) else ()
-    return (*_FIXED, *(word for name in listening for word in (name, via(name))), *copies(service), *front)
+    wire = (WIRE, *(before(name) for name in wired)) if wired else ()
+    return (*_FIXED, *wire, *(word for name in listening for word in (name, via(name))), *copies(service), *front)
 
 
 def clashes(service: Service | None, programs: Sequence[Program]) -> Iterator[Problem]:

@@ -1,14 +1,16 @@
 """Finds the server programs that the embedded stack runs, wherever this machine has them.
 
 In this order: the environment variable that names it, PATH, wheels that carry it, our cache, and for toxiproxy-server
-the pinned release by download or by `go install`. Every candidate is tried by asking for its version; one that does not
-answer is passed over and reported, except one that was named on purpose, which must work.
+the pinned release by download or by `go install`; if it cannot be had, our own proxy (`resilience.wire`), which has its
+API and its toxics. `RESILIENCE_TOXIPROXY_SERVER=own` asks for that one. Every candidate is tried by asking for its
+version; one that does not answer is passed over and reported, except one that was named on purpose, which must work.
 """
 
 import importlib.util
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +32,20 @@ class Program:
     Attributes:
         path: absolute; its sibling tools (`initdb`) are in the same folder.
         version: `15.8`; for toxiproxy built by us, the pinned version.
-        origin: how it was found: a variable's name, `PATH`, `wheel …`, `cache`, `download`, `go install`.
+        origin: how it was found: a variable's name, `PATH`, `wheel …`, `cache`, `download`, `go install`, `own proxy`.
+        words: what stands between the program and its arguments, where it is a module of ours.
     """
 
     name: str
     path: Path
     version: str
     origin: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """How it is run, before its arguments."""
+        return (str(self.path), *self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,10 @@ BALANCER = "haproxy"
 NAMES = tuple(name for name in _KINDS if name != BALANCER)
 """The programs that every embedded stack needs."""
 
+PROXY = "toxiproxy-server"
+OWN = "own"
+"""In `RESILIENCE_TOXIPROXY_SERVER`: our own proxy, wherever the machine has the other."""
+
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -107,6 +120,8 @@ class _Search:
 
     def run(self) -> Program:
         kind = _KINDS[self.name]
+        if self.name == PROXY and self.environment.get(kind.variable) == OWN:
+            return own_proxy()
         if named := self.environment.get(kind.variable):
             found = self._try(Path(named).absolute(), kind.variable)
             if found is None:
@@ -115,6 +130,9 @@ class _Search:
         for path, origin in self._candidates(kind):
             if (found := self._try(path, origin)) is not None:
                 return found
+        if self.name == PROXY:
+            self.notify(f"{self.name} cannot be had here, our own proxy takes its place: {'; '.join(self.failed)}")
+            return own_proxy()
         raise self._problem()
 
     def _problem(self) -> EnvironmentNotReady:
@@ -191,6 +209,13 @@ class _Search:
             return found[0]
         # `go install` leaves toxiproxy's own version unset; the folder of our cache says what was built.
         return fetch.VERSION if path.parent.name == f"toxiproxy-{fetch.VERSION}" else "unknown"
+
+
+def own_proxy() -> Program:
+    """Our own proxy under the name of the program that it stands for."""
+    return Program(
+        PROXY, Path(sys.executable), f"{fetch.VERSION}-resilience", "own proxy", ("-P", "-m", "resilience.wire")
+    )
 
 
 def _newest_first(pattern: str) -> list[Path]:

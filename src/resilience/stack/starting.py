@@ -40,7 +40,7 @@ class Start:
         self._order = order
         self._found = found
         self._reservation = reservation
-        self._port = dict(zip(parts.ports(order.service, order.programs), reservation.ports, strict=True))
+        self._port = dict(zip(parts.ports(order.service, order.programs, order.wired), reservation.ports, strict=True))
         self._folder = order.folder
         self._roster = Roster(order.folder, tag=order.tag, bugs=order.bugs)
         self._redis_password = secrets.token_urlsafe(24)
@@ -54,6 +54,8 @@ class Start:
         both = {postgres.ADMIN: admin, postgres.SHOP: shop}
         admin_file = postgres.passfile(self._folder / PASSFILES[1], both)
         self._roster.attempt(self._redis)
+        if self._order.wired:
+            self._roster.attempt(self._wire)
         self._roster.attempt(self._toxiproxy)
         server = postgres.Server(
             self._found["postgres"],
@@ -99,13 +101,33 @@ class Start:
         place = self._behind_proxy("redis", launch)
         self._roster.begin(replace(place, protocol="redis", passfile=str(self._folder / REDIS_PASSWORD)))
 
+    def _wire(self) -> None:
+        """The proxy that understands protocols, between toxiproxy and the parts that have faults of that kind."""
+        port = self._port
+        proxies = [
+            {
+                "name": name,
+                "listen": f"{HOST}:{port[parts.before(name)]}",
+                "upstream": f"{HOST}:{port[name]}",
+                "protocol": name,
+            }
+            for name in self._order.wired
+        ]
+        config = self._folder / "wire.json"
+        files.write_json(config, proxies)
+        own = port[parts.WIRE]
+        told = ("-host", HOST, "-port", str(own), "-config", str(config))
+        launch = self._launch(parts.WIRE, (*programs.own_proxy().argv, *told))
+        control = f"http://{HOST}:{own}"
+        self._roster.begin(Place(name=parts.WIRE, host=HOST, port=own, via_port=own, control=control, launch=launch))
+
     def _toxiproxy(self) -> None:
         port = self._port
         proxies = [
             {
                 "name": name,
                 "listen": f"{HOST}:{port[parts.via(name)]}",
-                "upstream": f"{HOST}:{port[name]}",
+                "upstream": f"{HOST}:{port[parts.before(name) if name in self._order.wired else name]}",
                 "enabled": True,
             }
             for name in parts.proxied(self._order.programs)
@@ -113,7 +135,7 @@ class Start:
         config = self._folder / "proxies.json"
         files.write_json(config, proxies)
         told = ("-host", HOST, "-port", str(port["toxiproxy"]), "-config", str(config))
-        launch = self._launch("toxiproxy", (str(self._found["toxiproxy-server"].path), *told))
+        launch = self._launch("toxiproxy", (*self._found["toxiproxy-server"].argv, *told))
         control = f"http://{HOST}:{port['toxiproxy']}"
         own = port["toxiproxy"]
         self._roster.begin(Place(name="toxiproxy", host=HOST, port=own, via_port=own, control=control, launch=launch))
@@ -130,7 +152,10 @@ class Start:
     def _behind_proxy(self, name: str, launch: Launch) -> Place:
         port, via = self._port[name], self._port[parts.via(name)]
         control = f"http://{HOST}:{self._port['toxiproxy']}"
-        return Place(name=name, host=HOST, port=port, via_port=via, proxy=name, control=control, launch=launch)
+        place = Place(name=name, host=HOST, port=port, via_port=via, proxy=name, control=control, launch=launch)
+        if name in self._order.wired:
+            return replace(place, wire=f"http://{HOST}:{self._port[parts.WIRE]}", wire_proxy=name)
+        return place
 
     def _await_servers(self, password: str) -> None:
         """Wait for the servers that were started, each as the service will reach it."""
@@ -138,6 +163,7 @@ class Start:
         # Not through a toxiproxy that does not work: Redis would be blamed for it.
         redis = port["redis" if "toxiproxy" in ill else parts.via("redis")]
         checks: dict[str, health.Check] = {
+            parts.WIRE: lambda: proxies_ready(port[parts.WIRE], self._order.wired),
             "toxiproxy": lambda: proxies_ready(port["toxiproxy"], parts.proxied(self._order.programs)),
             "redis": lambda: health.redis_answers(redis, self._redis_password),
             "postgres": lambda: postgres.answers(port["postgres"], password=password),

@@ -31,6 +31,7 @@ class Order:
         project: where the commands run.
         folder: the stack's own, new and empty.
         environment: stands for this process's environment variables; None is those.
+        wired: the parts with a proxy that understands protocols between toxiproxy and them.
     """
 
     service: Service | None
@@ -40,6 +41,7 @@ class Order:
     project: Path
     folder: Path
     environment: Mapping[str, str] | None
+    wired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
