@@ -41,6 +41,9 @@ TESTED_ELSEWHERE = {
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
     "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down
+    "faults/canary.py": "faults/test_network.py",  # what measures those faults
+    "faults/packets.py": "faults/test_network.py",  # what those faults have in common
+    "host/nftables.py": "faults/test_network.py",  # the tables of those faults
     "host/files.py": "runtime/test_debts.py",  # what is durable is a debt first of all
     "judge/canary.py": "judge/test_writes.py",  # the check of the checker
     "judge/case.py": "judge/test_phases.py",  # a record, prepared

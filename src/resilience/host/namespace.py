@@ -1,0 +1,137 @@
+"""Network namespaces: whether the network may be changed here, one of our own where it may not, commands in others.
+
+Root, or whoever has CAP_NET_ADMIN, works in the namespace that it is in. Anybody else can have a user and network
+namespace of their own, with a loopback interface and nothing else in it, in which the whole command is run again: what
+is started there (stack, load, reaper) sees the same network, and the same user as outside. `enter` does that, once.
+
+A namespace is named by its inode and the boot: it is gone when no process is left in it, and everything in it with it.
+"""
+
+import array
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from resilience.errors import EnvironmentNotReady
+from resilience.host import commands, processes
+from resilience.model import Problem
+
+MARK = "RESILIENCE_NAMESPACE"
+"""In the environment of a command that was run again in a namespace of its own: the inode of the one it came from."""
+
+NET_ADMIN = 12
+SYS_ADMIN = 21
+IFF_UP = 1
+
+
+def current() -> str:
+    """The network namespace of this process, as its inode and this boot."""
+    return f"{Path('/proc/self/ns/net').stat().st_ino}@{processes.boot_id()}"
+
+
+def may_change_network() -> bool:
+    """Whether this process may change packet filter and queues where it is."""
+    return _capable(NET_ADMIN)
+
+
+@cache
+def obstacle() -> str:
+    """Why nobody can have a namespace of their own here; empty if they can."""
+    if shutil.which("unshare") is None:
+        return "the program unshare is not installed (`apt install util-linux`)"
+    try:
+        done = commands.run([*_UNSHARE, "true"], timeout_s=5.0)
+    except EnvironmentNotReady as error:
+        return str(error)
+    return "" if done.code == 0 else f"unprivileged user namespaces are off: {done.err.strip()}"
+
+
+_UNSHARE = ("unshare", "--user", "--map-current-user", "--net", "--keep-caps")
+
+
+def lacking() -> Problem | None:
+    """Why the network cannot be changed from here, with what would help; None if it can."""
+    if may_change_network():
+        return None
+    why = obstacle()
+    hint = "run as root" if why else "run as root, or `resilience run`, which makes a network namespace of its own"
+    return Problem("network", f"changing it needs CAP_NET_ADMIN{f', and {why}' if why else ''}", hint)
+
+
+def enter() -> None:
+    """Run this whole command again in a namespace of its own, unless that was done or is not needed.
+
+    Must be called before anything is started or opened: the process is replaced.
+
+    Raises:
+        EnvironmentNotReady: it is needed, and cannot be.
+    """
+    if MARK in os.environ or may_change_network():
+        return
+    if why := obstacle():
+        raise EnvironmentNotReady(Problem("network", f"the experiment changes the network, and {why}", "run as root"))
+    again = [sys.executable, "-P", "-m", "resilience.host.namespace", *sys.orig_argv]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvpe(_UNSHARE[0], [*_UNSHARE, *again], {**os.environ, MARK: current()})  # noqa: S606 - that is the point
+
+
+def within(namespace: str) -> tuple[str, ...] | None:
+    """What goes before a command that must be run in a namespace: nothing, if we are in it. None if it is gone."""
+    if namespace == current():
+        return ()
+    inode, _, boot = namespace.partition("@")
+    if boot != processes.boot_id():
+        return None
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found = (entry / "ns" / "net").stat().st_ino
+            except OSError:
+                continue  # gone, or another user's, whose namespaces are not ours to enter
+            if str(found) == inode:
+                return _enter_words(entry.name)
+    return None
+
+
+def _enter_words(pid: str) -> tuple[str, ...]:
+    same_user = Path(f"/proc/{pid}/ns/user").stat().st_ino == Path("/proc/self/ns/user").stat().st_ino
+    user = () if same_user else ("--user", "--preserve-credentials")
+    return ("nsenter", "--target", pid, *user, "--net", "--")
+
+
+def loopback_up() -> None:
+    """Switch on the loopback interface of this namespace.
+
+    Raises:
+        EnvironmentNotReady: the kernel refuses.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        request = array.array("b", struct.pack("16sh14x", b"lo", IFF_UP))
+        try:
+            fcntl.ioctl(handle, 0x8914, request)  # SIOCSIFFLAGS
+        except OSError as error:
+            raise EnvironmentNotReady(f"the loopback interface cannot be switched on: {error.strerror}") from error
+
+
+def _capable(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
+
+
+def main(command: Sequence[str]) -> None:
+    """Inside the new namespace: loopback, then the command."""
+    loopback_up()
+    os.execvp(command[0], list(command))  # noqa: S606 - that is the point
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
