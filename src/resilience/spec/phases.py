@@ -6,6 +6,7 @@ another: what takes no time by plan is counted to its neighbour.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resilience.model import (
@@ -26,6 +27,15 @@ from resilience.spec.expand import times
 
 Enter = Callable[[PhaseName, str, tuple[str, ...]], None]
 """A phase begins: its name, its fault and what else the file calls that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A fault and when it is in place by plan; of a strike, when it is done and how long it is watched."""
+
+    fault: FaultSpec
+    start_s: float
+    end_s: float
 
 
 class Course:
@@ -103,6 +113,28 @@ def phases(load: Load, steps: Sequence[Step], chaos: Mapping[str, Json]) -> tupl
         steps: those of the method, in order.
         chaos: the file, whose method has the pauses.
     """
+    return _walk(load, steps, chaos).planned()
+
+
+def placements(load: Load, steps: Sequence[Step], chaos: Mapping[str, Json]) -> tuple[Placement, ...]:
+    """When each fault is in place by plan, in the order in which they come; arguments as for `phases`."""
+    return tuple(_walk(load, steps, chaos).placed)
+
+
+def most_at_once(placed: Sequence[Placement]) -> tuple[Placement, ...]:
+    """Those that are in place together where most parts are touched at once."""
+    together = [
+        tuple(each for each in placed if each.start_s <= one.start_s < each.end_s or each is one) for one in placed
+    ]
+    return max(together, key=lambda those: len({each.fault.parts for each in those}), default=())
+
+
+def lasting_s(step: Step) -> float:
+    """How long a step takes by plan."""
+    return 0.0 if isinstance(step, BeginFault | EndFault) else step.duration_s
+
+
+def _walk(load: Load, steps: Sequence[Step], chaos: Mapping[str, Json]) -> "_Line":
     line = _Line(load)
     course = Course(steps, line.enter)
     left = list(steps)
@@ -115,36 +147,31 @@ def phases(load: Load, steps: Sequence[Step], chaos: Mapping[str, Json]) -> tupl
                 _follow(course, step, line)
             left = left[count:]
         line.last(_pause(activity, "after"))
-    return line.planned()
-
-
-def most_at_once(steps: Sequence[Step]) -> tuple[FaultSpec, ...]:
-    """The faults that are in place together where most parts are touched at once."""
-    most: tuple[FaultSpec, ...] = ()
-    begun: list[FaultSpec] = []
-    for step in steps:
-        if isinstance(step, EndFault):
-            begun = [fault for fault in begun if fault.name != step.ended]
-        together = (*begun, *faults_of(step))
-        if isinstance(step, BeginFault):
-            begun.append(step.begun)
-        most = max(most, together, key=lambda faults: len({fault.parts for fault in faults}))
-    return most
-
-
-def lasting_s(step: Step) -> float:
-    """How long a step takes by plan."""
-    return 0.0 if isinstance(step, BeginFault | EndFault) else step.duration_s
+    return line
 
 
 class _Line:
-    """Phases one after the other, with their lengths."""
+    """Phases one after the other, with their lengths, and the faults in them."""
 
     def __init__(self, load: Load) -> None:
         self._stretches: list[tuple[PhaseName, str, tuple[str, ...], float]] = [
             (PhaseName.WARM_UP, "", (), load.warm_up_s),
             (PhaseName.BASELINE, "", (), load.baseline_s),
         ]
+        self.placed: list[Placement] = []
+
+    @property
+    def now_s(self) -> float:
+        return sum(length_s for *_, length_s in self._stretches)
+
+    def place(self, step: Step) -> None:
+        """The faults of a step come; how long those stay that are begun turns out at their end."""
+        length_s = 0.0 if isinstance(step, BeginFault) else lasting_s(step)
+        self.placed += [Placement(fault, self.now_s, self.now_s + length_s) for fault in faults_of(step)]
+
+    def end(self, name: str) -> None:
+        """A fault that was begun goes."""
+        self.placed = [replace(each, end_s=self.now_s) if each.fault.name == name else each for each in self.placed]
 
     def enter(self, phase: PhaseName, fault: str, called: tuple[str, ...]) -> None:
         self._stretches.append((phase, fault, called, 0.0))
@@ -169,13 +196,16 @@ def _follow(course: Course, step: Step, line: _Line) -> None:
     match step:
         case BeginFault():
             course.begin(step)
+            line.place(step)
         case EndFault():
             course.end(step.ended)
+            line.end(step.ended)
         case Observe():
             course.observe(step.phase)
             line.last(step.duration_s)
         case _:
             course.begin(step)
+            line.place(step)
             line.last(step.duration_s)
             course.over()
 

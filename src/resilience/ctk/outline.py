@@ -1,0 +1,115 @@
+"""What a plan would do to the target, step by step, and how that is undone: what `resilience plan` shows."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from rich.console import Console
+from rich.table import Table
+
+from resilience.codec import encode
+from resilience.faults import registry
+from resilience.model import Experiment, FaultSpec, Json, Plan, PlannedPhase
+from resilience.spec.durations import format_duration
+from resilience.spec.phases import Placement, most_at_once, placements
+from resilience.text import printable
+
+
+def as_document(experiment: Experiment, plan: Plan) -> dict[str, Json]:
+    """All of it as JSON: the plan, and of each fault what, when, on which part, with which settings and which undo.
+
+    Args:
+        experiment: with every part drawn by the plan's seed.
+        plan: of this experiment.
+    """
+    placed = _placed(experiment)
+    most = most_at_once(placed)
+    touched: list[Json] = [*_touched(experiment)]
+    return {
+        **cast("Mapping[str, Json]", encode(plan)),
+        "faults": [_fault(each, plan) for each in placed],
+        "touched": touched,
+        "most_at_once": {
+            "parts": len({each.fault.on for each in most}),
+            "faults": [each.fault.name for each in most],
+        },
+    }
+
+
+def print_outline(experiment: Experiment, plan: Plan, console: Console | None = None) -> None:
+    """Print it for people; arguments as for `as_document`."""
+    console = console or Console()
+    console.print(printable(experiment.title), style="bold", markup=False)
+    console.print(
+        f"target {experiment.target} on stack {experiment.stack.use}, seed {plan.seed}, "
+        f"{format_duration(plan.duration_s)}, {plan.arrivals} arrivals",
+        markup=False,
+    )
+    table = Table("from", "to", "phase", "what is done", "how it is undone")
+    placed = _placed(experiment)
+    for phase in plan.phases:
+        within = [each for each in placed if phase.start_s <= each.start_s < phase.end_s]
+        rows = [(_what(each), _undone(each.fault, plan)) for each in within] or [("", "")]
+        for index, (what, undone) in enumerate(rows):
+            when = (_at(phase.start_s), _at(phase.end_s), _label(phase)) if index == 0 else ("", "", "")
+            table.add_row(*when, what, undone)
+    console.print(table)
+    most = most_at_once(placed)
+    count = len({each.fault.on for each in most})
+    if count > 1:
+        names = ", ".join(each.fault.name for each in most)
+        console.print(f"most parts at once: {count} ({names})", markup=False)
+    touched = ", ".join(_touched(experiment)) or "nothing"
+    console.print(f"parts that are touched: {touched}; nothing was touched now", markup=False)
+
+
+def _placed(experiment: Experiment) -> tuple[Placement, ...]:
+    return placements(experiment.load, experiment.steps, experiment.chaos)
+
+
+def _touched(experiment: Experiment) -> list[str]:
+    return sorted({fault.on for fault in experiment.faults})
+
+
+def _fault(placement: Placement, plan: Plan) -> dict[str, Json]:
+    fault, kind = placement.fault, registry.find(placement.fault.kind)
+    return {
+        "name": fault.name,
+        "of": fault.written,
+        "group": fault.group,
+        "kind": fault.kind,
+        "part": fault.on,
+        "drawn_from": list(fault.among),
+        "settings": cast("Json", kind.complete(fault.settings)),
+        "start_s": placement.start_s,
+        "end_s": placement.end_s,
+        "at_most_s": fault.at_most_s,
+        "strike": fault.strike,
+        "removes_data": kind.removes_data,
+        "undo": plan.undo.get(fault.name, ""),
+    }
+
+
+def _what(placement: Placement) -> str:
+    """One fault in a cell: what, on which part, with which settings, for how long if that is not its phase."""
+    fault = placement.fault
+    settings = registry.find(fault.kind).complete(fault.settings)
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    drawn = f" (drawn from {', '.join(fault.among)})" if fault.among else ""
+    name = f"{fault.name}: " if fault.group or fault.at_most_s is not None else ""
+    until = ""
+    if fault.at_most_s is not None:
+        until = f"; until {_at(placement.end_s)}, at most {format_duration(fault.at_most_s)}"
+    return printable(f"{name}{fault.kind} on {fault.on}{drawn}{f'; {told}' if told else ''}{until}")
+
+
+def _undone(fault: FaultSpec, plan: Plan) -> str:
+    undo = printable(plan.undo.get(fault.name, ""))
+    return f"not undone: {undo}" if fault.strike and not undo.startswith("not ") else undo
+
+
+def _at(instant_s: float) -> str:
+    return f"{instant_s:g} s"
+
+
+def _label(phase: PlannedPhase) -> str:
+    return f"{phase.name.value}({phase.fault})" if phase.fault else phase.name.value
