@@ -14,7 +14,7 @@ import click
 
 from resilience import __version__
 from resilience.errors import ResilienceError, SpecError
-from resilience.model import Experiment, Plan, Problem
+from resilience.model import Problem
 
 if TYPE_CHECKING:
     from resilience.ctk.run import Options
@@ -165,42 +165,16 @@ def validate(files: tuple[Path, ...], as_json: bool) -> None:
 @json_option
 def plan(file: Path, seed: int, as_json: bool) -> None:
     """Show what would be done, and how it would be undone, without touching anything."""
-    from resilience.codec import encode
+    from resilience.ctk.outline import as_document, print_outline
     from resilience.ctk.run import load_file, plan_for
+    from resilience.spec.resolve import resolve
 
-    experiment = load_file(file)
+    experiment = resolve(load_file(file), seed)
     planned = plan_for(experiment, seed)
     if as_json:
-        _print(encode(planned))
+        _print(as_document(experiment, planned))
     else:
-        _show_plan(experiment, planned)
-
-
-def _show_plan(experiment: Experiment, planned: Plan) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from resilience.spec.durations import format_duration
-
-    console = Console()
-    console.print(experiment.title, style="bold", markup=False)
-    console.print(
-        f"target {experiment.target} on stack {experiment.stack.use}, seed {planned.seed}, "
-        f"{format_duration(planned.duration_s)}, {planned.arrivals} arrivals",
-        markup=False,
-    )
-    table = Table("from", "to", "phase", "what is done", "how it is undone")
-    specs = {spec.name: spec for spec in experiment.faults}
-    for phase in planned.phases:
-        spec = specs.get(phase.fault) if phase.name.value == "fault" else None
-        done = f"{spec.kind} on {spec.on} {dict(spec.settings) or ''}".strip() if spec else ""
-        name = f"{phase.name.value}({phase.fault})" if phase.fault else phase.name.value
-        table.add_row(
-            f"{phase.start_s:g} s", f"{phase.end_s:g} s", name, done, planned.undo.get(phase.fault, "") if spec else ""
-        )
-    console.print(table)
-    blast = ", ".join(sorted({spec.on for spec in experiment.faults})) or "nothing"
-    console.print(f"parts that are touched: {blast}; nothing was touched now", markup=False)
+        print_outline(experiment, planned)
 
 
 @main.command()
