@@ -28,8 +28,9 @@ from resilience.ctk.current import running
 from resilience.ctk.kinds import check_fault
 from resilience.ctk.leftovers import settle_leftovers
 from resilience.ctk.wiring import collaborators
-from resilience.errors import Interrupted, ResilienceError, SpecError
+from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError, SpecError
 from resilience.faults import registry
+from resilience.host import namespace
 from resilience.host.files import state_folder
 from resilience.live.terminal import open_display
 from resilience.model import Experiment, Plan, Problem, Verdict
@@ -45,6 +46,8 @@ from resilience.runtime.signals import interruptible
 from resilience.spec.parse import parse
 from resilience.spec.plan import plan as make_plan
 from resilience.spec.resolve import resolve
+from resilience.stack import kept
+from resilience.stack.embedded import EmbeddedStack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +130,27 @@ def run_file(path: Path, options: Options) -> int:
         if options.stack:
             experiment = replace(experiment, stack=replace(experiment.stack, use=options.stack))
         consented = require_consent(experiment, options.consent)
-        settle_leftovers(settle=options.settle)
+        if not namespace.entered():
+            settle_leftovers(settle=options.settle)
+            own_network(experiment)
         return _run(experiment, plan_for(experiment, options.seed), options, consented)
     except ResilienceError as error:
         return show_problems(error)
+
+
+def own_network(experiment: Experiment) -> None:
+    """Begin again in a network of our own, if the experiment changes the network and may not do so here.
+
+    Raises:
+        EnvironmentNotReady: that is needed, and cannot be.
+    """
+    changes = any(spec.kind.startswith("network.") for spec in experiment.faults)
+    if not changes or experiment.stack.use != EmbeddedStack.name or namespace.may_change_network():
+        return
+    if kept.running():
+        message = "the kept stack would not be in the network of its own that this run needs"
+        raise EnvironmentNotReady(Problem("stack", message, "`resilience down`, or run as root"))
+    namespace.enter()
 
 
 def _run(experiment: Experiment, plan: Plan, options: Options, consented: tuple[str, ...]) -> int:

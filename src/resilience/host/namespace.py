@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from resilience.errors import EnvironmentNotReady
+from resilience.errors import EnvironmentNotReady, FaultError
 from resilience.host import commands, processes
 from resilience.model import Problem
 
@@ -64,6 +64,11 @@ def lacking() -> Problem | None:
     return Problem("network", f"changing it needs CAP_NET_ADMIN{f', and {why}' if why else ''}", hint)
 
 
+def entered() -> bool:
+    """Whether this command was run again in a namespace of its own."""
+    return MARK in os.environ
+
+
 def enter() -> None:
     """Run this whole command again in a namespace of its own, unless that was done or is not needed.
 
@@ -72,7 +77,7 @@ def enter() -> None:
     Raises:
         EnvironmentNotReady: it is needed, and cannot be.
     """
-    if MARK in os.environ or may_change_network():
+    if entered() or may_change_network():
         return
     if why := obstacle():
         raise EnvironmentNotReady(Problem("network", f"the experiment changes the network, and {why}", "run as root"))
@@ -83,21 +88,39 @@ def enter() -> None:
 
 
 def within(namespace: str) -> tuple[str, ...] | None:
-    """What goes before a command that must be run in a namespace: nothing, if we are in it. None if it is gone."""
+    """What goes before a command that must be run in a namespace: nothing, if we are in it. None if it is gone.
+
+    Raises:
+        FaultError: it cannot be told, because from here the namespaces of our own processes cannot be seen.
+    """
     if namespace == current():
         return ()
     inode, _, boot = namespace.partition("@")
     if boot != processes.boot_id():
         return None
+    hidden = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 found = (entry / "ns" / "net").stat().st_ino
+            except PermissionError:
+                hidden.append(entry)
+                continue
             except OSError:
-                continue  # gone, or another user's, whose namespaces are not ours to enter
+                continue  # gone
             if str(found) == inode:
                 return _enter_words(entry.name)
+    if any(_owner(entry) == os.geteuid() for entry in hidden):
+        # Another user's are not ours to enter; our own, seen from inside another namespace, could be the one.
+        raise FaultError(Problem("network", f"namespace {inode} cannot be looked for from here", "ask from outside"))
     return None
+
+
+def _owner(entry: Path) -> int | None:
+    try:
+        return entry.stat().st_uid
+    except OSError:
+        return None
 
 
 def _enter_words(pid: str) -> tuple[str, ...]:
