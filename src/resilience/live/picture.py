@@ -125,12 +125,12 @@ class Picture:
 
     def _fault(self, fault: FaultState) -> Line:
         number = self._numbers.get(fault.name)
-        style = {"active": "bad", "clear": "good", "planned": "dim"}.get(fault.word, "warn")
+        style = {"active": "bad", "clear": "good", "struck": "good", "planned": "dim"}.get(fault.word, "warn")
         steps = [
             f"{name} {at_s:.1f} s"
             for name, at_s in (
                 ("requested", fault.requested_s),
-                ("confirmed", fault.confirmed_s),
+                ("struck" if fault.strike else "confirmed", fault.confirmed_s),
                 ("clear", fault.clear_s),
             )
             if at_s is not None
@@ -165,7 +165,7 @@ _ROOMY = 20
 
 def _most_telling(faults: tuple[FaultState, ...], room: int) -> tuple[FaultState, ...]:
     """Those in trouble or under way, then those to come, then those that are over; in their own order."""
-    rank = {"requested": 0, "active": 0, "reverting": 0, "planned": 1, "clear": 2}
+    rank = {"requested": 0, "active": 0, "reverting": 0, "planned": 1, "clear": 2, "struck": 2}
     chosen = sorted(faults, key=lambda fault: -1 if fault.trouble else rank[fault.word])[:room]
     return tuple(fault for fault in faults if fault in chosen)
 

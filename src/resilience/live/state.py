@@ -26,6 +26,7 @@ class Stretch:
     start_s: float
     end_s: float
     begun: bool
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,13 @@ class FaultState:
     reverting_s: float | None = None
     clear_s: float | None = None
     trouble: str = ""
+    strike: bool = False
 
     @property
     def word(self) -> str:
-        """The state in one word: planned, requested, active, reverting, clear."""
+        """The state in one word: planned, requested, active, reverting, clear; of a strike, struck."""
+        if self.strike and self.confirmed_s is not None:
+            return "struck"
         if self.clear_s is not None:
             return "clear"
         if self.reverting_s is not None:
@@ -88,13 +92,16 @@ class State:
 
     def __init__(self, experiment: Experiment, plan: Plan) -> None:
         self._lock = threading.Lock()
-        self._plan = plan
         self._zero_s: float | None = None  # the run's zero on the clock of `seen_s`
         self._latest_s = 0.0
         self._begun: list[tuple[PhaseName, str, float]] = []
+        self._planned: list[PlannedPhase | None] = []  # the phase of the plan that each of these is, if any
+        self._ahead = list(plan.phases)
         self._ended_s: float | None = None
         self._interrupted = ""
-        self._faults = {fault.name: FaultState(fault.name, fault.kind, fault.on) for fault in experiment.faults}
+        self._faults = {
+            fault.name: FaultState(fault.name, fault.kind, fault.on, strike=fault.strike) for fault in experiment.faults
+        }
         self._problems: deque[tuple[float, str]] = deque(maxlen=_KEPT_PROBLEMS)
         self._problem_count = 0
         self._window: deque[Slice] = deque()
@@ -183,16 +190,22 @@ class State:
         if event.name not in set(PhaseName):
             self._problem(at_s, "display", f"a phase of unknown name began: {event.name}")
             return
-        self._begun.append((PhaseName(event.name), words_of(event.detail.get("fault")), at_s))
+        name, fault = PhaseName(event.name), words_of(event.detail.get("fault"))
+        self._begun.append((name, fault, at_s))
+        met = (index for index, phase in enumerate(self._ahead) if phase.name is name and fault in {"", phase.fault})
+        index = next(met, None)
+        self._planned.append(None if index is None else self._ahead[index])
+        self._ahead = self._ahead if index is None else self._ahead[index + 1 :]
 
     def _fault(self, event: Event, at_s: float) -> None:
         known = self._faults.get(event.name, FaultState(event.name))
         match event.kind:
             case EventKind.REQUESTED:
                 kind = words_of(event.detail.get("kind")) or known.kind
-                changed = FaultState(
-                    known.name, kind, words_of(event.detail.get("on")) or known.on, known.planned_s, at_s
-                )
+                on = words_of(event.detail.get("on")) or known.on
+                changed = FaultState(known.name, kind, on, known.planned_s, at_s, strike=known.strike)
+            case EventKind.STRUCK:
+                changed = replace(known, confirmed_s=at_s, strike=True)
             case EventKind.CONFIRMED:
                 changed = replace(known, confirmed_s=at_s)
             case EventKind.REVERTING:
@@ -229,28 +242,24 @@ class State:
             elif self._ended_s is not None:
                 end_s = self._ended_s
             else:
-                end_s = max(now_s, start_s + self._planned_length(index, name))
+                planned = self._planned[index]
+                end_s = max(now_s, start_s + (0.0 if planned is None else _length(planned)))
             line.append(Stretch(name, fault, start_s, max(start_s, end_s), begun=True))
         if self._ended_s is not None:
             return tuple(line)
         at_s = line[-1].end_s if line else 0.0
-        for phase in self._plan.phases[len(self._begun) :]:
+        for phase in self._ahead:
             length_s = _length(phase)
-            line.append(Stretch(phase.name, phase.fault, at_s, at_s + length_s, begun=False))
+            line.append(Stretch(phase.name, phase.fault, at_s, at_s + length_s, begun=False, called=phase.called))
             at_s += length_s
         return tuple(line)
-
-    def _planned_length(self, index: int, name: PhaseName) -> float:
-        if index < len(self._plan.phases) and self._plan.phases[index].name is name:
-            return _length(self._plan.phases[index])
-        return 0.0
 
 
 def _expected(fault: FaultState, stretches: tuple[Stretch, ...]) -> FaultState:
     """A fault that is still to come, with the instant at which it is expected by now."""
     if fault.requested_s is not None:
         return fault
-    ahead = (one.start_s for one in stretches if one.fault == fault.name and one.name is PhaseName.FAULT)
+    ahead = (one.start_s for one in stretches if fault.name in (one.fault, *one.called) and one.name is PhaseName.FAULT)
     return replace(fault, planned_s=next(ahead, None))
 
 

@@ -55,8 +55,12 @@ def _message(detail: Mapping[str, Json]) -> str:
 
 
 def _kind(detail: Mapping[str, Json]) -> str:
-    kind, on = words_of(detail.get("kind")), words_of(detail.get("on"))
-    return (f": {kind}" if kind else "") + (f" on {on}" if on else "")
+    kind, on, how = (words_of(detail.get(key)) for key in ("kind", "on", "mechanism"))
+    return (f": {kind}" if kind else "") + (f" on {on}" if on else "") + (f" ({how})" if how else "")
+
+
+def _noun(detail: Mapping[str, Json]) -> str:
+    return "strike" if detail.get("strike") else "fault"
 
 
 def _because(detail: Mapping[str, Json]) -> str:
@@ -80,12 +84,12 @@ _SAID: Mapping[EventKind, Callable[[str, Mapping[str, Json]], str]] = {
         f"run {words_of(detail.get('run')) or '?'} begins, seed {words_of(detail.get('seed')) or '?'}"
     ),
     EventKind.PHASE: lambda name, detail: f"phase {name}" + (f" ({detail['fault']})" if detail.get("fault") else ""),
-    EventKind.REQUESTED: lambda name, detail: f"fault {name} requested{_kind(detail)}",
+    EventKind.REQUESTED: lambda name, detail: f"{_noun(detail)} {name} requested{_kind(detail)}",
     EventKind.CONFIRMED: lambda name, detail: f"fault {name} confirmed active{_because(detail)}",
     EventKind.REVERTING: lambda name, _: f"fault {name} is being reverted",
     EventKind.CLEAR: lambda name, detail: f"fault {name} is clear{_because(detail)}",
     EventKind.FAULT_PROBLEM: lambda name, detail: f"PROBLEM with fault {name}{_step(detail)}: {_message(detail)}",
-    EventKind.STRUCK: lambda name, detail: f"struck: {name}{_kind(detail)}",
+    EventKind.STRUCK: lambda name, detail: f"struck: {name}{_kind(detail)}{_because(detail)}",
     EventKind.MARK: lambda name, detail: f"mark: {words_of(detail.get('text')) or name}",
     EventKind.PROBLEM: lambda name, detail: f"PROBLEM {name}: {_message(detail)}",
     EventKind.INTERRUPTED: lambda _, detail: f"INTERRUPTED: {words_of(detail.get('reason')) or 'no reason given'}",

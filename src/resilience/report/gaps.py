@@ -1,10 +1,10 @@
 """What a run did not cover. A pass says nothing about what is listed here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from resilience.columns import Record
 from resilience.model import Answer, EventKind, Verdict
-from resilience.report.document import as_text, items, number, rows, table, words
+from resilience.report.document import Row, as_text, items, number, rows, table, words
 
 _FEW_CYCLES = 10
 
@@ -52,7 +52,14 @@ def _of_the_faults(record: Record, verdict: Verdict) -> Iterator[str]:
         elif fault.get("clear_s") is None:
             yield f"Fault {spec.name} was never observed to be gone."
     kinds = sorted({f"{spec.kind} on {spec.on}" for spec in record.experiment.faults})
-    yield f"Only these failures were tried, one at a time: {', '.join(kinds) or 'none'}."
+    held = [[as_text(name) for name in items(cycle, "faults")] for cycle in _cycles(verdict)]
+    together = [" with ".join(names) for names in held if len(names) > 1]
+    how = f"one at a time except {', '.join(together)}" if together else "one at a time"
+    yield f"Only these failures were tried, {how}: {', '.join(kinds) or 'none'}."
+
+
+def _cycles(verdict: Verdict) -> Sequence[Row]:
+    return rows(table(verdict.document, "recovery"), "cycles")
 
 
 def _of_the_writes(record: Record) -> Iterator[str]:
@@ -87,7 +94,7 @@ def _of_the_load(record: Record, verdict: Verdict) -> Iterator[str]:
 
 
 def _of_the_recovery(verdict: Verdict) -> Iterator[str]:
-    cycles = rows(table(verdict.document, "recovery"), "cycles")
+    cycles = _cycles(verdict)
     if cycles and len(cycles) < _FEW_CYCLES:
         yield f"Recovery was seen {len(cycles)} times in all; so few say little about the next time."
     coarse = [number(cycle, "resolution_s") for cycle in cycles]

@@ -106,11 +106,13 @@ def _phases(document: Row) -> Table:
 
 
 def _faults(document: Row) -> Table:
-    made = _table("Faults", ("fault", "kind", "requested", "confirmed", "clear"), words_first=2)
+    made = _table("Faults", ("fault", "kind", "on", "requested", "confirmed", "clear"), words_first=3)
     for fault in rows(document, "faults"):
         instants = [number(fault, key) for key in ("requested_s", "confirmed_s", "clear_s")]
         shown = ["NEVER" if at_s is None else instant(at_s) for at_s in instants]
-        made.add_row(_cell(words(fault, "name")), _cell(words(fault, "kind")), *shown)
+        if fault.get("strike") is True:
+            shown[2] = "a strike"
+        made.add_row(*(_cell(words(fault, key)) for key in ("name", "kind", "on")), *shown)
     return made
 
 
