@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire import twins
+from tests.wire import stores, twins
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +21,9 @@ def theirs(tmp_path_factory):
 def upstream():
     with twins.Upstream() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def store():
+    with stores.stores() as started:
+        yield started
