@@ -226,3 +226,23 @@ def test_a_closed_pipe_is_no_traceback(program: Program):
         os.read(process.stdout.fileno(), 1)
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_scan(program: Program):
+    """`reap --scan` lists what nobody owes and settles nothing; a name that is no stray is refused."""
+    listed = program.resilience("reap", "--scan", "--json")
+    assert listed.code == (5 if json.loads(listed.out) else 0)
+    refused = program.resilience("reap", "--scan", "--remove", "nobody-has-this-name")
+    assert "is no stray" in refused.err
+    assert refused.code == 2
+    assert program.resilience("reap", "--remove", "x").code == 3
+
+
+def test_abort_what_is_over(program: Program):
+    """A run that is over has nothing to stop: exit 0, and it says so."""
+    folder = program.runs / "one"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps({"run": "0badcafe"}))
+    (program.runs / "latest").symlink_to("one")
+    done = program.resilience("abort")
+    assert (done.code, done.out) == (0, "run 0badcafe is over: there is nothing to stop\n")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from resilience import __version__
+from resilience import __version__, cli_safety
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
 
@@ -238,61 +238,8 @@ def report(folder: Path, formats: str, out: Path | None) -> None:
         click.echo(str(path))
 
 
-@main.command()
-@json_option
-def debts(as_json: bool) -> None:
-    """List what is still owed to targets; exit 5 if there is anything."""
-    from resilience import reaper
-    from resilience.host.files import state_folder
-
-    owed = reaper.list_debts(state_folder())
-    _show_problems(owed, as_json=as_json, nothing="nothing is owed to any target")
-
-
-@main.command()
-@json_option
-def reap(as_json: bool) -> None:
-    """Settle what dead runs still owe; exit 5 if something remains."""
-    from resilience import reaper
-    from resilience.host.files import state_folder
-
-    done = reaper.settle_all(state_folder())
-    if not as_json:
-        for line in done.settled:
-            click.echo(f"settled: {line}")
-    _show_problems(done.problems, as_json=as_json, nothing="nothing is owed to any target")
-
-
-def _show_problems(problems: Iterable[Problem], *, as_json: bool, nothing: str) -> None:
-    problems = tuple(problems)
-    if as_json:
-        _print([{"where": problem.where, "message": problem.message, "hint": problem.hint} for problem in problems])
-    else:
-        for problem in problems:
-            click.echo(str(problem))
-        if not problems:
-            click.echo(nothing)
-    sys.exit(5 if problems else 0)
-
-
-@main.command()
-@click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
-@click.option("--wait", "wait", default="10s", show_default=True, help="Until it has stopped; 0s only asks.")
-def abort(folder: Path, wait: str) -> None:
-    """Stop a run: its faults are reverted, its verdict cannot pass. The newest run, unless one is named.
-
-    \b
-    Exit: 0 stopped, or over already, and nothing is in place · 2 it has not reacted yet
-          3 not the folder of a run · 5 something is still in place or owed
-    """  # noqa: D301 - as above
-    from resilience.host.files import state_folder
-    from resilience.runtime import stopping
-    from resilience.spec.durations import parse_duration
-
-    patience_s = parse_duration(wait)
-    answer = stopping.stop(folder, state_folder(), patience_s)
-    click.echo(answer.text, err=answer.code != 0)
-    sys.exit(answer.code)
+for command in cli_safety.COMMANDS:
+    main.add_command(command)
 
 
 @main.command("kill-matrix")

@@ -17,6 +17,7 @@ LONGEST = 400
 """Lines of a module; those in `LONGER` have a reason."""
 
 TESTED_ELSEWHERE = {
+    "cli_safety.py": "test_cli.py",  # commands of the same program
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above

@@ -121,6 +121,16 @@ def from_undo(undo: Undo) -> Fault:
     return revive(undo)
 
 
+def leftovers() -> tuple[str, ...]:
+    """What our mechanisms find of theirs on this machine, one sentence each, whoever made it. Looks only."""
+    found: list[str] = []
+    for module in _OWN:
+        look = getattr(module, "leftovers", None)
+        if look is not None:
+            found += look()
+    return tuple(found)
+
+
 def undo_sentence(spec: FaultSpec) -> str:
     """How a fault is taken back, in one sentence."""
     return find(spec.kind).undo.format(on=spec.on)

@@ -121,6 +121,24 @@ def tagged(tag: str) -> tuple[Identity, ...]:
     return _carrying(f"{TAG}={tag}".encode())
 
 
+def all_tagged() -> tuple[tuple[Identity, str], ...]:
+    """All processes that carry any tag, with it."""
+    found = []
+    for pid in _pids():
+        with contextlib.suppress(OSError):  # gone, or another user's
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            tag = next((word for word in words if word.startswith(f"{TAG}=".encode())), b"")
+            if tag and (identity := identify(pid)):
+                found.append((identity, tag.partition(b"=")[2].decode(errors="replace")))
+    return tuple(found)
+
+
+def parent_of(identity: Identity) -> Identity | None:
+    """The parent of a process; None if either is gone. What lost its parent has the one that takes in orphans."""
+    fields = _stat_fields(identity.pid)
+    return identify(int(fields[1])) if fields is not None and alive(identity) else None
+
+
 def running(launch: Launch) -> Identity | None:
     """The process that `start(launch)` started, if it still runs: the oldest with its tag and name.
 

@@ -169,6 +169,12 @@ def status() -> Status:
     return Status(str(folder), str(record["bugs"]), state, complete=record["complete"] is True)
 
 
+def places() -> dict[str, Place]:
+    """The parts of the kept stack, whether they run or not; nothing without one."""
+    record = _read()
+    return {} if record is None else read_places(Path(str(record["folder"])))
+
+
 def running() -> bool:
     """Whether any process of a kept stack runs: then a run must use it, or say why it cannot."""
     record = _read()
