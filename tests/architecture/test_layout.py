@@ -33,12 +33,16 @@ TESTED_ELSEWHERE = {
     "faults/redis_strikes.py": "faults/test_redis.py",  # on the same server
     "faults/holders/redis.py": "faults/test_redis_held.py",  # the process that holds them
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
+    "faults/holders/ballast.py": "faults/test_postgres_disk.py",  # what it fills is seen by the server
     "faults/holders/connections.py": "faults/test_postgres.py",  # what is held is seen at the server
     "faults/holders/deadlocks.py": "faults/test_postgres_locks.py",  # as above
     "faults/holders/locks.py": "faults/test_postgres_locks.py",  # as above
     "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
     "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
     "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
+    "faults/lines.py": "faults/test_link_effects.py",  # what effects are measured with
+    "faults/link.py": "faults/test_link_effects.py",  # as above
+    "faults/toxic.py": "faults/test_link_effects.py",  # effects told from those of others
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
     "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down
@@ -84,6 +88,7 @@ TESTED_ELSEWHERE = {
 OF_NO_MODULE = {
     "test_contract.py",  # what every kind of fault keeps
     "test_machine.py",  # leases in any order, with deaths
+    "test_link_effects.py",  # how strong what toxics do is, as a client measures it
     "test_stopped.py",  # runs that are killed or stopped
     "test_refused.py",  # what is refused before anything is touched
 }

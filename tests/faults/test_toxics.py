@@ -86,7 +86,11 @@ def test_refuses_a_proxy_that_is_off(running: Parts):
         running.server.enable("redis", enabled=True)
 
 
-def test_server_that_hangs_is_restarted(running: Parts):
+TOXICS = sorted(kind for kind in registry.KINDS if kind.startswith("toxiproxy.") and kind != "toxiproxy.down")
+
+
+@pytest.mark.parametrize("kind", TOXICS)
+def test_server_that_hangs_is_restarted(running: Parts, kind: str):
     """A client that does not read makes toxiproxy hang while a toxic changes; the link is given back all the same.
 
     Without a way to restart the server (one that somebody else operates) the revert says so and does not pretend.
@@ -96,7 +100,7 @@ def test_server_that_hangs_is_restarted(running: Parts):
         filling.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$%d\r\n" % size + b"y" * size + b"\r\n")
         assert filling.recv(5) == b"+OK\r\n"
     before = running.recorded()
-    fault = fault_on("toxiproxy.latency", running.place)
+    fault = fault_on(kind, running.place)
     undo = fault.prepare()
     with socket.create_connection(("127.0.0.1", running.place.via_port)) as deaf:
         deaf.sendall(b"GET x\r\n" * 5)

@@ -34,13 +34,18 @@ class Look:
     """One exchange.
 
     Attributes:
-        took_s: from the beginning of the connect to the first byte, or to the end that it had.
+        took_s: from the beginning of the connect to the first byte, or to the end that it had; of something long (see
+            `lines`) to its last byte.
         said: the first bytes of the answer.
+        received: how many bytes came.
+        reads: in how many pieces they came.
     """
 
     seen: Seen
     took_s: float
     said: bytes = b""
+    received: int = 0
+    reads: int = 0
 
     def __str__(self) -> str:
         """`answered in 0.4 ms`."""

@@ -7,7 +7,11 @@ one subclass per server, made here, gives every server its own; time limits and 
 Adding or removing a toxic can hang inside the server, seen with 2.12: while one connection's reader is stuck (a client
 that does not read, with more on its way than fits in buffers) the change waits for it, and holds the lock under which
 toxics are listed and new connections begin. Only the end of that connection, or of the server, resolves it. Then `Hung`
-is raised; who owns the server can restart it (see `toxics`).
+is raised; who owns the server can restart it (see `toxic`).
+
+Adding a toxic can end the server (2.12 panics with "index out of range" in `AddToxic`): while a connection waits for
+the end that a slow_close puts off, and another toxic was removed meanwhile. Then `Cut` is raised, and the same applies;
+`toxic` refuses to mix toxics with slow_close, so that it does not come to that by our doing.
 """
 
 from collections.abc import Mapping
@@ -36,6 +40,10 @@ class ToxiproxyGone(FaultError):  # noqa: N818 - it names a state, as in `errors
 
 class Missing(FaultError):  # noqa: N818 - as above
     """The server has no such proxy or toxic."""
+
+
+class Cut(FaultError):  # noqa: N818 - as above
+    """The server ended the connection instead of answering: it may have died of the request."""
 
 
 class Hung(FaultError):  # noqa: N818 - as above
@@ -170,7 +178,7 @@ class Toxiproxy:
         except requests.ConnectionError as error:
             if _refused(error):
                 raise ToxiproxyGone(self._problem("", "nothing listens there", "is toxiproxy running?")) from error
-            raise FaultError(self._problem(path, f"cannot be reached: {error}")) from error
+            raise Cut(self._problem(path, f"ended the connection without an answer: {error}")) from error
         except requests.RequestException as error:
             raise FaultError(self._problem(path, f"no usable answer: {error}")) from error
         if answer.status_code >= requests.codes.multiple_choices:
