@@ -494,11 +494,13 @@ class StackSpec:
     Attributes:
         service: the target itself.
         programs: what belongs to it besides.
+        postgres_disk_mb: size of a small file system for PostgreSQL's data folder; 0 is the machine's disk.
     """
 
     use: str = "embedded"
     service: Service | None = None
     programs: tuple[Program, ...] = ()
+    postgres_disk_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

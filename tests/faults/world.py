@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resilience.model import Place, Program, Service
 from resilience.stack.embedded import EmbeddedStack
+from resilience.stack.postgres import may_mount
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +30,7 @@ def world(service: Service | None = None, programs: tuple[Program, ...] = ()) ->
     stack = EmbeddedStack(
         service or Service(command=("python", "-m", "fixtures.target")),
         programs=programs,
+        postgres_disk_mb=256 if may_mount() else 0,
         tag=f"world-{secrets.token_hex(4)}",
         experiment_folder=ROOT,
     )

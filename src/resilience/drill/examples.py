@@ -22,5 +22,18 @@ EXAMPLES: Mapping[str, Subject] = {
             "toxiproxy.timeout": {},
         },
     ),
+    **_on(
+        "postgres",
+        {
+            "postgres.connection-limit": {"leave": 0},
+            "postgres.deadlocks": {"rate_per_s": 4.0, "wait_ms": 100},
+            "postgres.disk-full": {},
+            "postgres.locked": {},
+            "postgres.pool-exhaustion": {"leave": 0},
+            "postgres.readonly": {},
+            "postgres.slow-queries": {"lock_ms": 150, "interval_ms": 250},
+            "postgres.terminate": {"interval_ms": 200},
+        },
+    ),
 }
 """By kind; `tests/faults/test_contract.py` demands one for every kind that comes with this package."""

@@ -17,10 +17,12 @@ from resilience.faults import registry
 from resilience.model import Experiment, Json, Problem, Program, StackSpec
 from resilience.spec.parse import parse
 from resilience.stack.embedded import EmbeddedStack
+from resilience.stack.postgres import may_mount
 from resilience.stack.settle import STATE
 
 OWN_STACK = StackSpec(
-    programs=(Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health"),)
+    programs=(Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health"),),
+    postgres_disk_mb=256 if may_mount() else 0,
 )
 """Servers, and the stand-in of a provider: every part that comes with this package."""
 
@@ -147,6 +149,7 @@ def running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
     stack = EmbeddedStack(
         spec.service,
         programs=spec.programs,
+        postgres_disk_mb=spec.postgres_disk_mb,
         tag=f"drill-{secrets.token_hex(4)}",
         experiment_folder=folder,
         folder_root=Path(tempfile.gettempdir()),

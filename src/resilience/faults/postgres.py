@@ -2,6 +2,7 @@
 
 from resilience.faults.kinds import Kind, Setting, kind_of
 from resilience.faults.postgres_config import ConnectionLimit, ReadOnly
+from resilience.faults.postgres_disk import DiskFull, unfit
 from resilience.faults.postgres_held import KillConnections, PoolExhaustion, Terminate
 from resilience.faults.postgres_locks import Deadlocks, Locked, SlowQueries, in_time, pulses
 from resilience.faults.postgres_server import ALL, OWNER, lacking
@@ -88,6 +89,13 @@ KINDS: tuple[Kind, ...] = (
         _NEEDS,
         {"role": _ROLE},
         preflight=_preflight,
+    ),
+    kind_of(
+        DiskFull,
+        "the room that was taken on the disk of {on} is given back, and a server that went down is started again",
+        _NEEDS,
+        {"leave_mb": Setting(default=0, maximum=1000, meaning="So much room is left."), "role": _ROLE},
+        preflight=lambda settings, place: lacking(place) or unfit(settings, place),
     ),
     kind_of(
         Terminate,

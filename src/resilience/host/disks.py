@@ -1,4 +1,4 @@
-"""Which disk a folder is on."""
+"""Which disk a folder is on, and how full it is."""
 
 import os
 from pathlib import Path
@@ -15,3 +15,15 @@ def device_of(folder: Path) -> str | None:
         return (disk / "dev").read_text().strip()
     except FileNotFoundError:
         return None
+
+
+def free_bytes(folder: str | Path) -> int:
+    """What an ordinary user can still write on the file system of a folder."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def size_bytes(folder: str | Path) -> int:
+    """How large the file system of a folder is."""
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize

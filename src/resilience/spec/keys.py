@@ -101,6 +101,12 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("use", "use", choice("embedded", "compose", "kubernetes", "external"), "Which kind of stack."),
         Key("service", "service", _block(Service), "How the target is started."),
         Key("programs", "programs", listing(_block(Program)), "Further programs of the target: a worker, a provider."),
+        Key(
+            "postgres_disk_mb",
+            "postgres_disk_mb",
+            count(0, 2000),
+            "Size of a small file system in memory for PostgreSQL's data, so that it can run full; 0 is the disk.",
+        ),
     ),
     Service: (
         Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),

@@ -50,6 +50,7 @@ class EmbeddedStack:
         service: how the target is run; None starts the servers only.
         programs: what belongs to the target besides.
         wired: parts (`parts.WIRED`) that get a proxy that understands protocols between toxiproxy and them.
+        postgres_disk_mb: as in `model.StackSpec`.
         tag: carried by every process of the stack and by nothing else, new for each stack.
         bugs: planted bugs to switch on, as in `TARGET_BUGS`.
         experiment_folder: where relative names of the service's command start from, see `model.Service`.
@@ -67,6 +68,7 @@ class EmbeddedStack:
         *,
         programs: tuple[Program, ...] = (),
         wired: tuple[str, ...] = (),
+        postgres_disk_mb: int = 0,
         tag: str,
         experiment_folder: Path | str,
         bugs: str = "",
@@ -80,6 +82,7 @@ class EmbeddedStack:
         self.service = service
         self.programs = programs
         self.wired = tuple(name for name in parts.WIRED if name in wired)
+        self.postgres_disk_mb = postgres_disk_mb
         self.tag = tag
         self.bugs = bugs
         self.project = project_folder(Path(experiment_folder))
@@ -157,6 +160,7 @@ class EmbeddedStack:
                 folder=self.folder,
                 environment=self.environment,
                 wired=self.wired,
+                postgres_disk_mb=self.postgres_disk_mb,
             )
             Start(order, found, self._ports).run()
         except OSError as error:

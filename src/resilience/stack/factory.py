@@ -42,6 +42,7 @@ def open_stack(
     return EmbeddedStack(
         spec.service,
         programs=spec.programs,
+        postgres_disk_mb=spec.postgres_disk_mb,
         tag=tag,
         bugs=bugs,
         experiment_folder=experiment_folder,

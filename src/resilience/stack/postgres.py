@@ -46,6 +46,26 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
+SMALLEST_MB = 128
+"""The data of a new server, its log of what to write, and some room."""
+
+
+_SYS_ADMIN = 21
+"""The number of the capability that mounting needs."""
+
+
+def may_mount() -> bool:
+    """Whether this process may mount a small file system for the data folder."""
+    status = Path("/proc/self/status").read_text()
+    held = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return os.geteuid() == 0 and bool(int(held, 16) >> _SYS_ADMIN & 1)
+
+
+def _small(disk_mb: int) -> dict[str, str]:
+    """Settings that keep the log of what to write from filling a small disk by itself."""
+    return {"min_wal_size": "32MB", "max_wal_size": f"{max(32, disk_mb // 4)}MB"}
+
+
 def server_user() -> str:
     """The user that PostgreSQL runs as: empty for ourselves; an unprivileged one if we are root, which it refuses.
 
@@ -75,12 +95,14 @@ class Server:
         user: as from `server_user`.
         folder: the stack's folder.
         environment: for the programs, with the stack's tag in it.
+        disk_mb: size of a file system in memory for the data folder; 0 is the disk that the stack's folder is on.
     """
 
     program: Program
     user: str
     folder: Path
     environment: Mapping[str, str]
+    disk_mb: int = 0
 
     @property
     def home(self) -> Path:
@@ -122,6 +144,7 @@ class Server:
                     )
                 )
         program = self._reachable()
+        self._mount()
         template = self.template
         if (template / "data" / "PG_VERSION").exists() and (template / "password").exists():
             _copy(template / "data", self.data, self.environment)
@@ -137,7 +160,8 @@ class Server:
 
     def launch(self, program: Path, port: int, tag: str) -> Launch:
         """How to start the server."""
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        named = {**SETTINGS, **(_small(self.disk_mb) if self.disk_mb else {})}
+        settings = [word for name, value in named.items() for word in ("-c", f"{name}={value}")]
         return Launch(
             name="postgres",
             argv=(str(program), "-D", str(self.data), "-p", str(port), *settings),
@@ -147,6 +171,26 @@ class Server:
             tag=tag,
             user=self.user,
         )
+
+    def _mount(self) -> None:
+        """Put a small file system where the data folder is to be. `settle` unmounts it."""
+        if not self.disk_mb:
+            return
+        problem = ""
+        if not may_mount():
+            problem = "only root may mount a file system for PostgreSQL's data"
+        elif self.disk_mb < SMALLEST_MB:
+            problem = f"{self.disk_mb} MB are too few for PostgreSQL's data, {SMALLEST_MB} are needed"
+        else:
+            account = pwd.getpwnam(self.user)
+            self.data.mkdir(mode=0o700)
+            told = f"size={self.disk_mb}m,mode=0700,uid={account.pw_uid},gid={account.pw_gid}"
+            words: list[str | Path] = ["mount", "-t", "tmpfs", "-o", told, "resilience", self.data]
+            done = commands.run(words, timeout_s=10, environment=self.environment)
+            problem = done.err.strip() if done.code else ""
+        if problem:
+            hint = "take it out (no disk can run full then), or run as root where mounting is allowed"
+            raise EnvironmentNotReady(Problem(where="stack.postgres_disk_mb", message=problem, hint=hint))
 
     def _reachable(self) -> Path:
         """The server as its user can run it: copied into the stack's folder if it is where that user may not go."""
@@ -218,7 +262,9 @@ def _runs(path: Path, user: str) -> bool:
 
 def _copy(source: Path, target: Path, environment: Mapping[str, str]) -> None:
     """Copy a folder with its owners; shares blocks where the file system can."""
-    done = commands.run(["cp", "-a", "--reflink=auto", source, target], timeout_s=60, environment=environment)
+    # Not into the target, should it be there already.
+    words: list[str | Path] = ["cp", "-a", "--reflink=auto", "--no-target-directory", source, target]
+    done = commands.run(words, timeout_s=60, environment=environment)
     if done.code != 0:
         said = " / ".join(done.err.strip().splitlines()[-3:])
         raise EnvironmentNotReady(Problem(where="postgres", message=f"{source} cannot be copied to {target}: {said}"))

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from resilience.errors import DebtsOutstanding
-from resilience.host import processes
+from resilience.host import commands, processes
 from resilience.model import Identity, Json, Problem
 
 PREFIX = "resilience-"
@@ -58,6 +58,7 @@ def settle(data: Mapping[str, Json]) -> None:
         creators.update(_server_pids(folder), (identity.pid for identity in found if _name(identity) == "postgres"))
         _end(found)
         _remove_shared_memory(creators, folder)
+        _unmount(folder)
         shutil.rmtree(folder, ignore_errors=True)
         # Look again: one that was being started when its starter died may have become visible only now.
         if not folder.exists() and not _processes(folder, tag):
@@ -170,6 +171,18 @@ def _end(found: Iterable[Identity]) -> None:
         processes.send(identity, signal.SIGCONT)
     processes.end(others, patience_s=0.8)
     processes.end(servers, gently=signal.SIGQUIT, patience_s=1.0)
+
+
+def _unmount(folder: Path) -> None:
+    """Unmount what is mounted inside a stack's folder: the small file system of PostgreSQL's data folder."""
+    inside = f"{folder.resolve()}/"
+    # The kernel writes spaces and the like as octal numbers.
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4]) for line in mounts]
+    for point in sorted((point for point in points if point.startswith(inside)), reverse=True):
+        if commands.run(["umount", point], timeout_s=5).code:
+            # Somebody still looks into it: it goes with the last one who does.
+            commands.run(["umount", "--lazy", point], timeout_s=5)
 
 
 def _remove_shared_memory(creators: set[int], folder: Path) -> None:

@@ -62,6 +62,7 @@ class Start:
             postgres.server_user(),
             self._folder,
             {**self._base, processes.TAG: self._order.tag},
+            self._order.postgres_disk_mb,
         )
         present: list[str] = []
         self._roster.attempt(lambda: present.append(self._postgres(server, admin_file)))

@@ -32,6 +32,7 @@ class Order:
         folder: the stack's own, new and empty.
         environment: stands for this process's environment variables; None is those.
         wired: the parts with a proxy that understands protocols between toxiproxy and them.
+        postgres_disk_mb: as in `model.StackSpec`.
     """
 
     service: Service | None
@@ -42,6 +43,7 @@ class Order:
     folder: Path
     environment: Mapping[str, str] | None
     wired: tuple[str, ...] = ()
+    postgres_disk_mb: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
