@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "faults/holders/connections.py": "faults/test_postgres.py",  # what is held is seen at the server
     "faults/holders/deadlocks.py": "faults/test_postgres_locks.py",  # as above
     "faults/holders/locks.py": "faults/test_postgres_locks.py",  # as above
+    "faults/holders/queries.py": "faults/test_postgres.py",  # as above
     "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
     "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
     "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
@@ -62,12 +63,13 @@ TESTED_ELSEWHERE = {
     "model.py": "test_codec.py",  # values; those with arithmetic are tested where it is used
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
     "runtime/collaborators.py": "runtime/test_session.py",  # ports, all of them faked there
+    "runtime/strike.py": "runtime/test_method.py",  # strikes among other steps
+    "runtime/way.py": "runtime/test_session.py",  # parts with and without users
     "spec/chaos.py": "spec/test_schema.py",  # keys that chaostoolkit defines
     "spec/checks.py": "spec/test_parse.py",  # what does not fit together
     "spec/findings.py": "spec/test_parse.py",  # how problems are told
     "spec/keys.py": "spec/test_schema.py",  # our keys
     "spec/method.py": "spec/test_parse.py",  # steps and modules
-    "spec/phases.py": "spec/test_plan.py",  # planned phases
     "spec/shapes.py": "spec/test_schema.py",  # shapes of values
     "stack/health.py": "stack/test_embedded.py",  # servers that do not get well
     "stack/postgres.py": "stack/test_embedded.py",  # a real server
@@ -89,6 +91,7 @@ OF_NO_MODULE = {
     "test_contract.py",  # what every kind of fault keeps
     "test_machine.py",  # leases in any order, with deaths
     "test_link_effects.py",  # how strong what toxics do is, as a client measures it
+    "test_crashes.py",  # runs that lose their terminal, disk, memory or a part of themselves
     "test_stopped.py",  # runs that are killed or stopped
     "test_refused.py",  # what is refused before anything is touched
 }

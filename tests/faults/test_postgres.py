@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -198,6 +199,24 @@ def test_sessions_are_ended_again_and_again(whole: World, server: Server):
     with pool(server, 1) as (connection,):
         time.sleep(0.6)
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_server_is_busy(whole: World, server: Server):
+    """Two sessions keep their server processes running and spill to disk; then they are gone, files and all (F2)."""
+
+    def cpu_s(pids: list[int]) -> float:
+        return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+
+    with held(whole, "postgres.heavy-queries", workers=2, spill_mb=4), server.session() as session:
+        found = session.execute("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'resilience-hold-%'")
+        pids = [pid for (pid,) in found.fetchall()]
+        before, began = cpu_s(pids), time.monotonic()
+        time.sleep(1.5)
+        share = (cpu_s(pids) - before) / (time.monotonic() - began)
+        assert len(pids) == 2
+        assert share > 0.3, f"{share:.2f} of a core"
+    with server.session() as session:
+        eventually(lambda: one(session, "SELECT count(*) FROM pg_ls_tmpdir()") == 0)
 
 
 def test_the_role_gets_its_limit_back(whole: World, server: Server):

@@ -28,6 +28,7 @@ EXAMPLES: Mapping[str, Subject] = {
             "postgres.connection-limit": {"leave": 0},
             "postgres.deadlocks": {"rate_per_s": 4.0, "wait_ms": 100},
             "postgres.disk-full": {},
+            "postgres.heavy-queries": {},
             "postgres.locked": {},
             "postgres.pool-exhaustion": {"leave": 0},
             "postgres.readonly": {},

@@ -3,7 +3,7 @@
 from resilience.faults.kinds import Kind, Setting, kind_of
 from resilience.faults.postgres_config import ConnectionLimit, ReadOnly
 from resilience.faults.postgres_disk import DiskFull, unfit
-from resilience.faults.postgres_held import KillConnections, PoolExhaustion, Terminate
+from resilience.faults.postgres_held import HeavyQueries, KillConnections, PoolExhaustion, Terminate
 from resilience.faults.postgres_locks import Deadlocks, Locked, SlowQueries, in_time, pulses
 from resilience.faults.postgres_server import ALL, OWNER, lacking
 from resilience.model import Place, Problem
@@ -55,6 +55,16 @@ KINDS: tuple[Kind, ...] = (
             "role": _ROLE,
         },
         together=pulses,
+        preflight=_preflight,
+    ),
+    kind_of(
+        HeavyQueries,
+        "the sessions that keep {on} busy are ended",
+        _NEEDS,
+        {
+            "workers": Setting(default=2, minimum=1, maximum=16, meaning="So many sessions at a time."),
+            "spill_mb": Setting(default=16, minimum=1, maximum=64, meaning="What each sorts; about as much on disk."),
+        },
         preflight=_preflight,
     ),
     kind_of(

@@ -33,6 +33,13 @@ REFUSED = ("Connection refused", "No such file or directory")
 """What libpq says where nothing listens: all sessions are gone with the server."""
 
 
+_SPILLED = """
+    SELECT count(DISTINCT pid), count(f.name), coalesce(sum(f.size), 0)
+    FROM pg_stat_activity LEFT JOIN pg_ls_tmpdir() AS f ON f.name LIKE 'pgsql\\_tmp' || pid || '.%%'
+    WHERE application_name = %(name)s AND state = 'active'
+"""
+
+
 class PostgresFault:
     """What they have in common.
 
@@ -168,6 +175,27 @@ class PoolExhaustion(HeldFault):
 
     def _absent(self, server: Server, session: Session, undo: Undo) -> str:  # noqa: ARG002 - as declared
         return _let_in(server, told_by(undo)["role"])
+
+
+class HeavyQueries(HeldFault):
+    """So many sessions sort what does not fit in memory, without a pause: the server's cores and its disk are busy.
+
+    How it is undone: the process that asks for it is ended, and its sessions with it; the server removes the files.
+    What it needs: a superuser. When it fails: the server has no room for the files, or no connection.
+    """
+
+    kind = "postgres.heavy-queries"
+    module = "queries"
+
+    def _orders(self, session: Session) -> dict[str, Json]:  # noqa: ARG002 - as declared
+        return {"workers": int(self._settings["workers"]), "spill_mb": int(self._settings["spill_mb"])}
+
+    def _look(self, server: Server, session: Session, undo: Undo) -> None:  # noqa: ARG002 - as declared
+        workers = told_by(undo)["workers"]
+        busy, files, size = session.execute(_SPILLED, {"name": undo.data["name"]}).fetchone() or (0, 0, 0)
+        self.proof = f"{busy} of {workers} sessions sort, with {files} temporary files of {int(size) / 2**20:.1f} MB"
+        if busy < workers or not files:
+            raise FaultError(Problem("postgres", f"not all are at it: {self.proof}"))
 
 
 class Terminate(HeldFault):

@@ -17,5 +17,6 @@ CASES = {
     "postgres.readonly": Case(on="postgres"),
     "postgres.terminate": Case(on="postgres", settings={"interval_ms": 200}),
     "postgres.disk-full": Case(on="postgres", missing=no_small_disk),
+    "postgres.heavy-queries": Case(on="postgres"),
     "postgres.kill-connections": Case(on="postgres"),
 }
