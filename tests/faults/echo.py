@@ -13,10 +13,11 @@ from resilience.ports import Fault
 
 @dataclass
 class Echo:
-    """The server; what it got so far."""
+    """The server; what it got so far: the beginnings of it, and how much."""
 
     listening: socket.socket
     got: bytearray = field(default_factory=bytearray)
+    sizes: list[int] = field(default_factory=list)
     silent: bool = False
 
     @property
@@ -59,6 +60,7 @@ class Echo:
                     if not words:
                         return
                     self.got += words[:64]
+                    self.sizes.append(len(words))
                     if not self.silent:
                         connection.sendall(words)
                 except OSError:

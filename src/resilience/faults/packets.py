@@ -118,7 +118,7 @@ class PacketFault:
 
     def _table(self, data: Mapping[str, Any]) -> str:
         """The whole table in the packet filter's language."""
-        goto = "\n".join(f"    {match} goto act" for match in matches(data))
+        goto = "\n".join(f"    {match} goto act" for match in matches(data, data["direction"]))
         chains = "\n".join(
             f"  chain at_{hook} {{\n    type filter hook {hook} priority {PRIORITY}; policy accept;\n"
             f"    {let_pass}\n{goto}\n  }}"
@@ -166,10 +166,10 @@ def sets(data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def matches(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The conditions that the packets in question meet."""
+def matches(data: Mapping[str, Any], direction: str) -> tuple[str, ...]:
+    """The conditions that the packets in question meet, one for each version of IP and direction."""
     ways = {"to": ("daddr", "dport"), "from": ("saddr", "sport")}
-    wanted = ways.values() if data["direction"] == "both" else (ways[data["direction"]],)
+    wanted = ways.values() if direction == "both" else (ways[direction],)
     versions = dict.fromkeys("6" if ":" in address else "4" for address, _ in data["targets"])
     return tuple(
         f"meta l4proto {{ tcp, udp }} ip{'6' if version == '6' else ''} {address} . th {port} @to{version}"

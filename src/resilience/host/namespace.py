@@ -46,13 +46,13 @@ def obstacle() -> str:
     if shutil.which("unshare") is None:
         return "the program unshare is not installed (`apt install util-linux`)"
     try:
-        done = commands.run([*_UNSHARE, "true"], timeout_s=5.0)
+        done = commands.run([*UNSHARE, "true"], timeout_s=5.0)
     except EnvironmentNotReady as error:
         return str(error)
     return "" if done.code == 0 else f"unprivileged user namespaces are off: {done.err.strip()}"
 
 
-_UNSHARE = ("unshare", "--user", "--map-current-user", "--net", "--keep-caps")
+UNSHARE = ("unshare", "--user", "--map-current-user", "--net", "--keep-caps")
 
 
 def lacking() -> Problem | None:
@@ -84,7 +84,7 @@ def enter() -> None:
     again = [sys.executable, "-P", "-m", "resilience.host.namespace", *sys.orig_argv]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvpe(_UNSHARE[0], [*_UNSHARE, *again], {**os.environ, MARK: current()})  # noqa: S606 - that is the point
+    os.execvpe(UNSHARE[0], [*UNSHARE, *again], {**os.environ, MARK: current()})  # noqa: S606 - that is the point
 
 
 def within(namespace: str) -> tuple[str, ...] | None:
