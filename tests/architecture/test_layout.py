@@ -29,10 +29,13 @@ TESTED_ELSEWHERE = {
     "drill/runner.py": "test_reaper.py",  # what is struck there
     "errors.py": "contract/test_commands.py",  # exit codes
     "faults/kinds.py": "faults/test_registry.py",  # kinds as the registry uses them
+    "faults/presence.py": "faults/test_redis.py",  # servers started again, and gone with their stack
+    "provider/__main__.py": "provider/test_app.py",  # the program, started
     "faults/redis_server.py": "faults/test_redis.py",  # how a server is talked to, by faults that do
     "faults/redis_strikes.py": "faults/test_redis.py",  # on the same server
     "faults/holders/redis.py": "faults/test_redis_held.py",  # the process that holds them
     "faults/effects.py": "faults/test_toxics.py",  # what a fault is seen by
+    "faults/holders/restart.py": "faults/test_process_stop.py",  # what it stops and starts is seen there
     "faults/holders/ballast.py": "faults/test_postgres_disk.py",  # what it fills is seen by the server
     "faults/holders/connections.py": "faults/test_postgres.py",  # what is held is seen at the server
     "faults/holders/deadlocks.py": "faults/test_postgres_locks.py",  # as above

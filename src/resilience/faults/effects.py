@@ -15,6 +15,9 @@ from resilience.model import Place
 
 Address = tuple[str, int]
 
+_SSL_REQUEST = struct.pack("!II", 8, 80877103)
+_PROTOCOL = 3 << 16
+
 PATIENCE_S = 1.0
 """A healthy part answers within this, also on a busy machine."""
 
@@ -57,10 +60,21 @@ def question(place: Place) -> bytes:
     if place.protocol == "redis":
         return b"PING\r\n"
     if place.protocol == "postgres" or place.dsn:
-        return struct.pack("!II", 8, 80877103)  # SSLRequest: answered with one byte, before any login
+        return _SSL_REQUEST  # answered with one byte, before any login
     if place.url or place.ready:
         return f"GET {place.ready or '/'} HTTP/1.0\r\nHost: {place.host}\r\nConnection: close\r\n\r\n".encode()
     return b""
+
+
+def serving(place: Place) -> bytes:
+    """What to say to a part so that it tells whether it serves; like `question`, but for PostgreSQL.
+
+    That answers an SSLRequest also while it starts up or recovers from a crash. A startup packet it then refuses.
+    """
+    if question(place) != _SSL_REQUEST:
+        return question(place)
+    told = b"user\0resilience\0database\0postgres\0\0"
+    return struct.pack("!II", 8 + len(told), _PROTOCOL) + told
 
 
 def ask(address: Address, words: bytes, bound_s: float = PATIENCE_S) -> Look:
@@ -104,4 +118,7 @@ def well(look: Look, words: bytes) -> bool:
         return look.seen is Seen.CONNECTED
     if words.startswith(b"GET "):
         return look.seen is Seen.ANSWERED and look.said.split(b" ")[1:2] == [b"200"]
+    if words[4:8] == struct.pack("!I", _PROTOCOL):  # a demand for a password is well, and any refusal of a login, too
+        shut = look.said.startswith(b"E") and any(code in look.said for code in (b"C57P", b"C533"))
+        return look.seen is Seen.ANSWERED and not shut
     return look.seen is Seen.ANSWERED

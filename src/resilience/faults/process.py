@@ -29,14 +29,15 @@ class ProcessFault:
     """What the two have in common.
 
     Args:
-        settings: there are none.
+        settings: of the kind, complete; none to revert.
         place: the part; None to revert.
     """
 
     kind: ClassVar[str]
 
-    def __init__(self, settings: Mapping[str, Json] | None = None, place: Place | None = None) -> None:  # noqa: ARG002 - every kind is built alike
+    def __init__(self, settings: Mapping[str, Json] | None = None, place: Place | None = None) -> None:
         """Nothing is looked at yet."""
+        self._settings = settings or {}
         self._place = place
         self.proof = ""
 
@@ -124,17 +125,13 @@ class Kill(ProcessFault):
             "root": asdict(root),
             "launch": asdict(place.launch),
             "direct": [place.host, place.port],
-            "words": effects.question(place).decode("latin-1"),
+            "words": effects.serving(place).decode("latin-1"),
         }
         return Undo(kind=self.kind, data=data)
 
     def inject(self, undo: Undo, /) -> None:
         """Kill the parent first, so that it starts no child again, then the others; wait until they are gone."""
-        root = Identity(**_data(undo)["root"])
-        group = (root, *processes.descendants(root))
-        for identity in group:
-            processes.send(identity, signal.SIGKILL)
-        processes.wait_gone(group, 1.0)
+        kill(Identity(**_data(undo)["root"]))
 
     def revert(self, undo: Undo, /) -> None:
         """Start it, unless it runs. It answers a while later: `active` tells."""
@@ -172,6 +169,19 @@ class Kill(ProcessFault):
         if runs and effects.well(look, data["words"].encode("latin-1")):
             return False
         raise FaultError(Problem(data["part"], f"neither down nor back: {self.proof}"))
+
+
+def kill(root: Identity) -> None:
+    """Kill a process and all its descendants, and wait until they are gone.
+
+    It is stopped first: a child born between looking and killing would live on. What is left of PostgreSQL would keep
+    its shared memory, and a new server would refuse to start.
+    """
+    processes.send(root, signal.SIGSTOP)
+    group = (root, *processes.descendants(root))
+    for identity in group:
+        processes.send(identity, signal.SIGKILL)
+    processes.wait_gone(group, 1.0)
 
 
 def restart(state: Path, part: str, seen: Identity | None) -> bool:

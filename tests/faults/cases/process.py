@@ -5,4 +5,6 @@ from tests.faults.case import Case
 CASES = {
     "process.pause": Case(),
     "process.kill": Case(),
+    "process.stop": Case(),
+    "process.restart": Case(),
 }
