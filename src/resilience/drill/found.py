@@ -25,7 +25,10 @@ SLOW_S = 0.25
 TRIES = 3
 PATIENCE_S = 1.5
 SHOWN = 200
-HOLDERS = b"RESILIENCE_TAG=resilience-hold-"
+HOLDS = b"RESILIENCE_TAG=resilience-hold-"
+TABLES, GROUPS, HOLDERS = "packet filter tables of ours", "control groups of ours", "holders"
+OF_RUNS = (TABLES, GROUPS, HOLDERS)
+"""What a run brings and takes away again: another run's may go meanwhile, and that is its own affair."""
 
 Found = Mapping[str, Json]
 """What was seen, by what was looked at."""
@@ -80,7 +83,10 @@ def differences(before: Found, after: Found) -> tuple[str, ...]:
 
 
 def _narrowed(what: str, old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:
-    """Two mappings entry by entry, anything else as it is."""
+    """Two mappings entry by entry; of what runs bring only what came; anything else as it is."""
+    if what in OF_RUNS and isinstance(old, tuple) and isinstance(new, tuple):
+        yield what, (), tuple(one for one in new if one not in old)
+        return
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         yield what, old, new
         return
@@ -172,21 +178,20 @@ def _groups(identity: Identity) -> str:
 
 def _machine() -> Iterator[tuple[str, Json]]:
     """What of this machine could be changed: packet filter, queues, control groups of ours, holders, mounts."""
-    for what, argv in (
-        ("packet filter", ("nft", "--stateless", "list", "ruleset")),
-        ("queues", ("tc", "qdisc", "show")),
-    ):
-        if shutil.which(argv[0]) is not None:
-            done = commands.run(argv, timeout_s=5.0)
-            yield what, _steady(done.out) if done.code == 0 else "cannot be read"
-    yield "control groups of ours", tuple(sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/*resilience*/")))
-    yield "holders", tuple(sorted(_holders()))
+    if shutil.which("nft") is not None:
+        tables = re.split(r"^(?=table )", _read("nft", "--stateless", "list", "ruleset"), flags=re.MULTILINE)
+        yield "packet filter", "".join(table for table in tables if "resilience" not in table.partition("\n")[0])
+        yield TABLES, tuple(table.partition("\n")[0] for table in tables if "resilience" in table.partition("\n")[0])
+    if shutil.which("tc") is not None:
+        yield "queues", re.sub(r"\brefcnt \d+\s*", "", _read("tc", "qdisc", "show"))
+    yield GROUPS, tuple(sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/*resilience*/")))
+    yield HOLDERS, tuple(sorted(_holders()))
     yield "mounts", tuple(Path("/proc/mounts").read_text().splitlines())
 
 
-def _steady(text: str) -> str:
-    """Without what changes by itself."""
-    return re.sub(r"\b(expires \S+|refcnt \d+)\s*", "", text)
+def _read(*argv: str) -> str:
+    done = commands.run(argv, timeout_s=5.0)
+    return done.out if done.code == 0 else "cannot be read"
 
 
 def _holders() -> Iterator[str]:
@@ -197,5 +202,5 @@ def _holders() -> Iterator[str]:
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
-            if state not in "ZX" and any(word.startswith(HOLDERS) for word in words):
+            if state not in "ZX" and any(word.startswith(HOLDS) for word in words):
                 yield entry.name
