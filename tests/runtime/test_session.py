@@ -6,6 +6,7 @@ Stack, load and faults are fakes behind their ports; event log, debt book, reape
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,18 +21,23 @@ from resilience.host import processes
 from resilience.judge.verdict import judge, judge_baseline
 from resilience.model import (
     Answer,
+    BeginFault,
     Event,
+    EventKind,
     Experiment,
     FaultSpec,
     LoadOrder,
+    Observe,
     Part,
     PhaseName,
     Place,
     Problem,
     Slice,
+    Step,
     Undo,
     Verdict,
 )
+from resilience.record import documents
 from resilience.runtime import debts
 from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
@@ -39,6 +45,7 @@ from resilience.runtime.guard import Guard
 from resilience.runtime.session import Session
 from resilience.spec.parse import parse
 from resilience.spec.plan import plan
+from resilience.spec.resolve import draw
 from tests.program import SHIPPED
 
 REDIS = Place(name="redis", host="127.0.0.1", port=1, via_port=2, proxy="redis", control="http://127.0.0.1:3")
@@ -229,12 +236,14 @@ def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
         truth: Callable[..., Truth] = rows,
         on_part: str = "redis",
         held_s: float = 0.1,
+        method: Callable[[FaultSpec], tuple[Step, ...]] | None = None,
     ) -> Scene:
         steps: Steps = []
         folder = tmp_path / "run"
         folder.mkdir()
         ours = experiment()
-        ours = replace(ours, steps=(replace(ours.faults[0], on=on_part, duration_s=held_s), *ours.steps[1:]))
+        only = replace(ours.faults[0], on=on_part, duration_s=held_s)
+        ours = replace(ours, steps=method(only) if method else (only, *ours.steps[1:]))
         load, fault, display = FakeLoad(steps, fail), FakeFault(steps, dead), FakeDisplay(steps)
         records: list[Record] = []
 
@@ -493,6 +502,54 @@ def test_debts_before_deeds(scene):
         run.session.open()
     owed = [debt.fault for page in debts.outstanding(run.state) for debt in page.owed]
     assert owed == ["load", "stack"]
+
+
+def begun(scene) -> Scene:
+    """A run in which a fault is begun that no step ends."""
+    run = scene(method=lambda fault: (BeginFault(replace(fault, at_most_s=30.0)),))
+    run.session.open()
+    run.session.begin_fault("redis-down")
+    assert run.fault.on
+    return run
+
+
+def test_a_fault_that_the_method_leaves_in_place(scene):
+    """It is given back before the load ends, and that it had to be is in the record: not a pass."""
+    run = begun(scene)
+    verdict = run.session.finish()
+    assert not run.fault.on
+    assert ("problem", "lease") in run.events()
+    kinds = [kind for kind, _ in run.events()]
+    assert kinds.index("fault-clear") < kinds.index("end")
+    assert verdict.answer is not Answer.PASS
+    run.session.close()
+    assert run.given_back()
+
+
+def test_what_was_begun_is_given_back_as_soon_as_the_run_is_interrupted(scene):
+    """From whatever thread, without waiting for the next step."""
+    run = begun(scene)
+    thread = threading.Thread(target=run.session.interrupt, args=("somebody asked",))
+    thread.start()
+    thread.join(timeout=10)
+    assert not run.fault.on
+    with pytest.raises(Interrupted, match="somebody asked"):
+        run.session.end_fault("redis-down")
+    assert "somebody asked" in run.session.finish().because
+
+
+def test_parts_are_drawn_by_the_seed_of_the_plan(scene):
+    """What was drawn is what is done, in the experiment of the record and in its plan."""
+    among = ("redis", "service")
+    run = scene(method=lambda fault: (replace(fault, on="", among=among), Observe(PhaseName.RECOVERY, 0.1)))
+    drawn = draw(among, run.session.plan.seed, "redis-down")
+    assert run.session.plan.parts == {"redis-down": drawn}
+    run.session.open()
+    run.session.hold_fault("redis-down")
+    run.session.finish()
+    assert documents.load_experiment(run.folder).faults[0].on == drawn
+    requested = next(event for event in run.display.events if event.kind is EventKind.REQUESTED)
+    assert requested.detail["on"] == drawn
 
 
 def test_fakes_know_no_other_kinds():

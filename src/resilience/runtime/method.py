@@ -129,6 +129,7 @@ class Method:
         """
         held = self._in_place.pop(name, None)
         if held is None:
+            self._with.clock.sleep_until(self._with.clock.now_s())  # raises if the run was told to stop
             raise FaultError(Problem(name, "is not in place: it was not begun, or was given back already"))
         try:
             held.__exit__(None, None, None)
