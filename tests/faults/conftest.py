@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from resilience.model import Program
 from tests.faults.parts import Parts, parts
 from tests.faults.world import World, world
+
+PROVIDER = Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health")
 
 
 @pytest.fixture(scope="module")
@@ -18,5 +21,5 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[World]:
-    with world() as started:
+    with world(programs=(PROVIDER,)) as started:
         yield started

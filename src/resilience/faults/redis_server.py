@@ -17,11 +17,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from resilience.errors import FaultError
-from resilience.faults import process
+from resilience.faults import presence
 from resilience.faults.effects import Look, Seen
 from resilience.faults.kinds import Settings
-from resilience.host import processes
-from resilience.model import Identity, Json, Place, Problem, Undo
+from resilience.model import Json, Place, Problem, Undo
 
 BOUND_S = 1.0
 """A healthy server answers within this, also on a busy machine."""
@@ -240,25 +239,21 @@ class RedisFault:
         Raises:
             FaultError: there is none, or it does not answer.
         """
-        if self._place is None:
-            raise FaultError(Problem(self.kind, "needs a part of a stack"))
-        server = Server.of(self._place)
+        server = Server.of(self._part())
         self._before = server.line()
         look = self._before.ask("PING")
         if look.said != b"+PONG":
             raise FaultError(Problem(server.part, f"PING was {heard(look)}, expected PONG", "is it well already?"))
         return server
 
+    def _part(self) -> Place:
+        if self._place is None:
+            raise FaultError(Problem(self.kind, "needs a part of a stack"))
+        return self._place
+
     def _undo(self, server: Server, run_id: str, **more: Json) -> Undo:
         """The undo: where the server is and which one it is, and what the kind adds."""
-        place = self._place
-        identity = None if place is None or place.identity is None else asdict(place.identity)
-        common: dict[str, Json] = {
-            **asdict(server),
-            "run_id": run_id,
-            "state": place.state if place is not None else "",
-            "identity": identity,
-        }
+        common: dict[str, Json] = {**asdict(server), **presence.known(self._part()), "run_id": run_id}
         return Undo(kind=self.kind, data={**common, **more})
 
     def _existing(self, *words: str, bound_s: float = BOUND_S) -> Look | None:
@@ -271,12 +266,8 @@ class RedisFault:
 
 
 def gone(undo: Undo) -> bool:
-    """Whether the server of the undo is known not to run any more: its stack was taken down, or it was killed.
+    """Whether the server of the undo is known not to run any more.
 
     What was changed in it is gone with it: nothing here is written to a configuration file.
     """
-    data: Mapping[str, Any] = undo.data
-    if data["state"]:
-        now = process.recorded(data["state"], data["part"])
-        return now is None or not processes.alive(now)
-    return data["identity"] is not None and not processes.alive(Identity(**data["identity"]))
+    return presence.gone(undo.data)
