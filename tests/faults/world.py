@@ -30,6 +30,7 @@ def world(service: Service | None = None, programs: tuple[Program, ...] = ()) ->
     stack = EmbeddedStack(
         service or Service(command=("python", "-m", "fixtures.target")),
         programs=programs,
+        wired=("postgres", "redis"),
         postgres_disk_mb=256 if may_mount() else 0,
         tag=f"world-{secrets.token_hex(4)}",
         experiment_folder=ROOT,

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -110,6 +110,12 @@ class BaseMind(ABC, Generic[U]):
     @abstractmethod
     def _say(self, unit: U) -> None:
         """Pass a message on to the server, or do to it what is to be done."""
+
+    def _concerned(self, texts: Sequence[str]) -> list[tuple[Rule, bool]]:
+        """The rules that may meet this, each with whether by its token: a token concerns its own rule alone."""
+        rules = self._proxy.rules()
+        own = [(rule, True) for rule in rules if rule.is_canary(texts)]
+        return own or [(rule, False) for rule in rules]
 
     def _work(self) -> None:
         """Pass on in order until something is delayed."""

@@ -172,10 +172,9 @@ class PostgresMind(BaseMind[Message]):
         starts = not unit.frame.kind
         if self._skipping or (not starts and unit.text is None):
             return doom
-        texts = () if unit.text is None else (unit.text,)
-        for rule in self._proxy.rules():
+        texts = (unit.frame.body.decode(errors="replace"),) if starts else (unit.text or "",)
+        for rule, canary in self._concerned(texts):
             refuses = rule.action == "error" and POSTGRES[rule.error].when == "startup"
-            canary = rule.is_canary((unit.frame.body.decode(errors="replace"),) if starts else texts)
             if starts is not refuses or not (canary or starts or rule.finds(texts)):
                 continue
             if rule.action == "error" and not starts and (self._status == b"E" or _NEVER.match(unit.text or "")):

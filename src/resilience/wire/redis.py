@@ -128,8 +128,7 @@ class RedisMind(BaseMind[Command]):
     def _judge(self, unit: Command) -> Doom:
         doom = Doom()
         named = keys(unit.words)
-        for rule in self._proxy.rules():
-            canary = rule.is_canary(unit.words)
+        for rule, canary in self._concerned(unit.words):
             met = unit.name in rule.names if rule.names else unit.name not in OF_THE_CONNECTION
             if unit.name == "DISCARD" or not (canary or (met and rule.finds(named))):
                 continue

@@ -16,17 +16,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from re import _constants as ops  # type: ignore[attr-defined] # the parse tree of patterns is stable and has no public name
-from re import _parser as tree  # type: ignore[attr-defined]
 from typing import Any
 
+from resilience import patterns
 from resilience.wire.body import BadBody, Fields
 from resilience.wire.errors import POSTGRES, REDIS
 
-LONGEST_PATTERN = 200
 LONGEST_TEXT = 1000
 """Characters of a key or statement that a pattern is tried on."""
-MOST_REPEATS = 3
 
 _COMMON = {
     "action": str,
@@ -152,12 +149,16 @@ def make(kind: str, protocol: str, attributes: Mapping[str, Any], before: Rule |
     ):
         if not 0 <= attributes[name] <= most:
             raise BadBody(f"{name} {attributes[name]} is out of range, expected 0 to {most}")
+    try:
+        pattern = patterns.read(attributes["key" if kind == "redis" else "statement"])
+    except ValueError as error:
+        raise BadBody(str(error)) from None
     rule = Rule(
         action=attributes["action"],
         error=attributes["error"],
         delay_s=attributes["delay_ms"] / 1e3,
         names=frozenset(re.split(r"[\s,]+", attributes.get("command", "").upper())) - {""},
-        pattern=pattern(attributes["key" if kind == "redis" else "statement"]),
+        pattern=pattern,
         percent=attributes["percent"],
         every=attributes["every"],
         at_most=attributes["at_most"],
@@ -168,50 +169,3 @@ def make(kind: str, protocol: str, attributes: Mapping[str, Any], before: Rule |
     if before is not None:
         rule.matched, rule.hits, rule.canaries = before.matched, before.hits, before.canaries
     return rule
-
-
-def pattern(text: str) -> re.Pattern[str] | None:
-    """A regular expression that cannot take long: no repeat inside a repeat, few of them, case does not matter.
-
-    Raises:
-        BadBody: it is none, or one that could take long.
-    """
-    if not text:
-        return None
-    if len(text) > LONGEST_PATTERN:
-        raise BadBody(f"a pattern of {len(text)} characters is too long, expected at most {LONGEST_PATTERN}")
-    try:
-        repeats = _repeats(tree.parse(text), inside=False)
-        compiled = re.compile(text, re.IGNORECASE | re.DOTALL)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise BadBody(f"pattern {text!r} is no regular expression: {error}") from None
-    if repeats > MOST_REPEATS:
-        raise BadBody(f"pattern {text!r} has {repeats} repeats, expected at most {MOST_REPEATS}")
-    return compiled
-
-
-_REPEATS = {ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT}
-_FIXED = 100
-"""A repeat of at most this many single characters costs little."""
-
-
-def _repeats(parsed: Any, *, inside: bool) -> int:  # noqa: ANN401 - the parse tree has no types
-    """How many repeats there are; the time that a search takes grows with their number as an exponent."""
-    count = 0
-    for operation, argument in parsed:
-        if operation in _REPEATS:
-            low, high, part = argument
-            if inside:
-                raise BadBody("a repeat inside a repeat can take for ever; write the pattern without")
-            count += 1 + _repeats(part, inside=True) if high != low or high > _FIXED else _repeats(part, inside=inside)
-        elif operation is ops.BRANCH:
-            if inside:
-                raise BadBody("alternatives inside a repeat can take for ever; write the pattern without")
-            count += max(_repeats(branch, inside=inside) for branch in argument[1])
-        elif operation in {ops.GROUPREF, ops.GROUPREF_EXISTS, ops.ASSERT, ops.ASSERT_NOT}:
-            raise BadBody("references and assertions in a pattern are not taken")
-        elif operation is ops.SUBPATTERN:
-            count += _repeats(argument[3], inside=inside)
-        elif operation is ops.ATOMIC_GROUP:
-            count += _repeats(argument, inside=inside)
-    return count
