@@ -9,7 +9,21 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from resilience.errors import FaultError
-from resilience.faults import cgroup, network, postgres, process, redis, redis_held, redis_strikes, toxics
+from resilience.faults import (
+    cgroup,
+    leak,
+    network,
+    postgres,
+    process,
+    process_stop,
+    protocol,
+    provider,
+    redis,
+    redis_held,
+    redis_strikes,
+    shaping,
+    toxics,
+)
 from resilience.faults.kinds import LEASE, Kind
 from resilience.model import FaultSpec, Place, Problem, Undo
 from resilience.ports import Fault, Strike
@@ -19,7 +33,21 @@ GROUP = "resilience.faults"
 LEASE_MARGIN_S = 30.0
 """Whatever holds a fault ends by itself this long after the fault's planned end, if nobody ended it before."""
 
-_OWN = (toxics, process, cgroup, network, postgres, redis, redis_held, redis_strikes)
+_OWN = (
+    toxics,
+    process,
+    process_stop,
+    cgroup,
+    network,
+    postgres,
+    redis,
+    redis_held,
+    redis_strikes,
+    provider,
+    shaping,
+    protocol,
+    leak,
+)
 """The mechanisms that come with this package, a module each."""
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for module in _OWN for kind in module.KINDS}

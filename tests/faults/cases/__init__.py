@@ -1,7 +1,7 @@
 """A case for every kind of fault, a module per mechanism."""
 
 from tests.faults.case import Case
-from tests.faults.cases import cgroup, network, postgres, process, redis, toxiproxy
+from tests.faults.cases import cgroup, network, postgres, process, protocol, provider, redis, toxiproxy
 
 CASES: dict[str, Case] = {
     **toxiproxy.CASES,
@@ -9,5 +9,7 @@ CASES: dict[str, Case] = {
     **cgroup.CASES,
     **postgres.CASES,
     **redis.CASES,
+    **provider.CASES,
     **network.CASES,
+    **protocol.CASES,
 }
