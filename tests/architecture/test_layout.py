@@ -49,6 +49,7 @@ TESTED_ELSEWHERE = {
     "faults/toxic.py": "faults/test_link_effects.py",  # effects told from those of others
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
+    "faults/holders/leak.py": "faults/test_leak.py",  # the process of that fault
     "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down
     "faults/canary.py": "faults/test_network.py",  # what measures those faults
     "faults/packets.py": "faults/test_network.py",  # what those faults have in common

@@ -22,5 +22,6 @@ CASES = {
     "cgroup.cpu": Case(on="service", settings={"percent": 20}, missing=without("cpu")),
     "cgroup.memory": Case(on="redis", settings={"limit_mb": 64}, missing=without("memory")),
     "cgroup.io": Case(on="postgres", settings={"write_kb_per_s": 512}, missing=without("io")),
+    "cgroup.memory-leak": Case(on="service", settings={"mb_per_s": 40, "max_mb": 40}),
     "cgroup.pids": Case(on="postgres", settings={"headroom": 0}, missing=without("pids")),
 }
