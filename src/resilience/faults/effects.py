@@ -30,6 +30,7 @@ class Seen(StrEnum):
     CLOSED = "closed"  # connected, then closed or reset before an answer
     REFUSED = "refused"
     CONNECTED = "connected"  # nothing is known to ask
+    UNASKED = "not asked"  # it does not listen: whether its process runs is all that can be known
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def ask(address: Address, words: bytes, bound_s: float = PATIENCE_S) -> Look:
     def look(seen: Seen, said: bytes = b"") -> Look:
         return Look(seen, time.monotonic() - began, said)
 
+    if not address[1]:
+        return look(Seen.UNASKED)
     try:
         connection = socket.create_connection(address, timeout=bound_s)
     except TimeoutError:
@@ -114,6 +117,8 @@ def ask(address: Address, words: bytes, bound_s: float = PATIENCE_S) -> Look:
 
 def well(look: Look, words: bytes) -> bool:
     """Whether the part answered, over HTTP with status 200; where nothing is known to ask, connecting must do."""
+    if look.seen is Seen.UNASKED:
+        return True
     if not words:
         return look.seen is Seen.CONNECTED
     if words.startswith(b"GET "):

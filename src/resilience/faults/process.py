@@ -24,6 +24,9 @@ from resilience.model import Identity, Json, Launch, Place, Problem, Undo
 LOCK_S = 1.0
 """Whoever holds the lock of a restart for longer is stopped or stuck; then the port is what keeps instances apart."""
 
+_NOBODY = (Seen.REFUSED, Seen.UNASKED)
+"""How an exchange ends where nothing listens."""
+
 
 class ProcessFault:
     """What the two have in common.
@@ -146,7 +149,7 @@ class Kill(ProcessFault):
             launch = _launch(data["launch"])
             running = processes.running(launch) or processes.listener(data["direct"][1], launch.folder)
             if running is None:
-                if _ask(data).seen is not Seen.REFUSED:
+                if _ask(data).seen not in _NOBODY:
                     return  # something else has its port: a second one could not listen
                 running = processes.start(launch)
             _record(state, part, running)
@@ -164,7 +167,7 @@ class Kill(ProcessFault):
             return False
         runs, look = processes.alive(known), _ask(data)
         self.proof = f"process {known.pid} {'runs' if runs else 'is gone'}; a connection was {look}"
-        if not runs and look.seen is Seen.REFUSED:
+        if not runs and look.seen in _NOBODY:
             return True
         if runs and effects.well(look, data["words"].encode("latin-1")):
             return False
