@@ -746,6 +746,9 @@ class Place:
         protocol: what is spoken there: `redis`, `postgres`, `http`; empty if that is not known.
         wire: base address of the control API of our protocol proxy in the way to it, if one is there.
         wire_proxy: name of the proxy in it.
+        container: name or id of the container that it is, for a Docker engine.
+        context: of the Kubernetes configuration; with it,
+        namespace, workload: where it runs there, and as what: `deployment/cart`.
     """
 
     name: str
@@ -764,6 +767,10 @@ class Place:
     protocol: str = ""
     wire: str = ""
     wire_proxy: str = ""
+    container: str = ""
+    context: str = ""
+    namespace: str = ""
+    workload: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
