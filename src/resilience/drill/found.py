@@ -4,6 +4,9 @@ Nothing of the faults is asked. A part is asked what its clients would ask it, i
 would, its processes are read from the kernel, and this machine's packet filter, queues and control groups as they are.
 """
 
+import contextlib
+import http.client
+import json
 import re
 import shutil
 import time
@@ -106,6 +109,8 @@ def _questions(place: Place) -> Iterator[tuple[str, Callable[[Place], Json]]]:
         yield "settings", _redis
     if place.protocol == "postgres":
         yield "settings", _postgres
+    if place.protocol == "http" and place.passfile:
+        yield "faults set", _provider
     if place.control and not place.proxy:
         yield "proxies", _proxies
     if place.identity is not None:
@@ -134,6 +139,16 @@ def _redis(place: Place) -> Json:
         role = client.info("replication")
         client.set("resilience-look", "1", px=1000)
         return {**settings, "(role)": role["role"], "(write)": "taken"}
+
+
+def _provider(place: Place) -> Json:
+    """Which faults are set in a stand-in for a provider, whoever set them."""
+    token = Path(place.passfile).read_text().strip()
+    connection = http.client.HTTPConnection(place.host, place.port, timeout=PATIENCE_S)
+    with contextlib.closing(connection):
+        connection.request("GET", "/-/faults", headers={"Authorization": f"Bearer {token}"})
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    return [fault["name"] for fault in answer["faults"]]
 
 
 def _postgres(place: Place) -> Json:
