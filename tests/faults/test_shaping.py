@@ -109,7 +109,9 @@ def test_ours_is_found_and_a_queue_that_is_gone_owes_nothing():
         undo = fault.prepare()
         fault.inject(undo)
         try:
-            assert any(str(undo.data["handle"]) in found for found in shaping.leftovers())
+            found = [sentence for sentence in shaping.leftovers() if str(undo.data["handle"]) in sentence]
+            assert len(found) == 1
+            assert str(undo.data["table"]) in found[0], "by which its debt is found"
             tc("qdisc", "del", "dev", "lo", "root")
             with pytest.raises(FaultError, match="queue is not"):
                 fault.active(undo)

@@ -75,8 +75,8 @@ def test_it_can_be_reached_from_outside_while_it_lives(inside: list[object]):
     assert namespace.within(there)
     if shutil.which("nft") is None:
         pytest.skip("needs nftables")
-    assert not nftables.exists("inet", "resilience_fault_none", there)
-    nftables.remove("inet", "resilience_fault_none", there)
+    assert not nftables.exists("inet", "resilience-fault-none", there)
+    nftables.remove("inet", "resilience-fault-none", there)
 
 
 @needs_namespaces
@@ -91,8 +91,8 @@ def test_without_processes_it_is_gone():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert namespace.within(namespace.current().replace("@", "@another-boot-")) is None
-    assert not nftables.exists("inet", "resilience_fault_none", there)
-    nftables.remove("inet", "resilience_fault_none", there)
+    assert not nftables.exists("inet", "resilience-fault-none", there)
+    nftables.remove("inet", "resilience-fault-none", there)
 
 
 def test_here_is_here():

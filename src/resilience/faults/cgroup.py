@@ -301,7 +301,7 @@ def _how_io(_settings: Settings, _place: Place) -> str:
 
 def leftovers() -> tuple[str, ...]:
     """Groups of ours that are still there, whoever made them."""
-    return tuple(str(path) for path in cgroups.leftovers())
+    return tuple(f"control group {path}" for path in cgroups.leftovers())
 
 
 _UNDO = "the processes of {on} are moved back to the control groups they were in, and ours is removed"

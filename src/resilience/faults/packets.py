@@ -209,4 +209,8 @@ def leftovers() -> tuple[str, ...]:
     """Tables of ours that are still there in this network namespace, whoever made them."""
     if nftables.lacking():
         return ()
-    return tuple(f"nftables {family} {name}" for family in ("inet", "ip", "ip6") for name in nftables.names(family))
+    return tuple(
+        f"table {name} ({family}) of the packet filter"
+        for family in ("inet", "ip", "ip6")
+        for name in nftables.names(family)
+    )

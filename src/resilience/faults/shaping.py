@@ -174,10 +174,19 @@ def leftovers() -> tuple[str, ...]:
     if shutil.which("tc") is None:
         return ()
     return tuple(
-        f"tc qdisc {queue['handle']} root of {queue['dev']}"
+        f"queue {queue['handle']} of {queue['dev']}, {_sorted_into(queue['handle'])}"
         for queue in json.loads(_tc((), "-json", "qdisc", "show") or "[]")
         if queue.get("root") and int(queue["handle"].rstrip(":"), 16) in HANDLES
     )
+
+
+def _sorted_into(handle: str) -> str:
+    """Which table of the packet filter sorts packets into a queue: by its name the debt is found."""
+    if not nftables.lacking():
+        for name in nftables.names():
+            if f"set {handle}" in nftables.text_of("inet", name):
+                return f"into which the table {name} sorts packets"
+    return "into which no table sorts packets"
 
 
 def _directions(data: Mapping[str, Any]) -> tuple[str, ...]:

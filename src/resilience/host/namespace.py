@@ -110,8 +110,8 @@ def within(namespace: str) -> tuple[str, ...] | None:
                 continue  # gone
             if str(found) == inode:
                 return _enter_words(entry.name)
-    if any(_owner(entry) == os.geteuid() for entry in hidden):
-        # Another user's are not ours to enter; our own, seen from inside another namespace, could be the one.
+    if entered() and any(_owner(entry) == os.geteuid() for entry in hidden):
+        # From outside, what is hidden is not ours to enter; from inside a namespace it could be our own in another one.
         raise FaultError(Problem("network", f"namespace {inode} cannot be looked for from here", "ask from outside"))
     return None
 

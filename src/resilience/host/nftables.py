@@ -13,7 +13,7 @@ from resilience.errors import EnvironmentNotReady, FaultError
 from resilience.host import commands, namespace
 from resilience.model import Problem
 
-PREFIX = "resilience_fault_"
+PREFIX = "resilience-fault-"
 """What the names of tables of ours begin with."""
 
 LIMIT_S = 3.0
@@ -80,6 +80,11 @@ def elements(family: str, table: str, of: str) -> tuple[tuple[str, int], ...]:
         return ()
     found = (entry["set"].get("elem", ()) for entry in entries if "set" in entry)
     return tuple(_pair(element) for each in found for element in each)
+
+
+def text_of(family: str, name: str) -> str:
+    """A table as the packet filter writes it."""
+    return _nft((), "--numeric", "list", "table", family, name)
 
 
 def counters(family: str, name: str) -> dict[str, int]:
