@@ -128,6 +128,18 @@ def test_open_sessions_stay_without_evict(whole: World, server: Server, kind: st
         assert connections[0].execute("SELECT 1").fetchone() == (1,)
 
 
+def test_whoever_looks_costs_nobody_a_connection(whole: World, server: Server):
+    """Administrators come and go by the reserved slots: what the service was left stays the same connections."""
+    with held(whole, "postgres.pool-exhaustion", leave=2) as fault:
+        eventually(lambda: count(server) <= 2)
+        with pool(server, 2 - count(server)) as connections:
+            for _ in range(20):
+                with server.session("look"), server.session("other"):
+                    time.sleep(0.02)
+            assert all(works(connection) for connection in connections)
+            assert fault.proof
+
+
 def test_what_comes_free_is_taken(whole: World, server: Server):
     """A slot that somebody gives up while it is held does not end the exhaustion."""
     with psycopg.connect(server.dsn, passfile=server.passfile, autocommit=True):

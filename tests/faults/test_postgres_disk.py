@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from resilience.errors import EnvironmentNotReady, FaultError
 from resilience.faults import holder, registry
+from resilience.faults.postgres_server import one
 from resilience.host import processes
 from resilience.host.disks import free_bytes, size_bytes
 from resilience.model import Place
@@ -80,6 +82,25 @@ def test_a_server_that_went_down_is_started_again(whole: World):
         eventually(lambda: other.revert(undo) is None and other.active(undo) is False, 20.0)
     assert processes.alive(whole.place("postgres").identity)
     assert whole.place("postgres").identity != place.identity
+
+
+def test_a_server_that_panics_comes_back(whole: World, server):
+    """With no room for its log the server gives up (PANIC); with room it comes back, one way or another (F7)."""
+    place = whole.place("postgres")
+    fault = on(place, "postgres.disk-full")
+    undo = fault.prepare()
+    fault.inject(undo)
+    log = Path(place.launch.log)
+    try:
+        with suppress(psycopg.OperationalError, FaultError), server.session() as session:
+            for _ in range(100):  # more than a segment of the log, which is there already
+                session.execute("SELECT pg_logical_emit_message(true, 'fill', repeat('x', 1000000))")
+        eventually(lambda: "PANIC" in log.read_text(errors="replace"), 10.0)
+        eventually(lambda: fault.active(undo), 10.0)
+    finally:
+        eventually(lambda: fault.revert(undo) is None and fault.active(undo) is False, 20.0)
+    with server.session() as session:
+        assert one(session, "SELECT pg_is_in_recovery()") is False
 
 
 def test_the_room_comes_back_when_the_holder_dies(whole: World):

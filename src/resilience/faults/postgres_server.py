@@ -59,7 +59,8 @@ _SLOTS = """
            - count(*) FILTER (WHERE backend_type = 'client backend'),
            count(*) FILTER (WHERE usename = %(role)s AND backend_type = 'client backend'
                             AND application_name NOT LIKE 'resilience-%%'),
-           count(*) FILTER (WHERE application_name = %(name)s)
+           count(*) FILTER (WHERE application_name = %(name)s),
+           current_setting('superuser_reserved_connections')::int
     FROM pg_stat_activity
 """
 
@@ -81,11 +82,13 @@ class Slots:
         free: slots that nobody has; below 0 if superusers use what is reserved for them.
         theirs: sessions of the service's role.
         ours: sessions of a holder.
+        reserved: slots that only superusers get.
     """
 
     free: int
     theirs: int
     ours: int
+    reserved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +251,7 @@ def listed(tables: list[list[str]]) -> sql.Composed:
 def slots(session: Session, role: str, name: str) -> Slots:
     """Who has the connection slots now."""
     row = session.execute(_SLOTS, {"role": role, "name": name}).fetchone()
-    return Slots(*(row or (0, 0, 0)))
+    return Slots(*(row or (0, 0, 0, 0)))
 
 
 def terminate(session: Session, role: str, most: int = 10_000, also: str = "") -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from resilience.faults import holder
-from resilience.faults.postgres_server import Server, Session, slots, terminate
+from resilience.faults.postgres_server import Bounds, Server, Session, slots, terminate
 
 EVERY_S = 0.05
 AT_ONCE = 8
@@ -24,28 +24,34 @@ def hold(told: Mapping[str, Any]) -> None:
     """Take slots until others can have no more than told; for ever."""
     server, name, role = Server.named(told), str(told["name"]), str(told["role"])
     # The server ends them, should we be stopped and never come back.
-    idle = {"idle_session_timeout": round(float(told["lease_s"]) * 1000)}
+    idle: Bounds = {"idle_session_timeout": round(float(told["lease_s"]) * 1000)}
     held: list[Session] = []
 
-    def take() -> Session | None:
-        with suppress(psycopg.Error):  # the next round counts anew
-            return server.connect(name, idle)
-        return None
+    def take(number: int) -> None:
+        held.extend(one for one in pool.map(lambda _: _take(server, name, idle), range(number)) if one is not None)
 
     with server.connect(name) as counting, ThreadPoolExecutor(AT_ONCE) as pool:
         while True:
-            now = slots(counting, role, name)
+            now, leave = slots(counting, role, name), int(told["leave"])
             theirs = now.theirs if told["evict"] else 0
-            surplus = now.free + theirs - int(told["leave"])
-            # They connect again at once, and then we may have what is reserved for superusers: that is given back.
-            if (evicted := min(max(surplus, 0) - now.free, theirs)) > 0:
-                terminate(counting, role, evicted)
-            elif now.free < 0 and held:
-                held.pop().close()
-            if surplus > 0:
-                held += [one for one in pool.map(lambda _: take(), range(surplus)) if one is not None]
+            if now.free > 0 and now.free + theirs > leave:
+                take(min(now.free, now.free + theirs - leave))
+            elif theirs > leave:
+                # They connect again at once. So as many as they lose are taken before, from what is reserved for
+                # superusers but for the last one: no slot comes free in between.
+                taken = max(0, min(theirs - leave, now.reserved - 1) + min(now.free, 0))
+                take(taken)
+                terminate(counting, role, min(theirs - leave, taken - min(now.free, 0)))
+            elif now.free <= -now.reserved and held:
+                held.pop().close()  # not even a superuser would get in, to give back
             else:
                 time.sleep(EVERY_S)
+
+
+def _take(server: Server, name: str, bounds: Bounds) -> Session | None:
+    with suppress(psycopg.Error):  # the next round counts anew
+        return server.connect(name, bounds)
+    return None
 
 
 if __name__ == "__main__":
