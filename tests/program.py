@@ -194,6 +194,10 @@ class Program:
         self._started.append(started)
         return started
 
+    def watch(self, started: Started) -> None:
+        """Take care of a program that was started otherwise: it is ended with the others."""
+        self._started.append(started)
+
     def run(self, document: Mapping[str, Any], **env: str) -> Started:
         """Start `chaos run` with an experiment; always the same seed."""
         return self.start(*CHAOS, "run", self.write(document), "--seed", "7", **env)

@@ -201,6 +201,8 @@ def settle_all(state_folder: Path) -> Report:
             book.close()
         except DebtsOutstanding as error:
             problems += [] if failed else error.problems
+        else:
+            page.path.with_suffix(".reaper.log").unlink(missing_ok=True)  # its reaper was killed, too
     return Report(settled=tuple(settled), refused=tuple(refused), problems=tuple(problems))
 
 

@@ -7,6 +7,7 @@ the load, the leases and the record. The exit code is the verdict's, not chaosto
 import copy
 import json
 import logging
+import os
 import secrets
 import sys
 from collections.abc import Iterator
@@ -117,10 +118,25 @@ def show_problems(error: ResilienceError) -> int:
     """Print the problems of an error on standard error, one a line. Returns the exit code."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     titles = {3: "the file is wrong; nothing was touched", 4: "not ready; nothing was left", 5: "debts outstanding"}
-    console.print(f"{titles.get(error.exit_code, 'stopped')}:", markup=False)
-    for problem in error.problems:
-        console.print(f"  {problem}", markup=False)
+    with to_who_listens():
+        console.print(f"{titles.get(error.exit_code, 'stopped')}:", markup=False)
+        for problem in error.problems:
+            console.print(f"  {problem}", markup=False)
     return error.exit_code
+
+
+@contextmanager
+def to_who_listens() -> Iterator[None]:
+    """Say something; that nobody listens (a lost terminal, a closed pipe) does not change the exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, SystemExit):  # rich leaves by SystemExit when its pipe is closed
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
 
 
 def run_file(path: Path, options: Options) -> int:
@@ -185,10 +201,11 @@ def _run(experiment: Experiment, plan: Plan, options: Options, consented: tuple[
     finally:
         if not began:
             run_folder.discard(options.runs, folder)
-    if options.as_json:
-        sys.stdout.write(json.dumps(verdict.document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        print_summary(verdict, str(folder), console)
+    with to_who_listens():
+        if options.as_json:
+            sys.stdout.write(json.dumps(verdict.document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        else:
+            print_summary(verdict, str(folder), console)
     return verdict.answer.exit_code
 
 

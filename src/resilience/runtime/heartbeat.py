@@ -15,6 +15,7 @@ from resilience.model import Event, EventKind, Place, Safety
 
 SERVICE = "service"
 _AT_MOST_S = 2.0
+_WAITING = "the last question is still without an answer"
 
 
 class Held:
@@ -64,7 +65,7 @@ class Heartbeat:
         self._within_s = within_s
         self._held = held
         self._heard_s = time.monotonic()
-        self._said = "nothing was heard yet"
+        self._said = _WAITING
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -98,5 +99,6 @@ class Heartbeat:
                 self._said = f"{type(error).__name__}: {error}".removesuffix(": ")
             else:
                 self._heard_s = time.monotonic()
+                self._said = _WAITING
             finally:
                 connection.close()
