@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
     "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
     "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
+    "faults/engine.py": "faults/test_docker.py",  # what is asked of it is tried on a real engine
     "faults/lines.py": "faults/test_link_effects.py",  # what effects are measured with
     "faults/link.py": "faults/test_link_effects.py",  # as above
     "faults/toxic.py": "faults/test_link_effects.py",  # effects told from those of others
@@ -79,6 +80,8 @@ TESTED_ELSEWHERE = {
     "stack/postgres.py": "stack/test_embedded.py",  # a real server
     "stack/roster.py": "stack/test_embedded.py",  # parts that do not start are all reported
     "stack/starting.py": "stack/test_embedded.py",  # one attempt to start
+    "faults/exchanges.py": "faults/test_protocol.py",  # what a fault is seen by
+    "patterns.py": "wire/test_rules.py",  # as rules use them
     "wire/address.py": "wire/test_api.py",  # addresses, right and wrong, beside toxiproxy's
     "wire/body.py": "wire/test_api.py",  # JSON, right and wrong, beside toxiproxy's
     "wire/control.py": "wire/test_api.py",  # the server of the API
