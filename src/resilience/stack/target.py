@@ -111,7 +111,6 @@ class Target:
             ready=service.ready,
             protocol="http",
         )
-        self.reservation.release(port)  # it would share the port, and a connection could end in the reservation
         own = own_launch(self.order, self.base, parts.BALANCER, argv)
         self.roster.begin(replace(front, name=parts.BALANCER, url="", launch=own))
         self._await(parts.BALANCER, service.ready, _BALANCER_S)
