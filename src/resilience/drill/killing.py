@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+import psycopg
+
 from resilience.drill import table
 from resilience.drill.examples import EXAMPLES
 from resilience.drill.matrix import QUICK, SIGNALS, Cell, Matrix, Subject
@@ -17,7 +19,7 @@ from resilience.faults import registry
 from resilience.model import Experiment, Json, Problem, Program, StackSpec
 from resilience.spec.parse import parse
 from resilience.stack.embedded import EmbeddedStack
-from resilience.stack.postgres import may_mount
+from resilience.stack.postgres import SHOP, may_mount
 from resilience.stack.settle import STATE
 
 OWN_STACK = StackSpec(
@@ -156,9 +158,19 @@ def running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
     )
     try:
         stack.start()
+        if spec.service is None:
+            _furnish(stack)
         yield stack
     finally:
         stack.stop()
+
+
+def _furnish(stack: EmbeddedStack) -> None:
+    """A table in place of a service's: faults by locks need one."""
+    place = stack.places()["postgres"]
+    with psycopg.connect(place.dsn, user=SHOP, passfile=place.passfile, connect_timeout=5) as session:
+        session.execute("CREATE TABLE drill (id int PRIMARY KEY)")
+        session.execute("INSERT INTO drill VALUES (1)")
 
 
 def _words(text: str | None) -> tuple[str, ...]:
