@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from resilience.host import namespace, nftables
+from resilience.host import commands, namespace, nftables
 
 needs_namespaces = pytest.mark.skipif(bool(namespace.obstacle()), reason=f"needs namespaces: {namespace.obstacle()}")
 
@@ -26,7 +27,7 @@ def powerless() -> list[str]:
 
 AGAIN = """
 import json, os, socket, sys
-from resilience.host import namespace, nftables
+from resilience.host import commands, namespace, nftables
 namespace.enter()
 with socket.create_server(("127.0.0.1", 0)): pass
 print(json.dumps([namespace.may_change_network(), namespace.current(), os.environ.get(namespace.MARK),
@@ -77,6 +78,25 @@ def test_it_can_be_reached_from_outside_while_it_lives(inside: list[object]):
         pytest.skip("needs nftables")
     assert not nftables.exists("inet", "resilience-fault-none", there)
     nftables.remove("inet", "resilience-fault-none", there)
+
+
+@needs_namespaces
+@pytest.mark.skipif(shutil.which("nft") is None, reason="needs nftables")
+def test_whoever_made_it_can_join_it(inside: list[object]):
+    """Without any right outside, its maker may change the network inside, as `resilience reap` has to."""
+    there = str(inside[1]).partition("@")[0]
+    pid = next(entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and there in network_of(entry))
+    join = [sys.executable, "-P", "-m", "resilience.host.namespace", "--join", pid]
+    for words in (["add", "table", "inet", "tests"], ["delete", "table", "inet", "tests"]):
+        done = commands.run([*join, "nft", *words], timeout_s=20.0)
+        assert (done.code, done.err) == (0, "")
+
+
+def network_of(entry: Path) -> str:
+    try:
+        return str((entry / "ns" / "net").readlink())
+    except OSError:
+        return ""
 
 
 @needs_namespaces

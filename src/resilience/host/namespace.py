@@ -8,6 +8,7 @@ A namespace is named by its inode and the boot: it is gone when no process is le
 """
 
 import array
+import ctypes
 import fcntl
 import os
 import shutil
@@ -27,6 +28,8 @@ MARK = "RESILIENCE_NAMESPACE"
 
 NET_ADMIN = 12
 SYS_ADMIN = 21
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 IFF_UP = 1
 
 
@@ -124,9 +127,9 @@ def _owner(entry: Path) -> int | None:
 
 
 def _enter_words(pid: str) -> tuple[str, ...]:
-    same_user = Path(f"/proc/{pid}/ns/user").stat().st_ino == Path("/proc/self/ns/user").stat().st_ino
-    user = () if same_user else ("--user", "--preserve-credentials")
-    return ("nsenter", "--target", pid, *user, "--net", "--")
+    if _capable(SYS_ADMIN):
+        return ("nsenter", "--target", pid, "--net", "--")
+    return (sys.executable, "-P", "-m", "resilience.host.namespace", "--join", pid)
 
 
 def loopback_up() -> None:
@@ -150,9 +153,37 @@ def _capable(number: int) -> bool:
     return False
 
 
+def _join(pid: str) -> None:
+    """Join the user and network namespace of a process of ours, with the right to change it for what we run next.
+
+    As `nsenter --keep-caps` of later versions does: joining gives rights, running a program takes them away again
+    unless they are ambient.
+    """
+    system = ctypes.CDLL(None, use_errno=True)
+
+    def must(code: int) -> None:
+        if code:
+            why = os.strerror(ctypes.get_errno())
+            raise EnvironmentNotReady(f"the namespace of process {pid} cannot be joined: {why}")
+
+    for kind in ("user", "net"):
+        with Path(f"/proc/{pid}/ns/{kind}").open("rb") as handle:
+            must(system.setns(handle.fileno(), 0))
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+    rights = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same for those above 31
+    must(system.capget(header, rights))
+    rights[2], rights[5] = rights[1], rights[4]
+    must(system.capset(header, rights))
+    must(system.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, NET_ADMIN, 0, 0))
+
+
 def main(command: Sequence[str]) -> None:
-    """Inside the new namespace: loopback, then the command."""
-    loopback_up()
+    """Inside the new namespace: loopback, then the command. With `--join PID` before it: in that process's one."""
+    if command[0] == "--join":
+        _join(command[1])
+        command = command[2:]
+    else:
+        loopback_up()
     os.execvp(command[0], list(command))  # noqa: S606 - that is the point
 
 
