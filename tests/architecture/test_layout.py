@@ -44,6 +44,8 @@ TESTED_ELSEWHERE = {
     "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
     "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
     "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
+    "faults/container.py": "faults/test_docker.py",  # faults of it are tried on a real engine
+    "faults/docker_limits.py": "faults/test_docker.py",  # as above
     "faults/engine.py": "faults/test_docker.py",  # what is asked of it is tried on a real engine
     "faults/lines.py": "faults/test_link_effects.py",  # what effects are measured with
     "faults/link.py": "faults/test_link_effects.py",  # as above
@@ -100,6 +102,7 @@ OF_NO_MODULE = {
     "test_link_effects.py",  # how strong what toxics do is, as a client measures it
     "test_crashes.py",  # runs that lose their terminal, disk, memory or a part of themselves
     "test_stopped.py",  # runs that are killed or stopped
+    "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
 }
 """Tests of what several modules do together."""

@@ -11,6 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from resilience.errors import FaultError
 from resilience.faults import (
     cgroup,
+    docker,
+    docker_limits,
     leak,
     network,
     postgres,
@@ -37,6 +39,8 @@ _OWN = (
     toxics,
     process,
     process_stop,
+    docker,
+    docker_limits,
     cgroup,
     network,
     postgres,
