@@ -28,6 +28,24 @@ def test_experiment_and_plan_read_back(tmp_path, experiment, plan):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "plan.json"]
 
 
+def test_a_record_from_before_faults_could_be_repeated_is_read(tmp_path, experiment, plan):
+    """Keys that came later have defaults: what was recorded without them is the same fault, once, held."""
+    save_experiment(tmp_path, experiment)
+    save_plan(tmp_path, plan)
+    old = json.loads((tmp_path / "experiment.json").read_text())
+    kept = {"name", "kind", "on", "duration_s", "settings", "phase"}
+    old["steps"] = [{key: value for key, value in step.items() if key in kept} for step in old["steps"]]
+    del old["safety"]["data_removal"]
+    (tmp_path / "experiment.json").write_text(json.dumps(old))
+    bare = json.loads((tmp_path / "plan.json").read_text())
+    del bare["parts"]
+    for phase in bare["phases"]:
+        del phase["called"]
+    (tmp_path / "plan.json").write_text(json.dumps(bare))
+    assert load_experiment(tmp_path) == experiment
+    assert load_plan(tmp_path).phases == plan.phases
+
+
 def test_verdict_is_its_document(tmp_path):
     """`verdict.json` is exactly the verdict's document."""
     document = {"answer": "pass", "because": "0 of 10 lost"}

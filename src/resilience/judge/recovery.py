@@ -231,6 +231,7 @@ def _detected(case: Case, window: Disturbance) -> float | None:
     samples = case.traffic.between(window.requested_s, window.until_s)
     signalled = ((samples.outcome == OK) & samples.degraded) | np.isin(samples.status, OVERLOADED)
     ends = samples.end_ns[signalled & (samples.end_ns >= to_ns(window.confirmed_s or 0.0))]
+    ends = ends[ends < to_ns(window.until_s)]  # what is said under the next fault is about that one
     return float(ends.min()) / NS if len(ends) else None
 
 
