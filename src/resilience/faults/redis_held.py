@@ -1,25 +1,42 @@
 """Faults of a Redis server that a process of ours holds: hung, slow, always cold, full of connections.
 
 The holder (`holders/redis.py`) names its connections after itself, so that they can be told from other people's. When
-it ends, for whatever reason, so does what it does: a pause lapses within a second, connections are closed.
+it ends, for whatever reason, so does what it does: a pause lapses within two seconds, connections are closed.
 """
 
+import signal
+import socket
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, cast
 
 from resilience.errors import FaultError
 from resilience.faults import holder
 from resilience.faults.effects import Look, Seen
+from resilience.faults.handover import Handover
 from resilience.faults.kinds import LEASE, Kind, Setting, Settings, kind_of
 from resilience.faults.redis import ConfigFault, config, needing, put_back
-from resilience.faults.redis_server import NEEDS, OURS, RedisFault, Server, gone, heard
-from resilience.model import Json, Problem, Undo
+from resilience.faults.redis_server import (
+    BOUND_S,
+    NEEDS,
+    OURS,
+    RENEW,
+    RedisFault,
+    Server,
+    gone,
+    heard,
+    pause_words,
+)
+from resilience.host import processes
+from resilience.model import Identity, Json, Problem, Undo
 
 SILENCE_S = 0.3
 """No answer for this long, where PONG took a millisecond before, is a hang."""
 FULL = b"-ERR max number of clients reached"
 RETRY_S = 0.005
+MORE = 10
+"""So many connections of others may be closed while ours are opened; those that find no place are refused."""
 
 
 class HeldFault(RedisFault):
@@ -27,6 +44,7 @@ class HeldFault(RedisFault):
 
     does: str
     """The function in `holders/redis.py`."""
+    _held: Identity | None = None
 
     def prepare(self) -> Undo:
         """It must answer well."""
@@ -36,12 +54,18 @@ class HeldFault(RedisFault):
 
     def inject(self, undo: Undo, /) -> None:
         """Start the holder."""
+        self._start(undo)
+
+    def _start(self, undo: Undo) -> Identity:
         data: Mapping[str, Any] = undo.data
         told = {name: data[name] for name in ("host", "port", "passfile", "orders")}
-        holder.start(data["holder"], "redis", {"does": self.does, **told}, lease_s=data["lease_s"])
+        self._held = holder.start(data["holder"], "redis", {"does": self.does, **told}, lease_s=data["lease_s"])
+        return self._held
 
     def revert(self, undo: Undo, /) -> None:
-        """End the holder."""
+        """End the holder; whoever started it knows it without looking for it."""
+        if self._held is not None:
+            processes.send(self._held, signal.SIGTERM)
         holder.end(str(undo.data["holder"]))
 
     def _told(self, server: Server, run_id: str, **more: Json) -> Undo:
@@ -58,14 +82,24 @@ class HeldFault(RedisFault):
 class Hung(HeldFault):
     """The server accepts connections and answers nothing: it has paused its clients.
 
-    `CLIENT PAUSE`, renewed by a holder as long as it runs, for a second at a time. How it is undone: the holder takes
-    the pause back and ends; if it dies, the pause lapses within a second. What it needs: CLIENT and MONITOR (only a
-    connection that monitors may speak while clients are paused; what it hears is thrown away). When it fails: the
-    server does not answer already.
+    `CLIENT PAUSE`, for two seconds at a time, renewed by a holder as long as it runs. How it is undone: the holder
+    takes the pause back and ends; if it dies, the pause lapses within two seconds. What it needs: CLIENT and MONITOR
+    (only a connection that monitors may speak while clients are paused; what it hears is thrown away). When it fails:
+    the server does not answer already.
     """
 
     kind = "redis.hung"
     does = "pause"
+
+    def inject(self, undo: Undo, /) -> None:
+        """Pause the clients, then hand the connection that did to the holder."""
+        server, name = Server.to(undo), str(undo.data["holder"])
+        try:
+            with Handover(name) as handover, socket.create_connection((server.host, server.port), BOUND_S) as line:
+                line.sendall(pause_words(name, server.password()))
+                handover.give(self._start(undo), [line], lambda: line.sendall(RENEW))
+        except OSError as error:
+            raise FaultError(Problem(server.part, f"its clients cannot be paused: {error}")) from error
 
     def active(self, undo: Undo, /) -> bool:
         """Whether PING stays without an answer, on new and existing connections, while the holder runs.
@@ -199,9 +233,18 @@ class MaxClients(HeldFault, ConfigFault):
             return self._told(server, info["run_id"], changes=changes)
 
     def inject(self, undo: Undo, /) -> None:
-        """Lower the limit, then take what is left."""
+        """Lower the limit, take what is left, and hand that to the holder."""
         ConfigFault.inject(self, undo)
-        HeldFault.inject(self, undo)
+        server, orders = Server.to(undo), cast("Mapping[str, int]", undo.data["orders"])
+        try:
+            with Handover(str(undo.data["holder"])) as handover, ExitStack() as opened:
+                lines = [
+                    opened.enter_context(socket.create_connection((server.host, server.port), BOUND_S))
+                    for _ in range(orders["connections"] + MORE)
+                ]
+                handover.give(self._start(undo), lines, lambda: None)
+        except OSError as error:
+            raise FaultError(Problem(server.part, f"its places cannot be taken: {error}")) from error
 
     def revert(self, undo: Undo, /) -> None:
         """Make room, then lift the limit: clients that want in are many, so it is tried until there is a place.
@@ -262,7 +305,7 @@ def _leaves_time(settings: Settings) -> tuple[Problem, ...]:
 KINDS: tuple[Kind, ...] = (
     kind_of(
         Hung,
-        "the pause of the clients of {on} is taken back; it is renewed each second and lapses by itself",
+        "the pause of the clients of {on} is taken back; it lapses by itself within two seconds",
         NEEDS,
         preflight=needing("client", "monitor"),
     ),
@@ -296,7 +339,7 @@ KINDS: tuple[Kind, ...] = (
         NEEDS,
         {
             "connections": Setting(
-                default=100, minimum=10, maximum=5000, meaning="So many places are left and taken; room for the undo."
+                default=50, minimum=10, maximum=500, meaning="So many places are left and taken; room for the undo."
             ),
         },
         preflight=needing("config", "client"),

@@ -28,6 +28,8 @@ LEAST = (6, 2)
 """Older servers pause clients in another way."""
 OURS = "resilience:"
 """What the names of keys of ours begin with."""
+PAUSE_MS = 2000
+"""A pause lapses after this; whoever wants it to last renews it."""
 HARMLESS = ("LPUSHX", f"{OURS}canary", "x")
 """A write that is refused when writes are refused, and else does nothing: nobody has that key, and it makes none."""
 NEEDS = {"port": "an address of its own"}
@@ -182,6 +184,17 @@ def encoded(words: Sequence[str]) -> bytes:
     """A command as it is sent."""
     parts = [word.encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+RENEW = encoded(("CLIENT", "PAUSE", str(PAUSE_MS), "ALL"))
+"""Pauses all clients, or does so for longer."""
+
+
+def pause_words(name: str, password: str) -> bytes:
+    """What a connection says to pause all clients: it must monitor, or it would not be heard again meanwhile."""
+    login = [["AUTH", password]] if password else []
+    words = [*login, ["CLIENT", "SETNAME", name], ["MONITOR"]]
+    return b"".join(encoded(word) for word in words) + RENEW
 
 
 def heard(look: Look) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 import redis
 
+from resilience.faults.handover import taken
 from resilience.faults.holder import main
-from resilience.faults.redis_server import connect, encoded
+from resilience.faults.redis_server import RENEW, connect, encoded, pause_words
 
-PAUSE_MS = 1000
 RENEW_S = 0.25
 AGAIN_S = 0.02
 
@@ -31,28 +31,26 @@ Orders = Mapping[str, Any]
 
 
 def pause(told: Orders) -> None:
-    """Pause all clients and renew that; told to end, take it back.
+    """Renew the pause of all clients that it finds; told to end, take it back.
 
     Only a connection that monitors is heard while clients are paused. What it is told of other people's commands is
     thrown away unread.
     """
+    (line,) = taken(told["name"])
     while True:
         try:
-            with socket.create_connection((told["host"], told["port"]), timeout=1.0) as line:
-                _pause_on(line, told)
+            with line:
+                _renew_on(line)
         except OSError:
             time.sleep(AGAIN_S)
+        line = _again(told)
 
 
-def _pause_on(line: socket.socket, told: Orders) -> None:
-    password = _password(told)
-    words = [["AUTH", password]] if password else []
-    words += [["CLIENT", "SETNAME", told["name"]], ["MONITOR"]]
-    renew = encoded(("CLIENT", "PAUSE", str(PAUSE_MS), "ALL"))
-    line.sendall(b"".join(encoded(word) for word in words) + renew)
-    line.settimeout(RENEW_S)
+def _renew_on(line: socket.socket) -> None:
+    """Until the connection is lost."""
     try:
         while True:
+            line.sendall(RENEW)
             due = time.monotonic() + RENEW_S
             while (left := due - time.monotonic()) > 0:
                 line.settimeout(left)
@@ -61,10 +59,21 @@ def _pause_on(line: socket.socket, told: Orders) -> None:
                         return
                 except TimeoutError:
                     break
-            line.sendall(renew)
     finally:
         line.settimeout(0.1)
         line.sendall(encoded(("CLIENT", "UNPAUSE")))
+
+
+def _again(told: Orders) -> socket.socket:
+    """A connection on which all clients are paused."""
+    while True:
+        try:
+            line = socket.create_connection((told["host"], told["port"]), timeout=1.0)
+            line.sendall(pause_words(told["name"], _password(told)))
+        except OSError:
+            time.sleep(AGAIN_S)
+        else:
+            return line
 
 
 def busy(told: Orders) -> None:
@@ -106,14 +115,16 @@ def _each(told: Orders, interval_s: float, act: Callable[["redis.Redis"], object
 
 
 def connections(told: Orders) -> None:
-    """Open connections until the server refuses them, and take every place that becomes free."""
+    """Keep the connections that it is given, and take every place that becomes free."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with selectors.DefaultSelector() as held:
+        for line in taken(told["name"]):
+            held.register(line, selectors.EVENT_READ)
         while True:
             try:
-                while (line := _taken(told)) is not None:
-                    held.register(line, selectors.EVENT_READ)
+                while (more := _accepted(told)) is not None:
+                    held.register(more, selectors.EVENT_READ)
             except OSError:
                 time.sleep(AGAIN_S)
             for key, _ in held.select(AGAIN_S):  # nothing is ever said on these but that they are closed
@@ -121,7 +132,7 @@ def connections(told: Orders) -> None:
                 key.fileobj.close()  # type: ignore[union-attr]
 
 
-def _taken(told: Orders) -> socket.socket | None:
+def _accepted(told: Orders) -> socket.socket | None:
     """A connection that the server has accepted; None if it is full."""
     line = socket.create_connection((told["host"], told["port"]), timeout=1.0)
     try:
