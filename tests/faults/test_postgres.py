@@ -13,7 +13,7 @@ import pytest
 
 from resilience.errors import FaultError
 from resilience.faults import holder, registry
-from resilience.faults.postgres_server import Server, one, slots
+from resilience.faults.postgres_server import Server, cut_off, one, slots
 from resilience.host import processes
 from resilience.model import FaultSpec, Place
 from resilience.ports import Fault, Strike
@@ -288,6 +288,26 @@ def test_preflight_says_what_is_missing(whole: World, tmp_path: Path):
     assert "refused" in str(kind.preflight(settings, nobody)[0])
     ordinary = replace(place, dsn=place.dsn.replace("postgres@", "shop@"))
     assert "no superuser" in str(kind.preflight(settings, ordinary)[0])
+
+
+def test_a_stopped_server_is_not_waited_for(whole: World):
+    """A server that is stopped answers nothing and closes nothing: every look ends all the same, with an error."""
+    place = whole.place("postgres")
+    looking = Server(place.dsn, place.passfile)
+    group = (place.identity, *processes.descendants(place.identity))
+    with looking.connect("look") as session:
+        try:
+            for identity in (*group, *processes.descendants(place.identity)):
+                processes.send(identity, 19)
+            began = time.monotonic()
+            with pytest.raises(psycopg.OperationalError), cut_off(session, 0.5):
+                session.execute("SELECT 1")
+            with pytest.raises(FaultError), looking.session():
+                pass
+            assert time.monotonic() - began < 15
+        finally:
+            for identity in (*group, *processes.descendants(place.identity)):
+                processes.send(identity, 18)
 
 
 def test_many_may_revert_at_once(whole: World, server: Server):

@@ -48,8 +48,8 @@ KINDS: tuple[Kind, ...] = (
         "the session that locks tables of {on} again and again is ended",
         _NEEDS,
         {
-            "lock_ms": Setting(default=300, minimum=10, maximum=10_000, meaning="The tables are locked for this long."),
-            "interval_ms": Setting(default=500, minimum=20, maximum=20_000, meaning="They are locked this often."),
+            "lock_ms": Setting(default=300, minimum=10, maximum=2000, meaning="The tables are locked for this long."),
+            "interval_ms": Setting(default=500, minimum=20, maximum=2500, meaning="They are locked this often."),
             "blocks": _blocks("everything", "everything", "writes"),
             "tables": _TABLES,
             "role": _ROLE,
@@ -112,7 +112,7 @@ KINDS: tuple[Kind, ...] = (
         "the session that ends the service's sessions at {on} is ended",
         _NEEDS,
         {
-            "interval_ms": Setting(default=500, minimum=50, maximum=10_000, meaning="So often all of them are ended."),
+            "interval_ms": Setting(default=500, minimum=50, maximum=4000, meaning="So often all of them are ended."),
             "role": _ROLE,
         },
         preflight=_preflight,

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from resilience.errors import FaultError
 from resilience.faults.postgres_held import PostgresFault
-from resilience.faults.postgres_server import CANARY, Server, Session, one, role_of, said, slots, terminate
+from resilience.faults.postgres_server import CANARY, Server, Session, cut_off, one, role_of, said, slots, terminate
 from resilience.model import Json, Problem, Undo
 
 READ_ONLY = "25006"
@@ -163,12 +163,15 @@ class ReadOnly(ConfigFault):
 
     def _felt(self, server: Server, session: Session, data: Mapping[str, Json]) -> bool:  # noqa: ARG002 - as declared
         try:
-            with self._canary(server, str(data["role"])) as fresh:
+            with self._canary(server, str(data["role"])) as fresh, cut_off(fresh):
                 seen = {"a new session": self._refuses(fresh)}
         except psycopg.Error as error:
             raise FaultError(Problem("postgres", said(error))) from error
         if self._before is not None and not self._before.closed:
-            with suppress(psycopg.OperationalError):  # ended by somebody else: the new one must do
+            with (
+                suppress(psycopg.OperationalError),
+                cut_off(self._before),
+            ):  # ended by somebody else: the new one must do
                 seen["one from before"] = self._refuses(self._before)
         self.proof = "; ".join(f"a write in {which} is {answer or 'taken'}" for which, answer in seen.items())
         felt = [bool(answer) for answer in seen.values()]

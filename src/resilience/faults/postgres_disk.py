@@ -12,7 +12,7 @@ from resilience.errors import FaultError
 from resilience.faults import holder
 from resilience.faults.kinds import LEASE, Settings
 from resilience.faults.postgres_held import PATIENCE_S, POLL_S, PostgresFault, told_by
-from resilience.faults.postgres_server import CANARY, Bounds, Server, one, role_of, said
+from resilience.faults.postgres_server import CANARY, Bounds, Server, cut_off, one, role_of, said
 from resilience.faults.process import Kill
 from resilience.host import processes
 from resilience.host.disks import free_bytes, size_bytes
@@ -128,7 +128,7 @@ def _spill(server: Server, role: str) -> str:
     """How a statement that needs room is refused, to the service's role if it can log in; empty if it is not."""
     try:
         bounds: Bounds = {"work_mem": "64kB", "statement_timeout": 2000}
-        with server.connect(CANARY, bounds, role=role if server.knows(role) else "") as session:
+        with server.connect(CANARY, bounds, role=role if server.knows(role) else "") as session, cut_off(session):
             session.execute(_SPILL)
     except psycopg.Error as error:
         return said(error)

@@ -4,6 +4,8 @@ Every session has limits that the server itself enforces, so that it frees what 
 Whatever is ours is known by its `application_name`, which begins with `PREFIX`.
 """
 
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ OLDEST = 140000
 """The first version that ends idle sessions and notices vanished clients by itself."""
 
 MOST_TABLES = 100
+
+LOOK_S = 6.0
+"""A look at the server that takes longer than this is cut: more than it is ever asked to wait."""
 
 OWNER = "(owner)"
 """In place of a role's name: the owner of the database."""
@@ -161,7 +166,7 @@ class Server:
             FaultError: the server cannot be asked, or refuses what it is asked.
         """
         try:
-            with self.connect(name) as connection:
+            with self.connect(name) as connection, cut_off(connection):
                 yield connection
         except psycopg.Error as error:
             raise FaultError(Problem("postgres", said(error))) from error
@@ -180,10 +185,30 @@ class Server:
         if not self.knows(role):
             return None
         try:
-            with self.connect(CANARY, role=role):
+            with self.connect(CANARY, role=role) as connection, cut_off(connection):
                 return ""
         except psycopg.Error as error:
             return said(error)
+
+
+@contextmanager
+def cut_off(connection: Session, after_s: float = LOOK_S) -> Iterator[None]:
+    """Cut a session that takes too long: a stopped server heeds no statement timeout, and libpq waits for ever."""
+    own = socket.socket(fileno=socket.dup(connection.fileno()))
+
+    def cut() -> None:
+        with suppress(OSError):
+            own.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(after_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        own.close()
 
 
 def said(error: psycopg.Error) -> str:
