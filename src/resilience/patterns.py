@@ -11,6 +11,7 @@ from typing import Any
 
 LONGEST = 200
 MOST_REPEATS = 2
+MOST_WAYS = 64
 
 
 def read(text: str) -> re.Pattern[str] | None:
@@ -24,37 +25,53 @@ def read(text: str) -> re.Pattern[str] | None:
     if len(text) > LONGEST:
         raise ValueError(f"a pattern of {len(text)} characters is too long, expected at most {LONGEST}")
     try:
-        repeats = _repeats(tree.parse(text), inside=False)
+        repeats, ways = _cost(tree.parse(text), inside=False)
         compiled = re.compile(text, re.IGNORECASE | re.DOTALL)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"pattern {text!r} is no regular expression: {error}") from None
     if repeats > MOST_REPEATS:
         raise ValueError(f"pattern {text!r} has {repeats} repeats, expected at most {MOST_REPEATS}")
+    if ways > MOST_WAYS:
+        raise ValueError(f"pattern {text!r} has alternatives that combine in {ways} ways, expected at most {MOST_WAYS}")
     return compiled
 
 
 _REPEATS = {ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT}
+_REFERENCES = {ops.GROUPREF, ops.GROUPREF_EXISTS, ops.ASSERT, ops.ASSERT_NOT}
 _FIXED = 100
-"""A repeat of at most this many single characters costs little."""
+"""A repeat of exactly so many or fewer is none: it does not vary."""
 
 
-def _repeats(parsed: Any, *, inside: bool) -> int:  # noqa: ANN401 - the parse tree has no types
-    """How many repeats there are; the time that a search takes grows with their number as an exponent."""
-    count = 0
+def _cost(parsed: Any, *, inside: bool) -> tuple[int, int]:  # noqa: ANN401 - the parse tree has no types
+    """How many repeats there are, and in how many ways alternatives combine.
+
+    The time of a search grows with the length of the text to the power of the first, and times the second.
+    """
+    repeats, ways = 0, 1
     for operation, argument in parsed:
+        more, factor = 0, 1
         if operation in _REPEATS:
-            low, high, part = argument
-            if inside:
-                raise ValueError("a repeat inside a repeat can take for ever; write the pattern without")
-            count += 1 + _repeats(part, inside=True) if high != low or high > _FIXED else max(1, low) * _repeats(part, inside=inside)
+            more, factor = _repeat(*argument, inside=inside)
         elif operation is ops.BRANCH:
             if inside:
                 raise ValueError("alternatives inside a repeat can take for ever; write the pattern without")
-            count += max(_repeats(branch, inside=inside) for branch in argument[1])
-        elif operation in {ops.GROUPREF, ops.GROUPREF_EXISTS, ops.ASSERT, ops.ASSERT_NOT}:
+            costs = [_cost(branch, inside=inside) for branch in argument[1]]
+            more, factor = max(cost[0] for cost in costs), sum(cost[1] for cost in costs)
+        elif operation in _REFERENCES:
             raise ValueError("references and assertions in a pattern are not taken")
         elif operation is ops.SUBPATTERN:
-            count += _repeats(argument[3], inside=inside)
+            more, factor = _cost(argument[3], inside=inside)
         elif operation is ops.ATOMIC_GROUP:
-            count += _repeats(argument, inside=inside)
-    return count
+            more, factor = _cost(argument, inside=inside)
+        repeats, ways = repeats + more, ways * factor
+    return repeats, ways
+
+
+def _repeat(low: int, high: int, part: Any, *, inside: bool) -> tuple[int, int]:  # noqa: ANN401 - as above
+    if inside:
+        raise ValueError("a repeat inside a repeat can take for ever; write the pattern without")
+    if low == high <= _FIXED:
+        repeats, ways = _cost(part, inside=False)
+        return low * repeats, ways**low
+    repeats, ways = _cost(part, inside=True)
+    return 1 + repeats, ways

@@ -84,9 +84,11 @@ class Speaker:
         self.socket.close()
 
     def say(self, *words):
+        """Send a command."""
         self.socket.sendall(command(*words))
 
     def ask(self, *words):
+        """Send it, and read the answer."""
         self.say(*words)
         return self.answer()
 

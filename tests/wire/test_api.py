@@ -14,7 +14,7 @@ NUMBER = itertools.count()
 
 
 def normal(answer):
-    """An answer without what must differ: ports that were drawn, and what is said of text that is not as it should be."""
+    """An answer without what must differ: ports that were drawn, and what is said of a body that is wrong."""
     status, kind, body = answer
     text = body.decode()
     text = re.sub(r"(127\.0\.0\.1|\[::\]):\d{2,5}", r"\1:PORT", text)
@@ -179,8 +179,8 @@ def test_whatever_is_asked_the_answers_are_the_same(ours, theirs, steps):
     name = f"drawn{next(NUMBER)}"
     made = {"name": name, "upstream": "127.0.0.1:1", "listen": "127.0.0.1:0"}
     same(ours, theirs, "POST", "/proxies", made)
-    for method, path, content in steps:
-        path = path.replace("/P", f"/{name}", 1) if path.startswith("/proxies/P") else path
+    for method, template, content in steps:
+        path = template.replace("/proxies/P", f"/proxies/{name}", 1)
         mine = ours.ask(method, path, content)
         real = theirs.ask(method, path, content)
         assert normal(mine)[:2] == normal(real)[:2], (method, path, content)

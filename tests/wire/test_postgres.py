@@ -1,4 +1,7 @@
 """Rules on PostgreSQL, on a real server: client and server never disagree, and a commit that is cut is a commit."""
+# ruff: noqa: S608 - the names of tables are drawn here
+# ruff: noqa: SIM117 - what is open and what is tried are told apart
+# ruff: noqa: PT012 - where in a pipeline an error surfaces is the driver's business
 
 import contextlib
 import secrets
@@ -119,7 +122,7 @@ def test_a_rule_for_everything_lets_clients_roll_back(store):
 
 
 def test_in_a_pipeline_everything_to_the_next_sync_is_skipped(store, table):
-    """Several statements under way: the one that is met fails, those behind it are skipped, those after Sync are not."""
+    """Of several under way the one that is met fails, those behind it are skipped, those after Sync are not."""
     with store.postgres() as connection, store.rule("postgres", action="error", error="40001", statement="42"):
         with pytest.raises(errors.SerializationFailure), connection.pipeline() as pipeline:
             connection.execute(f"INSERT INTO {table} VALUES (1)")
@@ -135,7 +138,7 @@ def test_in_a_pipeline_everything_to_the_next_sync_is_skipped(store, table):
 
 
 def test_fatal_ends_the_connection(store, table):
-    """57P01 as from an administrator: the connection ends with that error; a transaction is rolled back (Requirement F2)."""
+    """57P01: the connection ends with that error; a transaction is rolled back (Requirement F2)."""
     with store.postgres(autocommit=False) as connection:
         connection.execute(f"INSERT INTO {table} VALUES (1)")
         with store.rule("postgres", action="error", error="57P01", statement="select 5"):

@@ -3,6 +3,7 @@
 import random
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import redis as client
@@ -59,10 +60,9 @@ def test_keys_of_commands():
 
 def test_without_names_the_connection_is_left_alone(store):
     """A rule for everything lets a client log in, select and begin: it is about data."""
-    with store.rule("redis", action="error", error="LOADING"):
-        with store.redis() as through:
-            assert through.ask("SELECT", "1") == b"+OK\r\n"
-            assert through.ask("PING").startswith(b"-LOADING")
+    with store.rule("redis", action="error", error="LOADING"), store.redis() as through:
+        assert through.ask("SELECT", "1") == b"+OK\r\n"
+        assert through.ask("PING").startswith(b"-LOADING")
 
 
 def test_answers_keep_their_order_in_a_pipeline(store):
@@ -161,7 +161,7 @@ def test_swallow_executes_and_says_nothing(store):
 
 
 def test_percent_every_and_at_most(store):
-    """A fifth of 500 (60 to 140 are 4.5 standard deviations), every third, the first two; the same seed draws the same."""
+    """A fifth of 500 (60 to 140: 4.5 standard deviations), every third, the first two; a seed draws the same."""
     with store.redis() as through:
 
         def hits(count, **often):
@@ -241,7 +241,7 @@ def test_inline_commands_and_a_wrong_protocol_pass(store):
 
 def test_values_larger_than_what_is_kept(store):
     """20 MB there and back are the same bytes; a rule meets the command by what came first."""
-    data = random.Random(1).randbytes(20_000_000)
+    data = random.Random(1).randbytes(20_000_000)  # noqa: S311 - no secret
     with store.redis() as through:
         assert through.ask("SET", "large", data) == b"+OK\r\n"
         assert through.ask("GET", "large") == b"$%d\r\n%b\r\n" % (len(data), data)
@@ -255,8 +255,7 @@ def test_values_larger_than_what_is_kept(store):
 def test_a_real_client_works_in_both_protocols(store):
     """redis-py with pipelines, transactions and RESP 3, through the proxy."""
     place = store.stack.places()["redis"]
-    with open(place.passfile) as file:
-        password = file.read()
+    password = Path(place.passfile).read_text()
     for protocol in (2, 3):
         with client.Redis(port=store.port("redis"), password=password, protocol=protocol) as connection:
             connection.hset("h", mapping={"a": 1, "b": 2})
@@ -267,8 +266,33 @@ def test_a_real_client_works_in_both_protocols(store):
 
 WORD = st.binary(max_size=40) | st.sampled_from([b"a", b"b", b"1", b"-5", b"\r\n", b"*3\r\n"])
 NAME = st.sampled_from(
-    "GET SET INCR APPEND LPUSH LRANGE HSET HGETALL SADD SMEMBERS DEL EXISTS MULTI EXEC DISCARD WATCH ECHO PING TYPE "
-    "ZADD ZRANGE STRLEN MGET MSET NOPE".split()
+    [
+        "GET",
+        "SET",
+        "INCR",
+        "APPEND",
+        "LPUSH",
+        "LRANGE",
+        "HSET",
+        "HGETALL",
+        "SADD",
+        "SMEMBERS",
+        "DEL",
+        "EXISTS",
+        "MULTI",
+        "EXEC",
+        "DISCARD",
+        "WATCH",
+        "ECHO",
+        "PING",
+        "TYPE",
+        "ZADD",
+        "ZRANGE",
+        "STRLEN",
+        "MGET",
+        "MSET",
+        "NOPE",
+    ]
 )
 COMMANDS = st.lists(st.tuples(NAME, st.lists(WORD, max_size=4)), min_size=1, max_size=30)
 

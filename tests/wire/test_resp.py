@@ -1,5 +1,7 @@
 """The end of every value is found, whatever the pieces in which it comes."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ VALUE = st.recursive(SIMPLE, compound, max_leaves=12)
 
 def pieces(data, cuts):
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[one:other] for one, other in zip(places, places[1:], strict=False)]
+    return [data[one:other] for one, other in pairwise(places)]
 
 
 def frames(scanner, parts):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from resilience.host import processes
 from resilience.model import Launch
@@ -113,7 +114,7 @@ class Upstream:
     came: bytearray = field(default_factory=bytearray)
     ends: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> "Upstream":
+    def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._accepting = threading.Thread(target=self._accept, daemon=True)

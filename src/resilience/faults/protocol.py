@@ -42,6 +42,7 @@ class ProtocolFault:
         self._settings: Mapping[str, Any] = settings or {}
         self._place = place
         self._before: Talk | None = None
+        self._met = ""
         self.proof = ""
 
     def prepare(self) -> Undo:
@@ -77,8 +78,11 @@ class ProtocolFault:
         """Remove the rule, and no other."""
         data: Mapping[str, Any] = undo.data
         self._hang_up()
-        with suppress(ToxiproxyGone):  # then everything in it is gone, too
-            Toxiproxy(data["control"]).remove_toxic(data["proxy"], data["rule"]["token"])
+        server = Toxiproxy(data["control"])
+        with suppress(ToxiproxyGone, Missing):  # then everything in it is gone, too
+            rule = server.toxics(data["proxy"]).get(data["rule"]["token"])
+            self._met = self._met if rule is None else f", {_counts(rule)}"
+            server.remove_toxic(data["proxy"], data["rule"]["token"])
 
     def active(self, undo: Undo, /) -> bool:
         """Whether the effect is measured, and the proxy says the same.
@@ -101,7 +105,7 @@ class ProtocolFault:
             self.proof = f"the proxy does not have the rule; past it nothing can be asked: {error}"
             return False
         there, words = self._measure(data, direct)
-        said = "does not have the rule" if rule is None else f"has the rule, {_counts(rule)}"
+        said = f"does not have the rule{self._met}" if rule is None else f"has the rule, {_counts(rule)}"
         self.proof = f"the proxy {said}; {words}, past it {direct}"
         if there is not (rule is not None):
             raise FaultError(
@@ -190,7 +194,8 @@ def _shows(rule: Mapping[str, Any], heard: Heard, direct: Heard) -> bool:
 
 
 def _counts(rule: Toxic) -> str:
-    return f"which met {rule.attributes.get('matched')} of the target's own and did it to {rule.attributes.get('hits')}"
+    matched, hits = rule.attributes.get("matched"), rule.attributes.get("hits")
+    return f"which was about {matched} of what the target said and met {hits} of it"
 
 
 class RedisError(ProtocolFault):

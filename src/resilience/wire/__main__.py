@@ -32,19 +32,20 @@ def main() -> int:
         print(f"toxiproxy-server version {VERSION}-resilience")  # noqa: T201 - what the option is for
         return 0
     try:
-        return asyncio.run(_serve(told))
+        token = Path(told.token_file).read_text().strip() if told.token_file else ""
+        config = Path(told.config).read_bytes() if told.config else b""
+        return asyncio.run(_serve(told, token, config))
     except (OSError, ValueError) as error:
         print(f"resilience.wire: {error}", file=sys.stderr)  # noqa: T201 - the program's last word
         return 1
 
 
-async def _serve(told: argparse.Namespace) -> int:
-    token = Path(told.token_file).read_text().strip() if told.token_file else ""
+async def _serve(told: argparse.Namespace, token: str, config: bytes) -> int:
     seed = int(told.seed) if told.seed else secrets.randbits(32)
     api = Api(seed, MINDS)
     print(f"seed {seed}", flush=True)  # noqa: T201 - so that what was drawn can be drawn again
-    if told.config:
-        made, refused = await api.populate(Path(told.config).read_bytes())
+    if config:
+        made, refused = await api.populate(config)
         said = "" if refused is None else f"; {refused}"
         print(f"made {len(made)} proxies from {told.config}{said}", flush=True)  # noqa: T201 - for the log
     loop = asyncio.get_running_loop()

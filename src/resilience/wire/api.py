@@ -191,7 +191,7 @@ class Api:
         try:
             attributes = _attributes(kind, body.read(content), empty)
             rule = rules.make(kind, proxy.protocol, attributes) if kind in rules.FIELDS else None
-        except body.BadBody as error:
+        except body.BodyError as error:
             raise _bad(error) from None
         toxic = Toxic(name, kind, given["stream"], given["toxicity"], attributes, rule)
         proxy.add(toxic)
@@ -208,7 +208,7 @@ class Api:
             attributes = _attributes(toxic.type, document, dict(toxic.attributes))
             if toxic.rule is not None:
                 toxic.rule = rules.make(toxic.type, proxy.protocol, attributes, before=toxic.rule)
-        except body.BadBody as error:
+        except body.BodyError as error:
             raise _bad(error) from None
         toxic.toxicity, toxic.attributes = given["toxicity"], attributes
         proxy.updated(toxic)
@@ -238,11 +238,9 @@ class Api:
     def _entries(self, content: bytes) -> list[dict[str, Any]]:
         try:
             document = body.read(content)
-            if not isinstance(document, list | None):
-                raise body.BadBody(f"json: cannot unmarshal {type(document).__name__} into a list of proxies")
             default = {"name": "", "listen": "", "upstream": "", "enabled": True, "protocol": ""}
-            entries = [body.fill(entry, _PROXY, dict(default), "Proxy") for entry in document or ()]
-        except body.BadBody as error:
+            entries = [body.fill(entry, _PROXY, dict(default), "Proxy") for entry in body.listed(document)]
+        except body.BodyError as error:
             raise _bad(error) from None
         for number, entry in enumerate(entries, 1):
             for name in ("name", "upstream"):
@@ -272,5 +270,5 @@ def _ok(document: Any) -> Answer:  # noqa: ANN401 - any JSON
 def _read(content: bytes, fields: body.Fields, into: dict[str, Any], of: str) -> dict[str, Any]:
     try:
         return body.fill(body.read(content), fields, into, of)
-    except body.BadBody as error:
+    except body.BodyError as error:
         raise _bad(error) from None

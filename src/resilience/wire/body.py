@@ -1,8 +1,8 @@
 """JSON as toxiproxy reads and writes it.
 
-Read: names of fields match whatever their case, unknown ones are ignored, `null` leaves a field as it is, a whole number
-written `1.0` is none, what follows the first value is ignored. Written: no blanks, `<`, `>` and `&` escaped. What is said
-of text that is not JSON is our own: toxiproxy passes on the words of Go's parser.
+Read: names of fields match whatever their case, unknown ones are ignored, `null` leaves a field as it is, a whole
+number written `1.0` is none, what follows the first value is ignored. Written: no blanks, `<`, `>` and `&` escaped.
+What is said of text that is not JSON is our own: toxiproxy passes on the words of Go's parser.
 """
 
 import json
@@ -17,12 +17,12 @@ _WHOLE = 2**63
 _NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
-class BadBody(ValueError):
+class BodyError(ValueError):
     """The body of a request is not what it should be; the text says why."""
 
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - never returns
-    raise BadBody(f"{name} is no JSON")
+    raise BodyError(f"{name} is no JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
@@ -32,17 +32,17 @@ def read(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     """The first JSON value in a body.
 
     Raises:
-        BadBody: there is none.
+        BodyError: there is none.
     """
     text = body.decode(errors="replace").lstrip(" \t\r\n")
     if not text:
-        raise BadBody("EOF")
+        raise BodyError("EOF")
     try:
         return _DECODER.raw_decode(text)[0]
     except RecursionError as error:
-        raise BadBody("nested too deeply") from error
+        raise BodyError("nested too deeply") from error
     except json.JSONDecodeError as error:
-        raise BadBody(f"{error.msg} at character {error.pos + 1}") from error
+        raise BodyError(f"{error.msg} at character {error.pos + 1}") from error
 
 
 def fill(document: Any, fields: Fields, into: dict[str, Any], of: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
@@ -55,12 +55,12 @@ def fill(document: Any, fields: Fields, into: dict[str, Any], of: str) -> dict[s
         of: what this is the description of, for messages.
 
     Raises:
-        BadBody: the document is no object, or a field holds something else.
+        BodyError: the document is no object, or a field holds something else.
     """
     if document is None:
         return into
     if not isinstance(document, dict):
-        raise BadBody(f"json: cannot unmarshal {_NAMES[type(document)]} into Go value of type {of}")
+        raise BodyError(f"json: cannot unmarshal {_NAMES[type(document)]} into Go value of type {of}")
     known = {name.casefold(): name for name in fields}
     found = {}
     for key, value in document.items():
@@ -70,14 +70,25 @@ def fill(document: Any, fields: Fields, into: dict[str, Any], of: str) -> dict[s
     return into | found
 
 
+def listed(document: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+    """The entries of a list; of null none.
+
+    Raises:
+        BodyError: it is something else.
+    """
+    if not isinstance(document, list | None):
+        raise BodyError(f"json: cannot unmarshal {_NAMES[type(document)]} into a list")
+    return document or []
+
+
 def _value(value: Any, kind: type, where: str) -> Any:  # noqa: ANN401 - any JSON
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return _single(float(value), where)
     if type(value) is not kind:
         said = f"number {value}" if isinstance(value, float) else _NAMES[type(value)]
-        raise BadBody(f"json: cannot unmarshal {said} into Go struct field {where} of type {kind.__name__}")
+        raise BodyError(f"json: cannot unmarshal {said} into Go struct field {where} of type {kind.__name__}")
     if isinstance(value, int) and not -_WHOLE <= value < _WHOLE:
-        raise BadBody(f"json: cannot unmarshal number {value} into Go struct field {where} of type int64")
+        raise BodyError(f"json: cannot unmarshal number {value} into Go struct field {where} of type int64")
     return value
 
 
@@ -86,7 +97,9 @@ def _single(value: float, where: str) -> float:
     try:
         packed = struct.pack("f", value)
     except OverflowError as error:
-        raise BadBody(f"json: cannot unmarshal number {value} into Go struct field {where} of type float32") from error
+        raise BodyError(
+            f"json: cannot unmarshal number {value} into Go struct field {where} of type float32"
+        ) from error
     return next(
         (short for digits in range(1, 10) if struct.pack("f", short := float(f"{value:.{digits}g}")) == packed), value
     )

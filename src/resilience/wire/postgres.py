@@ -343,7 +343,7 @@ class PostgresMind(BaseMind[Message]):
         return out
 
     def _completed(self, head: Asked, frame: Frame) -> None:
-        """Something was executed; if it may have been committed, what tells of it is held back until that is certain."""
+        """Something was executed; if it may be committed, what tells of it is held back until that is certain."""
         cuts = [(rule, canary) for rule, canary in head.fates if rule.action == "cut"]
         if cuts and _texts(frame.body, 1)[0].split(" ")[0] in _COMMITS:
             self._committing = cuts

@@ -1,8 +1,8 @@
 """Redis: RESP 2 and 3, with rules by command and key.
 
-Answers come in the order of the commands, so each is matched by counting. A command that a rule answers is not sent, and
-its answer takes its place in the order. Inside MULTI the server must know: after an error its EXEC becomes a DISCARD and
-is answered with EXECABORT, as the server itself would.
+Answers come in the order of the commands, so each is matched by counting. A command that a rule answers is not sent,
+and its answer takes its place in the order. Inside MULTI the server must know: after an error its EXEC becomes a
+DISCARD and is answered with EXECABORT, as the server itself would.
 
 On a connection that subscribes, monitors, replicates or switches replies off, answers cannot be counted: rules do not
 apply to it from then on.
@@ -24,8 +24,33 @@ MOST_KEPT = 1024 * 1024
 """A command that is longer is judged by what has come of it, and passes in pieces."""
 
 OF_THE_CONNECTION = frozenset(
-    "AUTH HELLO SELECT CLIENT QUIT RESET COMMAND MULTI EXEC DISCARD WATCH UNWATCH SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE "
-    "PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE MONITOR SYNC PSYNC REPLCONF ASKING READONLY READWRITE".split()
+    {
+        "AUTH",
+        "HELLO",
+        "SELECT",
+        "CLIENT",
+        "QUIT",
+        "RESET",
+        "COMMAND",
+        "MULTI",
+        "EXEC",
+        "DISCARD",
+        "WATCH",
+        "UNWATCH",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "PSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        "SSUBSCRIBE",
+        "SUNSUBSCRIBE",
+        "MONITOR",
+        "SYNC",
+        "PSYNC",
+        "REPLCONF",
+        "ASKING",
+        "READONLY",
+        "READWRITE",
+    }
 )
 """Commands that a rule without names does not meet: they are about the connection, not about data."""
 _UNCOUNTED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})

@@ -10,7 +10,8 @@ WORD = 1000
 WORDS = 1000
 
 _BULK = b"$=!"
-_MANY = b"*~>"
+_MANY = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
+"""Values that contain others → how many for each that is counted."""
 _SIMPLE = b"+-:_,#("
 
 
@@ -56,13 +57,8 @@ class Scanner:
                 end = data.find(b"\n", position) + 1
                 self._line += data[position : end or len(data)]
                 position = end or len(data)
-                try:
-                    done = bool(end) and self._header()
-                    if len(self._line) > LONGEST_LINE:
-                        raise Lost
-                except Lost:
-                    self.rest = data[start:]
-                    raise
+                self.rest = data[start:]
+                done = self._header(whole=bool(end))
                 if end:
                     self._line.clear()
             if done:
@@ -85,9 +81,13 @@ class Scanner:
             self._word.clear()
         return position + here
 
-    def _header(self) -> bool:
+    def _header(self, *, whole: bool) -> bool:
         """A line; whether it is a whole value."""
         line = self._line
+        if len(line) > LONGEST_LINE:
+            raise Lost
+        if not whole:
+            return False
         if not self._need:
             self._need, self.kind = 1, bytes(line[:1])
             if self._requests and line[:1] != b"*":
@@ -102,16 +102,10 @@ class Scanner:
             raise Lost from None
         if kind in _BULK:
             return self._begin_bulk(count)
-        if kind in _MANY:
-            self._need += max(0, count)
-        elif kind == b"%":
-            self._need += 2 * max(0, count)
-        elif kind == b"|":  # what follows is said about the value after it
-            self._need += 2 * max(0, count)
-            return False
-        else:
+        if not _MANY.get(bytes(kind)):
             raise Lost
-        return True
+        self._need += _MANY[bytes(kind)] * max(0, count)
+        return kind != b"|"  # an attribute is said about the value after it, and is none itself
 
     def _begin_bulk(self, count: int) -> bool:
         if count < 0:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from resilience import patterns
-from resilience.wire.body import BadBody, Fields
+from resilience.wire.body import BodyError, Fields
 from resilience.wire.errors import POSTGRES, REDIS
 
 LONGEST_TEXT = 1000
@@ -132,14 +132,14 @@ def make(kind: str, protocol: str, attributes: Mapping[str, Any], before: Rule |
     """The rule that the attributes describe; it goes on counting where the one before it stopped.
 
     Raises:
-        BadBody: the proxy does not speak that protocol, or a value is wrong.
+        BodyError: the proxy does not speak that protocol, or a value is wrong.
     """
     if protocol != kind:
-        raise BadBody(f"a {kind} rule needs a proxy with protocol {kind!r}, this one has {protocol!r}")
+        raise BodyError(f"a {kind} rule needs a proxy with protocol {kind!r}, this one has {protocol!r}")
     if attributes["action"] not in ACTIONS:
-        raise BadBody(f"action {attributes['action']!r} is not known, expected one of {', '.join(ACTIONS)}")
+        raise BodyError(f"action {attributes['action']!r} is not known, expected one of {', '.join(ACTIONS)}")
     if attributes["action"] == "error" and attributes["error"] not in _KNOWN[kind]:
-        raise BadBody(f"error {attributes['error']!r} is not known, expected one of {', '.join(_KNOWN[kind])}")
+        raise BodyError(f"error {attributes['error']!r} is not known, expected one of {', '.join(_KNOWN[kind])}")
     for name, most in (
         ("delay_ms", _LONGEST_MS),
         ("percent", 100),
@@ -148,11 +148,11 @@ def make(kind: str, protocol: str, attributes: Mapping[str, Any], before: Rule |
         ("ttl_ms", 2**40),
     ):
         if not 0 <= attributes[name] <= most:
-            raise BadBody(f"{name} {attributes[name]} is out of range, expected 0 to {most}")
+            raise BodyError(f"{name} {attributes[name]} is out of range, expected 0 to {most}")
     try:
         pattern = patterns.read(attributes["key" if kind == "redis" else "statement"])
     except ValueError as error:
-        raise BadBody(str(error)) from None
+        raise BodyError(str(error)) from None
     rule = Rule(
         action=attributes["action"],
         error=attributes["error"],

@@ -285,7 +285,7 @@ class LimitData(Stage):
     def takes_over(self, old: Stage) -> None:
         """What was sent counts."""
         if isinstance(old, LimitData):
-            self._sent, self._over = old._sent, old._over
+            self._sent, self._over = old._sent, old._over  # noqa: SLF001 - of its own class
 
 
 class _Nowhere:
