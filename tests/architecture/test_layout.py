@@ -101,6 +101,7 @@ OF_NO_MODULE = {
     "test_machine.py",  # leases in any order, with deaths
     "test_link_effects.py",  # how strong what toxics do is, as a client measures it
     "test_crashes.py",  # runs that lose their terminal, disk, memory or a part of themselves
+    "test_target_parts.py",  # faults of programs beside the service, and of copies
     "test_stopped.py",  # runs that are killed or stopped
     "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
