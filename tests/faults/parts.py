@@ -61,7 +61,7 @@ def parts(folder: Path) -> Iterator[Parts]:
     tag = f"tests-{os.getpid()}-{time.monotonic_ns()}"
     reserved = loopback.Reservation(3)
     control, redis_port, via = reserved.ports
-    toxiproxy = programs.find("toxiproxy-server").path
+    toxiproxy = programs.find("toxiproxy-server").argv
     redis = programs.find("redis-server").path
     config = folder / "proxies.json"
     files.write_json(
@@ -69,7 +69,7 @@ def parts(folder: Path) -> Iterator[Parts]:
         [{"name": "redis", "listen": f"127.0.0.1:{via}", "upstream": f"127.0.0.1:{redis_port}", "enabled": True}],
     )
     commands = {
-        "toxiproxy": (str(toxiproxy), "-host", "127.0.0.1", "-port", str(control), "-config", str(config)),
+        "toxiproxy": (*toxiproxy, "-host", "127.0.0.1", "-port", str(control), "-config", str(config)),
         "redis": (str(redis), "--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--appendonly", "no"),
     }
     launches = {

@@ -1,6 +1,8 @@
 """The program: its options, what it refuses, and that a stack runs with it in toxiproxy's place."""
 
+import contextlib
 import os
+import resource
 import socket
 import sys
 
@@ -29,6 +31,24 @@ def test_other_machines_are_not_served():
         done = run("-host", host, "-port", "0")
         assert done.code == 1
         assert "is no loopback address" in done.err
+
+
+def test_it_takes_more_connections_than_the_usual_limit_allows(tmp_path):
+    """Started with 128 file handles, it raises its limit: 200 connections (400 handles) are served at once."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert before[1] == resource.RLIM_INFINITY or before[1] >= 1024, "this machine allows too few open files"
+    with contextlib.ExitStack() as after, twins.Upstream() as upstream:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, before[1]))
+        try:
+            server = after.enter_context(twins.ours(tmp_path))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 1024), before[1]))
+        after.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        address = server.proxy("many", upstream.port)
+        opened = [after.enter_context(contextlib.closing(socket.create_connection(address, 5))) for _ in range(200)]
+        for connection in opened:
+            connection.sendall(b"ping")
+        assert [twins.exactly(connection, 4) for connection in opened] == [b"ping"] * 200
 
 
 def test_a_token_is_asked_for_where_one_is_set(tmp_path):
@@ -70,5 +90,6 @@ def test_a_stack_runs_with_it_in_toxiproxys_place():
         proxies = twins.Server(places["toxiproxy"].port).json("GET", "/proxies")
         assert set(proxies) == {"postgres", "redis"}
         assert all(proxy["enabled"] for proxy in proxies.values())
+        assert stack.found["toxiproxy-server"] == "2.12.0-resilience, own proxy"
     finally:
         stack.stop()

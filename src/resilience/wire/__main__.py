@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import ipaddress
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -31,6 +32,7 @@ def main() -> int:
     if told.version:
         print(f"toxiproxy-server version {VERSION}-resilience")  # noqa: T201 - what the option is for
         return 0
+    _allow_many_connections()
     try:
         token = Path(told.token_file).read_text().strip() if told.token_file else ""
         config = Path(told.config).read_bytes() if told.config else b""
@@ -57,6 +59,12 @@ async def _serve(told: argparse.Namespace, token: str, config: bytes) -> int:
     server.close()
     api.close()
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each connection takes two file handles, and the usual limit is 1024: as many as we may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listener(host: str, port: int) -> socket.socket:
