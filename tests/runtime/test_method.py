@@ -274,6 +274,7 @@ def test_a_run_that_was_told_to_stop_begins_nothing(scene: Make):
     with pytest.raises(Interrupted, match="enough"):
         run.method.observe(PhaseName.AFTER, 1.0)
     assert run.done == []
+    assert run.phases == []
     assert "requested" not in " ".join(event.kind.value for event in run.events)
 
 

@@ -112,13 +112,15 @@ class Method:
         spec = step.begun
         at_most_s = spec.duration_s if spec.at_most_s is None else spec.at_most_s
         held = self._lease(replace(spec, duration_s=at_most_s))
+        self._go_on(name)
         self._course.begin(step)
         try:
             held.__enter__()
+            self._in_place[name] = held
         except BaseException:
             self._course.end(name)
             raise
-        self._in_place[name] = held
+        self._with.clock.sleep_until(self._with.clock.now_s())  # raises if it was told to stop meanwhile
         return {"confirmed_s": round(self._with.clock.now_s(), 3)}
 
     def end(self, name: str) -> dict[str, Json]:
@@ -169,7 +171,7 @@ class Method:
     def _hold(self, step: FaultSpec | FaultGroup) -> dict[str, Json]:
         members = step.faults if isinstance(step, FaultGroup) else (step,)
         leases = [self._lease(spec, others=len(members) - 1) for spec in members]
-        self._with.clock.sleep_until(self._with.clock.now_s())  # raises if the run was told to stop
+        self._go_on(step.name)
         self._course.begin(step)
         try:
             with ExitStack() as held:
@@ -207,7 +209,8 @@ class Method:
         return replace(spec, mechanism=self._with.mechanism(spec, place)), built
 
     def _go_on(self, name: str) -> None:
-        """Refuse to touch a target that something could not be given back to."""
+        """Refuse to go on when the run was told to stop, or with a target that something could not be given back to."""
+        self._with.clock.sleep_until(self._with.clock.now_s())
         if self._with.book.abandoned:
             owed = ", ".join(sorted(self._with.book.abandoned))
             raise DebtsOutstanding(f"{name} is not done: {owed} could not be given back")

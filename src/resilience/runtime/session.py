@@ -265,6 +265,7 @@ class Session:
             self._clock.cancel(reason)
             if self._log is not None:
                 self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
+        if self._verdict is None:
             self._release(reason)
 
     def problem(self, source: str, message: str) -> None:
