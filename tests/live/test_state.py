@@ -1,10 +1,12 @@
 """The state that a live view shows."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from resilience.live.state import State
+from resilience.live.words import event_line
 from resilience.model import Event, EventKind, Outcome, PhaseName
 
 
@@ -142,3 +144,38 @@ def test_reading_and_writing_at_once(experiment, plan, story):
     reader.join()
     assert seen == sorted(seen)
     assert state.snapshot(100.0).total.offered == 138 * 125
+
+
+def test_a_strike_is_struck_and_not_active(experiment, plan):
+    """It has nothing to be given back: one word says that it was done, and it stays so."""
+    struck = [
+        Event(19.0, EventKind.REQUESTED, "redis-down", {"kind": "redis.flush", "on": "redis", "strike": True}),
+        Event(19.1, EventKind.STRUCK, "redis-down", {"proof": "900 keys, then 0"}),
+    ]
+    first = fed(experiment, plan, struck).snapshot(130.0).faults[0]
+    assert (first.word, first.confirmed_s, first.kind) == ("struck", 19.1, "redis.flush")
+    assert event_line(struck[0]) == "strike redis-down requested: redis.flush on redis"
+    assert event_line(struck[1]) == "struck: redis-down: 900 keys, then 0"
+
+
+def test_a_phase_that_is_not_planned_does_not_shift_the_plan(experiment, plan):
+    """What takes no time by plan is no phase of it: the rest is still to come, and as long as it was."""
+    begun = [
+        Event(0.0, EventKind.PHASE, "warm-up"),
+        Event(4.0, EventKind.PHASE, "baseline"),
+        Event(19.0, EventKind.PHASE, "fault", {"fault": "something-else"}),
+        Event(19.5, EventKind.PHASE, "fault", {"fault": "redis-down"}),
+    ]
+    snapshot = fed(experiment, plan, begun).snapshot(119.5)
+    assert next(stretch.fault for stretch in snapshot.stretches if not stretch.begun) == "redis-down"
+    assert snapshot.left_s == pytest.approx(69.0 - 19.0)
+
+
+def test_a_member_of_a_group_is_expected_with_its_group(experiment, plan):
+    """Its phase has the group's name, and says who is in it."""
+    phases = tuple(
+        replace(phase, fault="storm", called=("redis-hung",)) if phase.fault == "redis-hung" else phase
+        for phase in plan.phases
+    )
+    snapshot = State(experiment, replace(plan, phases=phases)).snapshot(0.0)
+    assert [fault.planned_s for fault in snapshot.faults] == [19.0, 36.0, 53.0]

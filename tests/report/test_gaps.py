@@ -50,3 +50,12 @@ def test_operation_never_offered_is_a_gap(record, make):
     for phase in document["phases"]:
         phase["operations"]["place-order"]["count"] = 0
     assert "Never offered in any phase: place-order" in said(record, make.verdict(document=document))
+
+
+def test_faults_that_were_in_place_together_are_named(record, make):
+    """Else they were tried one at a time."""
+    document = make.document()
+    assert "tried, one at a time: process.kill" in said(record, make.verdict(document=document))
+    document["recovery"]["cycles"][0]["faults"] = ["redis-down", "redis-hung"]
+    text = said(record, make.verdict(document=document))
+    assert "one at a time except redis-down with redis-hung: process.kill" in text

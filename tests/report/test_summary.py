@@ -90,3 +90,11 @@ def test_hostile_names_cannot_command_the_terminal(make):
     assert "\x1b[2J" not in text
     assert "\u202e" not in text
     assert "[red]x[/red]" in text
+
+
+def test_a_strike_is_not_shown_as_if_it_had_been_given_back(make):
+    """It has no instant at which it was clear."""
+    document = make.document()
+    document["faults"][0]["strike"] = True
+    row = next(line for line in printed(make.verdict(document=document)).splitlines() if "toxiproxy.down" in line)
+    assert row.rstrip().endswith("a strike")
