@@ -122,6 +122,23 @@ def test_abort_says_when_it_is_over(program: Program):
     assert "is over" in program.resilience("abort").out
 
 
+def test_abort_on_a_kept_stack(program: Program):
+    """The same where the stack stays: nothing is in place on it afterwards, and it is well."""
+    document = held_longer()
+    assert program.resilience("up", "--file", program.write(document)).code == 0
+    try:
+        started = program.run(document)
+        started.until_event("fault-confirmed", "redis-down")
+        done = program.resilience("abort", str(started.record))
+        assert done.code == 0, done.out + done.err
+        assert started.event("fault-clear", "redis-down") is not None
+        assert started.done(60).code in {1, 2}
+        assert program.resilience("status").code == 0
+        assert program.resilience("debts").code == 0
+    finally:
+        program.resilience("down")
+
+
 # ------------------------------------------------------------------------------------------------------- the terminal
 
 

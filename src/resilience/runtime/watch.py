@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,20 +104,23 @@ class Watch:
     def _run(self) -> None:
         interrupted = False
         while not self._ended.wait(_PERIOD_S):
-            pieces = tuple(self._load.slices())
-            self._remember(pieces)
-            if not interrupted and (reason := self._safely(self._reason)):
+            reason = self._look()
+            if reason and not interrupted:
                 interrupted = True
-                self._safely(lambda reason=reason: self._interrupt(reason))  # type: ignore[misc]
-            self._hand_on(pieces)
+                with suppress(Exception):  # the clock is cancelled first; it cannot be written down on a full disk
+                    self._interrupt(reason)
         self._hand_on(tuple(self._load.slices()))
 
-    def _safely(self, act: Callable[[], str | None]) -> str:
-        """A watch that fails must not end unseen: what it raised is a reason to stop."""
+    def _look(self) -> str:
+        """Why the run must be stopped now. A watch that fails must not end unseen: what it raised is a reason, too."""
         try:
-            return act() or ""
+            pieces = tuple(self._load.slices())
+            self._remember(pieces)
+            reason = self._reason()
+            self._hand_on(pieces)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
             return f"the watch over the run failed: {type(error).__name__}: {error}"
+        return reason
 
     def _hand_on(self, pieces: Sequence[Slice]) -> None:
         for piece in pieces:
