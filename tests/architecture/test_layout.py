@@ -44,6 +44,10 @@ TESTED_ELSEWHERE = {
     "faults/holders/terminations.py": "faults/test_postgres.py",  # as above
     "faults/postgres_held.py": "faults/test_postgres.py",  # the kinds that are built on it
     "faults/postgres_server.py": "faults/test_postgres.py",  # what all kinds ask the server
+    "faults/cluster.py": "faults/test_kubernetes.py",  # the client, against an API in memory
+    "faults/cluster_objects.py": "faults/test_kubernetes.py",  # as above
+    "faults/kubernetes_network.py": "faults/test_kubernetes.py",  # as above
+    "faults/kubernetes_pods.py": "faults/test_kubernetes.py",  # as above
     "faults/container.py": "faults/test_docker.py",  # faults of it are tried on a real engine
     "faults/docker_limits.py": "faults/test_docker.py",  # as above
     "faults/engine.py": "faults/test_docker.py",  # what is asked of it is tried on a real engine
