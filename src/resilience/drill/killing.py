@@ -27,6 +27,8 @@ OWN_STACK = StackSpec(
     postgres_disk_mb=256 if may_mount() else 0,
 )
 """Servers, and the stand-in of a provider: every part that comes with this package."""
+WIRED = ("postgres", "redis")
+"""Parts that get the proxy that understands protocols before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,8 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
         time = "NEVER CLEAN" if cell.clean_s is None else f"clean after {cell.clean_s:.2f} s"
         say(f"{cell.kind} {cell.signal} at {cell.moment}: {time}{'; '.join(['', *cell.left])}")
 
-    with running(spec, folder) as stack:
+    wired = WIRED if file is None else tuple({one.on for one in subjects if one.kind.startswith("protocol.")})
+    with running(spec, folder, wired) as stack:
         matrix = Matrix(stack.places, stack.folder / STATE, told)
         for subject in subjects:
             problems = matrix.missing(subject)
@@ -139,7 +142,7 @@ def _subjects(experiment: Experiment) -> list[Subject]:
 
 
 @contextmanager
-def running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
+def running(spec: StackSpec, folder: Path, wired: tuple[str, ...] = WIRED) -> Iterator[EmbeddedStack]:
     """A stack of our own while the block lasts.
 
     Raises:
@@ -151,6 +154,7 @@ def running(spec: StackSpec, folder: Path) -> Iterator[EmbeddedStack]:
     stack = EmbeddedStack(
         spec.service,
         programs=spec.programs,
+        wired=wired,
         postgres_disk_mb=spec.postgres_disk_mb,
         tag=f"drill-{secrets.token_hex(4)}",
         experiment_folder=folder,
