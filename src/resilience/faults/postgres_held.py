@@ -164,7 +164,7 @@ class PoolExhaustion(HeldFault):
     def _look(self, server: Server, session: Session, undo: Undo) -> None:
         told = told_by(undo)
         now = slots(session, told["role"], str(undo.data["name"]))
-        available = max(now.free, 0) + (now.theirs if told["evict"] else 0)  # our own look may take a reserved one
+        available = max(now.free, 0) + (now.theirs if told["evict"] else 0)
         self.proof = f"{now.ours} connections held, {now.theirs} of {told['role']}, {max(now.free, 0)} free"
         if available > told["leave"]:
             raise FaultError(Problem("postgres", f"not exhausted: {self.proof}"))

@@ -61,7 +61,8 @@ _BOUNDS: Bounds = {
 _SLOTS = """
     SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
            - coalesce(current_setting('reserved_connections', true)::int, 0)
-           - count(*) FILTER (WHERE backend_type = 'client backend'),
+           - count(*) FILTER (WHERE backend_type = 'client backend'
+                              AND application_name NOT IN ('resilience-look', 'resilience-canary')),
            count(*) FILTER (WHERE usename = %(role)s AND backend_type = 'client backend'
                             AND application_name NOT LIKE 'resilience-%%'),
            count(*) FILTER (WHERE application_name = %(name)s),
@@ -84,7 +85,8 @@ class Slots:
     """Who has the connection slots that are open to ordinary roles.
 
     Attributes:
-        free: slots that nobody has; below 0 if superusers use what is reserved for them.
+        free: slots that nobody has, looks of ours left out, which are over at once; below 0 if superusers use what is
+            reserved for them.
         theirs: sessions of the service's role.
         ours: sessions of a holder.
         reserved: slots that only superusers get.
