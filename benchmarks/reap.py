@@ -14,6 +14,7 @@ from resilience.drill.examples import EXAMPLES
 from resilience.drill.killing import OWN_STACK, running
 from resilience.drill.matrix import DWELL_S, Matrix
 from resilience.drill.runner import MOMENTS
+from resilience.faults import registry
 from resilience.stack.settle import STATE
 
 LIMIT_S = 1.0
@@ -29,7 +30,7 @@ def measure(options: Options) -> Result:
     left = 0
     with running(OWN_STACK, Path.cwd()) as stack:
         matrix = Matrix(stack.places, stack.folder / STATE)
-        subjects = list(EXAMPLES.values())
+        subjects = [subject for subject in EXAMPLES.values() if not registry.find(subject.kind).is_strike]
         missing = {subject.kind: matrix.missing(subject) for subject in subjects}
         possible = [subject for subject in subjects if not missing[subject.kind]]
         for kind in (kind for kind, problems in missing.items() if problems):

@@ -43,7 +43,7 @@ def look(places: Mapping[str, Place]) -> Found:
     Args:
         places: the parts, as their stack knows them now.
     """
-    found: dict[str, Json] = dict(_machine())
+    found: dict[str, Json] = {**dict(_machine()), "mounts": _mounts(places)}
     for name, place in sorted(places.items()):
         for what, ask in _questions(place):
             try:
@@ -192,7 +192,7 @@ def _groups(identity: Identity) -> str:
 
 
 def _machine() -> Iterator[tuple[str, Json]]:
-    """What of this machine could be changed: packet filter, queues, control groups of ours, holders, mounts."""
+    """What of this machine could be changed: packet filter, queues, control groups of ours, holders."""
     if shutil.which("nft") is not None:
         tables = re.split(r"^(?=table )", _read("nft", "--stateless", "list", "ruleset"), flags=re.MULTILINE)
         yield "packet filter", "".join(table for table in tables if "resilience" not in table.partition("\n")[0])
@@ -201,7 +201,13 @@ def _machine() -> Iterator[tuple[str, Json]]:
         yield "queues", re.sub(r"\brefcnt \d+\s*", "", _read("tc", "qdisc", "show"))
     yield GROUPS, tuple(sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/*resilience*/")))
     yield HOLDERS, tuple(sorted(_holders()))
-    yield "mounts", tuple(Path("/proc/mounts").read_text().splitlines())
+
+
+def _mounts(places: Mapping[str, Place]) -> Json:
+    """The file systems mounted inside the stack's folder."""
+    folders = {str(Path(place.state).parent) for place in places.values() if place.state}
+    lines = Path("/proc/mounts").read_text().splitlines()
+    return tuple(line for line in lines if any(folder in line for folder in folders))
 
 
 def _read(*argv: str) -> str:

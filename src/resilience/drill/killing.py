@@ -103,7 +103,8 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
         EnvironmentNotReady: the stack does not start.
     """
     if file is None:
-        spec, folder, subjects = OWN_STACK, Path.cwd(), list(EXAMPLES.values())
+        held = [subject for subject in EXAMPLES.values() if not registry.find(subject.kind).is_strike]
+        spec, folder, subjects = OWN_STACK, Path.cwd(), held
     else:
         experiment = parse(file.read_bytes(), file.name, str(file.resolve().parent))
         spec, folder, subjects = experiment.stack, Path(experiment.folder), _subjects(experiment)
