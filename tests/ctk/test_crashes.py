@@ -35,7 +35,9 @@ def held_longer(fault: str = "redis-down", duration: str = "20s", **safety: Any)
     """A run whose fault would be held for long, with these limits."""
     document = doomed(fault)
     document["method"][0]["provider"]["arguments"]["duration"] = duration
-    own_block(document)["safety"] = safety
+    own = own_block(document)
+    own["safety"] = safety
+    own["load"] |= {"rate": 100, "warm_up": "2s", "baseline": "8s"}  # gets there on a busy machine, too
     return document
 
 
