@@ -45,7 +45,7 @@ from resilience.runtime.heartbeat import Held, heartbeat_of
 from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
 from resilience.runtime.watch import Watch, watched
-from resilience.runtime.way import users_of
+from resilience.runtime.way import expect_users
 from resilience.spec.resolve import resolve
 
 START_MARGIN_S = 2.0
@@ -208,15 +208,8 @@ class Session:
 
     def _expect_users(self) -> None:
         """A fault on a way that nobody uses would be survived by anything: that must not pass."""
-        faulted = (spec.on for spec in self.experiment.faults)
-        sought = users_of(faulted, self._with.stack.places(), self._with.users, self._clock)
-        for name, count in sought.items():
-            if count is not None:
-                text = f"{count} connections went to {name} at the end of the baseline"
-                self._events.emit(EventKind.MARK, "way", text=text, part=name, connections=count)
-            if count == 0:
-                why = "the service does not use it, so a fault there proves nothing"
-                self.problem("way", f"nothing is connected to {name} where its faults would meet it: {why}")
+        faulted = {spec.on for spec in self.experiment.faults}
+        expect_users(faulted, self._with.stack.places(), self._with.users, clock=self._clock, sink=self._events)
 
     def _header(self, zero_ns: int) -> dict[str, Json]:
         return {

@@ -1,23 +1,42 @@
 """Whether anybody uses the way on which faults meet a part: what nobody uses would be survived by anything."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from resilience.model import Place
-from resilience.ports import Clock
+from resilience.model import EventKind, Place
+from resilience.ports import Clock, EventSink
 
 LOOK_S = 1.0
 """For so long users of a part are looked for: a service without a pool is connected only now and then."""
 
 
-def users_of(
-    parts: Iterator[str], places: Mapping[str, Place], users: Callable[[Place], int | None], clock: Clock
-) -> dict[str, int | None]:
-    """How many connections go to each part; None where it cannot be told, 0 only after a second look.
+def expect_users(
+    parts: Collection[str],
+    places: Mapping[str, Place],
+    users: Callable[[Place], int | None],
+    *,
+    clock: Clock,
+    sink: EventSink,
+) -> None:
+    """Note how many connections go to each part where that can be told, and a problem where there is none.
 
     Raises:
         Interrupted: the clock was cancelled.
     """
-    sought = {name: users(places[name]) for name in sorted(set(parts))}
+    for name, count in _sought(parts, places, users, clock).items():
+        if count is not None:
+            text = f"{count} connections went to {name} at the end of the baseline"
+            sink.emit(EventKind.MARK, "way", text=text, part=name, connections=count)
+        if count == 0:
+            why = "the service does not use it, so a fault there proves nothing"
+            message = f"nothing is connected to {name} where its faults would meet it: {why}"
+            sink.emit(EventKind.PROBLEM, "way", message=message)
+
+
+def _sought(
+    parts: Collection[str], places: Mapping[str, Place], users: Callable[[Place], int | None], clock: Clock
+) -> dict[str, int | None]:
+    """How many connections go to each part; None where it cannot be told, 0 only after looking for a while."""
+    sought = {name: users(places[name]) for name in sorted(parts)}
     end_s = clock.now_s() + LOOK_S
     while 0 in sought.values() and clock.now_s() < end_s:
         clock.sleep_until(clock.now_s() + LOOK_S / 20)

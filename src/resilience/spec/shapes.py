@@ -124,7 +124,12 @@ def _one_or_more(item: Shape, what: str) -> Shape:
         only = item.take(value, path, findings)
         return () if only is UNREAD else (only,)
 
-    schema = {**several.schema, "type": ["array", "string"], "title": what, "examples": ["rate>0.5 for 10s"]}
+    schema: dict[str, Json] = {
+        **several.schema,
+        "type": ["array", "string"],
+        "title": what,
+        "examples": ["rate>0.5 for 10s"],
+    }
     return Shape(schema, read, several.write, whole=False)
 
 
