@@ -66,7 +66,8 @@ def worker(folder: Path, program: str) -> Iterator[Worker]:
         eventually(lambda: bool(log.read_text()))
         yield Worker(Place(name="service", host="127.0.0.1", port=9, via_port=9, identity=root), root, log)
     finally:
-        processes.end(processes.tagged(launch.tag), patience_s=0.1)
+        while left := processes.tagged(launch.tag):  # again: it may have forked meanwhile
+            processes.end(left, patience_s=0.1)
 
 
 @contextmanager
