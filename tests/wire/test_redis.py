@@ -184,6 +184,17 @@ def test_a_rule_ends_by_itself(store):
         assert store.wire.ask("GET", f"/proxies/redis/toxics/{rule}")[0] == 404
 
 
+def test_a_change_renews_the_time_of_a_rule(store):
+    """As a lease is renewed: changed before its time is over, it stays for the new time."""
+    with store.redis() as through, store.rule("redis", action="error", error="BUSY", ttl_ms=400) as rule:
+        store.wire.json("POST", f"/proxies/redis/toxics/{rule}", {"attributes": {"ttl_ms": 60_000}})
+        time.sleep(0.6)
+        assert through.ask("PING").startswith(b"-BUSY")
+        store.wire.json("POST", f"/proxies/redis/toxics/{rule}", {"attributes": {"ttl_ms": 50}})
+        time.sleep(0.3)
+        assert through.ask("PING") == b"+PONG\r\n"
+
+
 def test_the_token_is_always_met_and_not_counted(store):
     """Whatever the rule meets else and how often, what contains its token is met, and is no hit."""
     told = {"action": "error", "error": "BUSY", "command": "SET", "percent": 0, "token": "canary-1"}

@@ -141,10 +141,8 @@ class Proxy:
         """A toxic more, on open connections too."""
         self.toxics.append(toxic)
         if toxic.rule is not None:
+            self._arm(toxic)
             self._rules_changed()
-            if toxic.rule.ttl_s:
-                loop = asyncio.get_running_loop()
-                toxic.expiry = loop.call_later(toxic.rule.ttl_s, self._expire, toxic)
             return
         for connection in self._joined():
             (connection.up if toxic.direction == UPSTREAM else connection.down).add(toxic)
@@ -152,6 +150,7 @@ class Proxy:
     def updated(self, toxic: Toxic) -> None:
         """A toxic was changed."""
         if toxic.rule is not None:
+            self._arm(toxic)
             self._rules_changed()
             return
         index = self._plain(toxic.direction).index(toxic)
@@ -175,6 +174,14 @@ class Proxy:
         """No toxics."""
         for toxic in list(self.toxics):
             self.remove(toxic)
+
+    def _arm(self, toxic: Toxic) -> None:
+        """A rule ends by itself: its time begins when it comes, and anew when it is changed."""
+        if toxic.expiry is not None:
+            toxic.expiry.cancel()
+            toxic.expiry = None
+        if toxic.rule.ttl_s:
+            toxic.expiry = asyncio.get_running_loop().call_later(toxic.rule.ttl_s, self._expire, toxic)
 
     def _expire(self, toxic: Toxic) -> None:
         if toxic in self.toxics:
