@@ -27,6 +27,7 @@ SLOW_S = 0.25
 """A healthy part of a small machine answers one small question within this, in the best of `TRIES`."""
 TRIES = 3
 PATIENCE_S = 1.5
+AT_ONCE_S = 0.1
 SHOWN = 200
 HOLDS = b"RESILIENCE_TAG=resilience-hold-"
 TABLES, GROUPS, HOLDERS = "packet filter tables of ours", "control groups of ours", "holders"
@@ -73,6 +74,16 @@ def settled(places: Places) -> Found:
             return now
         last = now
     raise EnvironmentNotReady(f"the target does not come to rest: {'; '.join(changed)}")
+
+
+def silent(places: Mapping[str, Place]) -> tuple[str, ...]:
+    """The parts that do not answer at once by the way on which their clients come: soon known, unlike all of `look`."""
+    asked = {name: (place, effects.question(place)) for name, place in places.items() if place.protocol and place.port}
+    return tuple(
+        name
+        for name, (place, words) in asked.items()
+        if not effects.well(effects.ask((place.host, place.via_port), words, AT_ONCE_S), words)
+    )
 
 
 def differences(before: Found, after: Found) -> tuple[str, ...]:

@@ -148,7 +148,10 @@ class Matrix:
     ) -> tuple[float | None, tuple[str, ...]]:
         """Seconds until nothing is left and, if it is to end, the runner has ended; else what is left."""
         while True:
-            left = [*found.differences(before, found.look(self._places()))]
+            silent = found.silent(self._places())
+            left = [f"{name} does not answer at once" for name in silent]
+            if not silent:
+                left += found.differences(before, found.look(self._places()))
             left += [str(problem) for page in debts.outstanding(state) for problem in debts.problems_of(page)]
             if ending is not None and ending.poll() is None:
                 left.append("the runner still runs")
