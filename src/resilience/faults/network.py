@@ -12,7 +12,7 @@ from resilience.errors import FaultError
 from resilience.faults import canary, effects, packets
 from resilience.faults.effects import Seen
 from resilience.faults.kinds import Kind, Setting, Settings, kind_of
-from resilience.faults.packets import DIRECTION, NEEDS, PacketFault, Target
+from resilience.faults.packets import DIRECTION, NEEDS, PacketFault, Target, leftovers
 from resilience.host import nftables
 from resilience.model import Json, Place, Problem
 
@@ -21,6 +21,8 @@ PARTS_OF = 100_000
 SYSTEM = "system"
 SILENCE_S = 0.15
 """A connection that would be made takes far less on this machine."""
+
+__all__ = ["KINDS", "leftovers"]
 
 
 class Loss(PacketFault):

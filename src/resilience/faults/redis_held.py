@@ -1,7 +1,7 @@
 """Faults of a Redis server that a process of ours holds: hung, slow, always cold, full of connections.
 
 The holder (`holders/redis.py`) names its connections after itself, so that they can be told from other people's. When
-it ends, for whatever reason, so does what it does: a pause lapses within two seconds, connections are closed.
+it ends, for whatever reason, so does what it does: a pause lapses within a second, connections are closed.
 """
 
 import signal
@@ -82,8 +82,8 @@ class HeldFault(RedisFault):
 class Hung(HeldFault):
     """The server accepts connections and answers nothing: it has paused its clients.
 
-    `CLIENT PAUSE`, for two seconds at a time, renewed by a holder as long as it runs. How it is undone: the holder
-    takes the pause back and ends; if it dies, the pause lapses within two seconds. What it needs: CLIENT and MONITOR
+    `CLIENT PAUSE`, for a second at a time, renewed by a holder as long as it runs. How it is undone: the holder
+    takes the pause back and ends; if it dies, the pause lapses within a second. What it needs: CLIENT and MONITOR
     (only a connection that monitors may speak while clients are paused; what it hears is thrown away). When it fails:
     the server does not answer already.
     """
@@ -305,7 +305,7 @@ def _leaves_time(settings: Settings) -> tuple[Problem, ...]:
 KINDS: tuple[Kind, ...] = (
     kind_of(
         Hung,
-        "the pause of the clients of {on} is taken back; it lapses by itself within two seconds",
+        "the pause of the clients of {on} is taken back; it lapses by itself within a second",
         NEEDS,
         preflight=needing("client", "monitor"),
     ),

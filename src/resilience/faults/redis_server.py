@@ -28,7 +28,7 @@ LEAST = (6, 2)
 """Older servers pause clients in another way."""
 OURS = "resilience:"
 """What the names of keys of ours begin with."""
-PAUSE_MS = 2000
+PAUSE_MS = 1000
 """A pause lapses after this; whoever wants it to last renews it."""
 HARMLESS = ("LPUSHX", f"{OURS}canary", "x")
 """A write that is refused when writes are refused, and else does nothing: nobody has that key, and it makes none."""

@@ -18,7 +18,7 @@ from resilience.faults.handover import taken
 from resilience.faults.holder import main
 from resilience.faults.redis_server import RENEW, connect, encoded, pause_words
 
-RENEW_S = 0.25
+RENEW_S = 0.2
 AGAIN_S = 0.02
 
 BUSY = """
