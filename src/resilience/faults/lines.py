@@ -108,6 +108,7 @@ class Spoken(Line):
         self._speech = speech
         self.lasting = speech.protocol == "redis"
         self._asked = 0
+        self._logged_in = False
         self._size = 0
         self._got = bytearray()
         self._reads = 0
@@ -145,7 +146,9 @@ class Spoken(Line):
         self._asked += 1
         words = self._speech.words
         if size:
-            words = _login(self._speech) + b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (size, b"x" * size)
+            login = b"" if self._logged_in else _login(self._speech)
+            self._logged_in = True
+            words = login + b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (size, b"x" * size)
         elif self._speech.protocol == "postgres" and self._asked > 1:
             words = _GSSENC_REQUEST
         try:

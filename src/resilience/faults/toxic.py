@@ -187,7 +187,7 @@ class ToxicFault(LinkFault):
         """Look on new connections: one, or several if a toxic acts on some only."""
         bound_s = self._bound_s(trial)
         if share >= 1:
-            look = self._again(lambda: self._look(link, proxy.address, trial.size, bound_s), trial)
+            look = self._again(lambda: self._look(link, proxy.address, trial.size, bound_s), trial, listed=listed)
             return self._felt(trial, look), f"through the proxy a new connection was {look}"
         with ThreadPoolExecutor(8) as pool:
             looks = list(pool.map(lambda _: self._look(link, proxy.address, trial.size, bound_s), range(SAMPLE)))
@@ -197,11 +197,15 @@ class ToxicFault(LinkFault):
             raise FaultError(Problem(proxy.name, f"more than chance allows: {words}"))
         return felt > 0, words
 
-    def _again(self, look: Any, trial: Trial) -> Look:  # noqa: ANN401 - a function without arguments
-        """A look that shows the effect, if one of several does; kinds that vary look more than once."""
+    def _again(self, look: Any, trial: Trial, *, listed: bool) -> Look:  # noqa: ANN401 - a function without arguments
+        """A look that shows what is listed, if one of three does.
+
+        One without effect is no proof where the effect varies; one that was slow is none while there is no toxic: the
+        machine may be busy.
+        """
         seen: Look = look()
-        for _ in range(2 if trial.attributes.get("jitter") else 0):
-            if self._felt(trial, seen):
+        for _ in range(2 if trial.attributes.get("jitter") or not listed else 0):
+            if self._felt(trial, seen) is listed:
                 break
             seen = look()
         return seen
@@ -216,10 +220,12 @@ class ToxicFault(LinkFault):
         look = self._kept_look(trial.size, bound_s, listed=listed)
         if look is None:
             return ""
+        if self._felt(trial, look) is not there:
+            first = look
+            look = self._again(
+                lambda: self._kept_look(trial.size, bound_s, listed=listed) or first, trial, listed=there
+            )
         felt = self._felt(trial, look)
-        if there and not felt and look.seen is not Seen.CLOSED:
-            look = self._again(lambda: self._kept_look(trial.size, bound_s, listed=listed) or look, trial)
-            felt = self._felt(trial, look)
         words = f", one opened before was {look}"
         if certain and felt is not there and look.seen is not Seen.CLOSED:
             raise FaultError(Problem(self.kind, f"{'new' if there else 'old'} connections alone are bent{words}"))

@@ -137,7 +137,8 @@ class Slicer(Slow):
         }
 
     def _size(self, attributes: Mapping[str, Any]) -> int:
-        pieces = min(max(100_000 / attributes["delay"], 4), 10)
+        # Enough that a delayed acknowledgement (40 ms), which connections in use may meet, is not taken for it.
+        pieces = min(max(200_000 / attributes["delay"], 4), 20)
         return int(pieces * attributes["average_size"])
 
     def _own_s(self, attributes: Mapping[str, Any], size: int) -> float:
