@@ -9,7 +9,6 @@ from benchmarks import Options
 
 NAMES = {
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
-    "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
     "reap": "the runner killed at 200 random moments over all kinds of fault: how soon the target is as found",
     "reap_runs": "whole experiments killed at random moments: how soon every fault and every process is gone",

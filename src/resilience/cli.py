@@ -263,12 +263,15 @@ def kill_matrix(
 
     With FILE the faults of that experiment are tried on its stack; without it every kind, on servers of our own.
     """
-    from resilience.drill.killing import Wanted, kill
+    from resilience.ctk.leftovers import settle_leftovers
+    from resilience.drill.killing import TABLE, Wanted, kill
 
+    settle_leftovers(settle=False)
     wanted = Wanted.of(kinds=kinds, moments=moments, signals=signals, scope=scope)
     done = kill(file, wanted, say=lambda line: click.echo(line, err=True))
     if page is not None:
-        page.write_text(done.markdown())
+        head, mark, _ = (page.read_text() if page.is_file() else "").partition(TABLE)
+        page.write_text(f"{head}{mark}\n\n{done.markdown()}" if mark else done.markdown())
     if as_json:
         _print(done.json())
     else:

@@ -138,9 +138,14 @@ class Driver(Protocol):
 
 
 class Stack(Protocol):
-    """What runs the target and what it depends on."""
+    """What runs the target and what it depends on.
+
+    Attributes:
+        found: server program → its version and where it came from, as far as known once it was started.
+    """
 
     name: ClassVar[str]
+    found: Mapping[str, str]
 
     def start(self) -> None:
         """Start everything and return when it is healthy. Nothing is left if it cannot.

@@ -58,7 +58,7 @@ def test_every_kind_of_fault_is_on_its_page_and_no_other():
     sections = dict(section for page in found for section in page)
     assert set(sections) == set(registry.KINDS)
     for name, kind in registry.KINDS.items():
-        settings = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| `([^`]+)` \|$", sections[name], re.MULTILINE)
+        settings = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (?:`([^`]+)`|empty) \|$", sections[name], re.MULTILINE)
         values = {
             setting: ", ".join(f"`{choice}`" for choice in told.choices)
             if told.choices

@@ -146,6 +146,18 @@ def test_every_postgres_error_is_seen(make, state):
         pass
 
 
+def test_a_rule_that_meets_nothing_is_idle(make, stack):
+    """Its own canary does not count: only what the target's clients said does."""
+    fault = make("protocol.redis-error", error="READONLY", key="^nobodys:")
+    with held(fault) as undo:
+        assert "met nothing" in fault.idle(undo)
+    fault = make("protocol.redis-error", error="READONLY", key="^ours:")
+    with held(fault) as undo, redis(stack.places()["redis"]) as session:
+        with pytest.raises(client.ReadOnlyError):
+            session.set("ours:1", "x")
+        eventually(lambda: fault.idle(undo) == "", 2.0)
+
+
 def test_a_share_of_statements_fails(make, stack):
     """20 % of 300 inserts (35 to 88: 4 standard deviations); what was answered well is there (Requirement F2)."""
     with postgres(stack.places()["postgres"]) as connection:

@@ -313,6 +313,21 @@ def test_injecting_that_never_ends_stays_owed(book: DebtBook):
     assert [debt.fault for debt in book.owed()] == ["broken"]
 
 
+def test_a_fault_that_met_nothing_proves_nothing(book: DebtBook):
+    """In place all the time, and nothing of the target's came its way: given back, and no pass can come of it."""
+    fault, sink = Switch(), Sink()
+    fault.idle = lambda _undo: "no statement matched"
+    with (
+        pytest.raises(FaultError, match="it proves nothing: no statement matched"),
+        lease(fault, SPEC, book=book, sink=sink, clock=MonotonicClock(), limits=QUICK),
+    ):
+        pass
+    assert "fault-problem" in sink.kinds()
+    assert sink.kinds()[-1] == "fault-clear"
+    assert not fault.on
+    assert book.owed() == ()
+
+
 def test_outside_the_blast_radius(book: DebtBook):
     """No lease for a part that the plan does not name: nothing is looked at, nothing is owed."""
     fault, sink = Switch(), Sink()

@@ -61,6 +61,7 @@ class FakeStack:
 
     steps: Steps
     fail: str = ""
+    found: Mapping[str, str] = field(default_factory=lambda: {"redis-server": "7.0.15, PATH"})
     name = "fake"
 
     def start(self) -> None:

@@ -178,3 +178,16 @@ def test_the_parts_of_a_stack():
     content["method"] = [hold(part=["service-1", "service-2"], pick="each", rest="5s"), hold("w", part="worker"), REST]
     experiment = parse(json.dumps(content).encode(), "x.json", "/x")
     assert names_of([("", step) for step in experiment.steps]) == ("a", "a-1", "a-2", "w")
+
+
+@pytest.mark.parametrize("name", ["redis", "service", "service-2", "balancer", "wire", "worker"])
+def test_a_program_is_not_called_as_another_part(name: str):
+    """Exit 3 with the place, before anything is started: two parts of one name could not be told apart."""
+    stack = {
+        "use": "embedded",
+        "service": {**SERVICE, "copies": 2},
+        "programs": [{"name": "worker", "command": ["w"]}, {"name": name, "command": ["x"]}],
+    }
+    found = told(file(hold(), REST, OWN__stack=stack))
+    (message,) = [text for where, text in found.items() if where.endswith("stack.programs[1].name")]
+    assert f"is called '{name}'" in message

@@ -27,6 +27,8 @@ OWN_STACK = StackSpec(
     postgres_disk_mb=256 if may_mount() else 0,
 )
 """Servers, and the stand-in of a provider: every part that comes with this package."""
+TABLE = "<!-- the table -->"
+"""In a page, what follows this is the table."""
 WIRED = ("postgres", "redis")
 """Parts that get the proxy that understands protocols before them."""
 

@@ -38,6 +38,7 @@ class ObjectFault(ABC):
 
     kind: ClassVar[str]
     clear_s: ClassVar[float] = 60.0
+    confirm_s: ClassVar[float] = 60.0
     """Pods that come back are pulled, started and probed."""
 
     def __init__(

@@ -225,7 +225,7 @@ def _how(_settings: Settings, _place: Place) -> str:
     return "nftables, each packet on its own, at random; connections that are open already are met, too"
 
 
-_UNDO = "the table of rules that this run added to the packet filter is removed"
+_UNDO = "the table of rules for {on} that this run added to the packet filter is removed"
 
 KINDS: tuple[Kind, ...] = (
     kind_of(

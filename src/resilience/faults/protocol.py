@@ -113,6 +113,17 @@ class ProtocolFault:
             )
         return there
 
+    def idle(self, undo: Undo, /) -> str:
+        """Why the rule met nothing of what the target's clients said; empty if it met something."""
+        data: Mapping[str, Any] = undo.data
+        try:
+            rule = Toxiproxy(data["control"]).toxics(data["proxy"]).get(data["rule"]["token"])
+        except (ToxiproxyGone, Missing) as error:
+            return f"the protocol proxy is gone: {error}"
+        if rule is None or rule.attributes.get("hits"):
+            return ""
+        return f"the rule met nothing that the target said ({rule.attributes.get('matched')} matched); mend its pattern"
+
     def _measure(self, data: Mapping[str, Any], direct: Heard) -> tuple[bool, str]:
         """Whether fresh and open connections show the effect, with figures; if not both do, it cannot be told."""
         rule = data["rule"]

@@ -271,7 +271,9 @@ def _jitter(settings: Settings) -> tuple[Problem, ...]:
     return ()
 
 
-_UNDO = "the queue and the rules that this run added are removed; the kernel puts back the queue that was there"
+_UNDO = (
+    "the queue and the rules for {on} that this run added are removed; the kernel puts back the queue that was there"
+)
 
 KINDS: tuple[Kind, ...] = (
     kind_of(

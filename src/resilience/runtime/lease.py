@@ -31,7 +31,8 @@ class Limits:
     """How long the ends of a lease may take, seconds.
 
     Attributes:
-        confirm_s: from inject until the effect must be observed.
+        confirm_s: from inject until the effect must be observed; inject itself may take as long. A fault that needs
+            longer says so itself, in an attribute `confirm_s`.
         clear_s: from revert until it must be observed to be gone. A fault whose undo takes longer says so itself, in an
             attribute `clear_s`.
         grace_s: the lease ends by itself (the reaper reverts) this long after its planned end.
@@ -55,8 +56,10 @@ def lease(
     """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`. Leases nest.
 
     Args:
-        fault: what is held. Two attributes are read if it has them: `proof` (what its last look saw, for the events)
-            and `clear_s` (seconds until it may be expected to be gone, if more than the limit).
+        fault: what is held. Four attributes are read if it has them: `proof` (what its last look saw, for the events),
+            `confirm_s` and `clear_s` (seconds until it may be expected to be there, and gone, if more than the limits),
+            and `idle`: a function of the undo that says why the fault, which was there, met nothing of the target's;
+            empty if it did.
         spec: its name, place, settings and planned duration, for the events and for the end of the lease. The block
             itself decides how long it is held.
         book: where the debt is written.
@@ -160,7 +163,7 @@ class _Lease:
     def _take(self) -> None:
         """Debt, requested, inject, confirmed."""
         spec = self._spec
-        lasts_s = self._limits.confirm_s + length_of(spec) + self._limits.grace_s
+        lasts_s = 2 * self._confirm_s + length_of(spec) + self._limits.grace_s
         self._book.owe(
             spec.name, self._undo, deadline_ns=time.monotonic_ns() + round(lasts_s * 1e9), debt_id=self._debt
         )
@@ -173,10 +176,14 @@ class _Lease:
         with self._step("inject"):
             self._fault.inject(self._undo)
         with self._step("active"):
-            doubt = self._until(active=True, within_s=self._limits.confirm_s)
+            doubt = self._until(active=True, within_s=self._confirm_s)
             if doubt:
-                message = f"not observed active within {self._limits.confirm_s:g} s of inject: {doubt}"
+                message = f"not observed active within {self._confirm_s:g} s of inject: {doubt}"
                 raise FaultError(Problem(self._spec.name, message))
+
+    @property
+    def _confirm_s(self) -> float:
+        return max(self._limits.confirm_s, float(getattr(self._fault, "confirm_s", 0.0)))
 
     def _interruptibly(self, act: Callable[[], None]) -> None:
         """Do something in a thread; if the run is stopped meanwhile, do not wait for it."""
@@ -195,6 +202,9 @@ class _Lease:
             doubt = self._until(active=True, within_s=1.0)
             if doubt:
                 raise FaultError(Problem(self._spec.name, f"it was gone before it was given back: {doubt}"))
+            idle: Callable[[Undo], str] | None = getattr(self._fault, "idle", None)
+            if idle is not None and (reason := idle(self._undo)):
+                raise FaultError(Problem(self._spec.name, f"it proves nothing: {reason}"))
 
     def _give_back(self) -> None:
         """Revert until it is observed to be gone, then close the debt. Notes problems, raises nothing."""

@@ -11,6 +11,7 @@ Whatever happens in between, `close()` gives everything back; if this process di
 
 import platform
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -56,6 +57,8 @@ FLUSH_S = 1.6
 
 VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
 """Packages whose versions stand in the record."""
+
+NOT_BEGUN = "the run has not begun"
 
 DRAIN_S = 30.0
 """The generator is given its longest timeout plus this long to drain and seal."""
@@ -220,7 +223,11 @@ class Session:
             "stack": self._with.stack.name,
             "zero_ns": zero_ns,
             "wall_clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in VERSIONS},
+                **self._with.stack.found,
+            },
             **self._with.header,
         }
 
@@ -254,12 +261,14 @@ class Session:
 
     def interrupt(self, reason: str) -> None:
         """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass."""
-        if self._clock.cancelled is None and self._verdict is None:
-            self._clock.cancel(reason)
-            if self._log is not None:
-                self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
-        if self._verdict is None:
-            self._release(reason)
+        if self._verdict is not None:
+            return
+        with ExitStack() as after:  # a full disk must not keep a fault in place
+            after.callback(self._release, reason)
+            if self._clock.cancelled is None:
+                self._clock.cancel(reason)
+                if self._log is not None:
+                    self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
 
     def problem(self, source: str, message: str) -> None:
         """Note something that keeps the verdict from passing."""
@@ -294,8 +303,7 @@ class Session:
         """
         if self._verdict is None:
             if not self.began:
-                msg = "the run did not begin, so there is nothing to judge"
-                raise ResilienceError(msg)
+                raise ResilienceError("the run did not begin, so there is nothing to judge")
             with signals_wait():
                 self._release("the method is over")
                 self._events.emit(EventKind.END)
@@ -367,16 +375,14 @@ class Session:
     @property
     def _events(self) -> EventLog:
         if self._log is None:
-            msg = "the run has not begun"
-            raise Interrupted(msg)
+            raise Interrupted(NOT_BEGUN)
         return self._log
 
     @property
     def _steps(self) -> Method:
         """What carries out the steps; from the first of them on, probes ask about the whole run."""
         if self._method is None:
-            msg = "the run has not begun"
-            raise Interrupted(msg)
+            raise Interrupted(NOT_BEGUN)
         self._method_began = True
         return self._method
 

@@ -35,6 +35,7 @@ from resilience.spec.steps import (
     check_names,
     check_order,
     check_parts,
+    check_programs,
 )
 from resilience.spec.text import join
 
@@ -121,6 +122,8 @@ def check(draft: Draft, findings: Findings) -> None:
     for path, condition in draft.aborts:
         _check_objective(path, condition, draft, findings)
     given = draft.own.get("stack", {})
+    if draft.stack is not None:
+        check_programs(draft.stack, draft.at("stack", "programs"), findings)
     if draft.stack is not None and draft.stack.use == "embedded" and "service" not in given:
         hint = "add service: {command: [python, -m, …]}"
         findings.add(draft.at("stack", "service"), "is missing: an embedded stack starts the target itself", hint)

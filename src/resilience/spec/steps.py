@@ -5,6 +5,7 @@ the path of that activity each time, and is told of once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from resilience.model import (
     BeginFault,
@@ -33,6 +34,10 @@ EMBEDDED = ("postgres", "redis", "toxiproxy")
 """The parts of an embedded stack besides the service and further programs."""
 
 
+OTHERS = ("service", "balancer", "wire", "database")
+"""Names that are no program's, whether or not this stack has such a part."""
+
+
 def parts_of(stack: StackSpec) -> tuple[str, ...]:
     """The parts of a stack, as far as the file says; nothing if only the stack itself knows."""
     if stack.use != "embedded" or stack.service is None:
@@ -40,6 +45,16 @@ def parts_of(stack: StackSpec) -> tuple[str, ...]:
     copies = stack.service.copies
     services = [f"service-{number}" for number in range(1, copies + 1)] + ["balancer"] if copies > 1 else []
     return (*EMBEDDED, "service", *services, *(program.name for program in stack.programs))
+
+
+def check_programs(stack: StackSpec, path: str, findings: Findings) -> None:
+    """Note programs with a name that another part of the stack has."""
+    taken = {*parts_of(replace(stack, programs=())), *EMBEDDED, *OTHERS}
+    for index, program in enumerate(stack.programs):
+        if program.name in taken:
+            place = f"{path}[{index}].name"
+            findings.add(place, f"another part of the stack is called {program.name!r}", "choose another name")
+        taken.add(program.name)
 
 
 def names_of(steps: Placed) -> tuple[str, ...]:

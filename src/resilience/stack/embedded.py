@@ -91,7 +91,7 @@ class EmbeddedStack:
         self.project = project_folder(Path(experiment_folder))
         self.folder = Path(folder_root or tempfile.gettempdir()).resolve() / f"{PREFIX}{tag}"
         self.environment = environment
-        self.found: dict[str, str] = {}
+        self.found: Mapping[str, str] = {}
         self._notify = notify
         self._reserve = reserve
         self._ports: Reservation | None = None

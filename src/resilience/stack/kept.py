@@ -219,6 +219,7 @@ class KeptStack:
         self._wanted = wanted
         self._claim = contextlib.ExitStack()
         self._at: Path | None = None
+        self.found: Mapping[str, str] = {}  # `up` found them, and its record does not say which
 
     def debt_data(self) -> None:
         """Nothing: nobody ends a kept stack but `down`."""
