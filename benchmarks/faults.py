@@ -44,7 +44,7 @@ TRIED: dict[str, tuple[str, dict[str, object]]] = {
     "process.pause": ("ping", {}),
     "network.partition": ("ping", {}),
     "network.loss": ("ping", {"percent": 100}),
-    "cgroup.cpu": ("work", {"percent": 5}),
+    "cgroup.cpu": ("work", {"percent": 1}),
 }
 """Kind → operation by which it is seen, and settings."""
 

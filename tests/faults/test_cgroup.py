@@ -272,8 +272,8 @@ def test_somebody_elses_limit_is_seen(tmp_path: Path):
         with held(fault) as undo:
             group = cgroups.group_from(undo.data["group"])
             name, value = group.limits[-1]
-            (Path(group.path) / name).write_text(value.replace("50000", "70000"))
-            with pytest.raises(FaultError, match="70000"):
+            (Path(group.path) / name).write_text(value.replace("5000", "7000"))
+            with pytest.raises(FaultError, match="7000"):
                 fault.active(undo)
 
 

@@ -20,8 +20,10 @@ from resilience.host import cgroups, disks, processes
 from resilience.host.cgroups import Group
 from resilience.model import Identity, Json, Place, Problem, Undo
 
-PERIOD_US = 100_000
-"""Processor time is given out in periods of this length: the kernel's own default."""
+PERIODS_US = (10_000, 100_000)
+"""Processor time is given out in periods of one of these lengths: the shorter, the sooner the limit is felt."""
+LEAST_US = 1_000
+"""The kernel gives no less in a period."""
 MB = 1024 * 1024
 
 
@@ -130,17 +132,20 @@ class Cpu(GroupFault):
     controller = "cpu"
 
     def _limits(self, version: int, root: Identity) -> Mapping[str, str]:  # noqa: ARG002 - as declared
-        quota_us = self._number("percent") * PERIOD_US // 100
+        percent = self._number("percent")
+        period_us = next(length for length in PERIODS_US if percent * length // 100 >= LEAST_US)
+        quota_us = percent * period_us // 100
         if version == 1:
-            return {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(quota_us)}
-        return {"cpu.max": f"{quota_us} {PERIOD_US}"}
+            return {"cpu.cfs_period_us": str(period_us), "cpu.cfs_quota_us": str(quota_us)}
+        return {"cpu.max": f"{quota_us} {period_us}"}
 
     def _figures(self, group: Group) -> str:
         stat = group.figures("cpu.stat")
         limits = dict(group.limits)
-        quota_us = int(limits.get("cpu.cfs_quota_us") or limits["cpu.max"].split()[0])
+        words = limits.get("cpu.max") or f"{limits['cpu.cfs_quota_us']} {limits['cpu.cfs_period_us']}"
+        quota_us, period_us = (int(word) for word in words.split())
         throttled = f"throttled in {stat['nr_throttled']} of {stat['nr_periods']} periods"
-        return f"{quota_us / 1e3:g} of every {PERIOD_US / 1e3:g} ms of a core, {throttled}"
+        return f"{quota_us / 1e3:g} of every {period_us / 1e3:g} ms of a core, {throttled}"
 
 
 class Memory(GroupFault):
