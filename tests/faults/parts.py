@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resilience.drill.examples import EXAMPLES
 from resilience.errors import FaultError
 from resilience.faults import effects, registry
 from resilience.faults.toxiproxy import Toxiproxy
@@ -15,12 +16,11 @@ from resilience.host import files, processes
 from resilience.model import FaultSpec, Identity, Launch, Place, Undo
 from resilience.ports import Fault
 from resilience.stack import loopback, programs
-from tests.faults.cases import CASES
 
 SETTINGS = {
-    kind: dict(case.settings)
-    for kind, case in CASES.items()
-    if case.on == "redis" and kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
+    kind: dict(example.settings)
+    for kind, example in EXAMPLES.items()
+    if example.on == "redis" and kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
 }
 """The kinds that this stack can do, with settings."""
 

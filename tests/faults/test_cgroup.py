@@ -16,8 +16,8 @@ from resilience.faults import registry
 from resilience.host import cgroups, processes
 from resilience.model import FaultSpec, Identity, Json, Launch, Place, Undo
 from resilience.ports import Fault
-from tests.faults.cases.cgroup import without
 from tests.faults.parts import eventually, over_json
+from tests.faults.reasons import without
 
 pytestmark = pytest.mark.stack
 

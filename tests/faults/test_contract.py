@@ -11,13 +11,14 @@ from collections.abc import Callable
 import pytest
 
 from resilience.drill import found
+from resilience.drill.examples import EXAMPLES
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.faults.toxiproxy import Toxic, Toxiproxy
 from resilience.model import FaultSpec, Undo
 from resilience.ports import Fault, Strike
-from tests.faults.cases import CASES
 from tests.faults.parts import eventually, over_json
+from tests.faults.reasons import reason_of
 from tests.faults.world import World
 
 pytestmark = pytest.mark.stack
@@ -30,13 +31,12 @@ Made = Callable[[], Fault]
 
 
 def spec_of(kind: str) -> FaultSpec:
-    case = CASES[kind]
-    return FaultSpec(name="tried", kind=kind, on=case.on, duration_s=30.0, settings=case.settings)
+    return EXAMPLES[kind].spec(30.0)
 
 
 def possible(whole: World, kind: str) -> None:
     """Skip, by name and with the reason, what this machine cannot do; preflight must say so, too, and only then."""
-    reason = CASES[kind].missing()
+    reason = reason_of(kind)
     spec = spec_of(kind)
     problems = registry.check(spec) or registry.fits(spec, whole.place(spec.on))
     if reason:
@@ -52,7 +52,7 @@ def make(whole: World, request: pytest.FixtureRequest) -> Made:
     possible(whole, kind)
 
     def made() -> Fault:
-        fault = registry.build(spec_of(kind), whole.place(CASES[kind].on))
+        fault = registry.build(spec_of(kind), whole.place(EXAMPLES[kind].on))
         assert isinstance(fault, Fault)
         return fault
 
@@ -79,8 +79,8 @@ def put_back(fault: Fault, undo: Undo) -> None:
 
 
 def test_every_kind_is_tried():
-    """A kind that is added must have a case: the contract is not optional."""
-    assert set(CASES) == set(registry.KINDS)
+    """A kind that is added must have an example: the contract is not optional."""
+    assert set(EXAMPLES) == set(registry.KINDS)
 
 
 @KINDS
@@ -191,7 +191,7 @@ def test_two_on_one_part_do_not_clash(whole: World, make: Made, kind: str, order
 @KINDS
 def test_somebody_elses_toxic_survives(whole: World, make: Made, kind: str):
     """Only what this run added is removed: another team's toxic stays, through it all."""
-    place = whole.place(CASES[kind].on)
+    place = whole.place(EXAMPLES[kind].on)
     if not place.proxy:
         pytest.skip(f"{kind}: no proxy is in front of {place.name}")
     server = Toxiproxy(place.control)
@@ -213,7 +213,7 @@ def test_somebody_elses_toxic_survives(whole: World, make: Made, kind: str):
 def test_a_strike_looks_first_and_says_what_it_did(whole: World, kind: str):
     """A strike changes nothing before it is struck, and then says what was measured."""
     possible(whole, kind)
-    strike = registry.build(spec_of(kind), whole.place(CASES[kind].on))
+    strike = registry.build(spec_of(kind), whole.place(EXAMPLES[kind].on))
     assert isinstance(strike, Strike)
     before = found.settled(whole.stack.places)
     strike.prepare()

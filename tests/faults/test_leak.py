@@ -9,8 +9,8 @@ from resilience.errors import FaultError
 from resilience.faults import holder, registry
 from resilience.host import cgroups, processes
 from resilience.model import FaultSpec, Json
-from tests.faults.cases.cgroup import without
 from tests.faults.parts import eventually
+from tests.faults.reasons import without
 from tests.faults.test_cgroup import ALLOCATING, FORKING, held, needs, worker
 
 pytestmark = pytest.mark.stack

@@ -16,20 +16,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resilience import reaper
 from resilience.drill import found
+from resilience.drill.examples import EXAMPLES
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.model import FaultSpec, Place, Undo
 from resilience.ports import Fault
 from resilience.runtime.debts import DebtBook
-from tests.faults.cases import CASES
 from tests.faults.world import World
 
 pytestmark = pytest.mark.stack
 
 QUICK = [
     kind
-    for kind in sorted(CASES)
-    if kind.startswith(("toxiproxy.", "redis.", "process.pause")) and not registry.KINDS[kind].is_strike
+    for kind in sorted(EXAMPLES)
+    if EXAMPLES[kind].on == "redis"
+    and kind.startswith(("toxiproxy.", "redis.", "process.pause"))
+    and not registry.KINDS[kind].is_strike
 ]
 """Kinds that come and go within milliseconds."""
 
@@ -71,7 +73,7 @@ class Machine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(QUICK))
     def prepare(self, kind: str) -> None:
         """A fault may refuse because of another that is in place: that is its right."""
-        spec = FaultSpec(name=kind, kind=kind, on="redis", duration_s=60.0, settings=CASES[kind].settings)
+        spec = FaultSpec(name=kind, kind=kind, on="redis", duration_s=60.0, settings=EXAMPLES[kind].settings)
         fault = registry.build(spec, self._place())
         assert isinstance(fault, Fault)
         try:

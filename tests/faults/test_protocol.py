@@ -12,17 +12,17 @@ from psycopg.conninfo import make_conninfo
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from resilience.drill.examples import EXAMPLES
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.faults.toxiproxy import Toxiproxy
 from resilience.model import FaultSpec
-from tests.faults.cases.protocol import CASES
 from tests.faults.parts import eventually, over_json
 from tests.wire.stores import stores
 
 pytestmark = pytest.mark.stack
 
-KINDS = pytest.mark.parametrize("kind", sorted(CASES))
+KINDS = pytest.mark.parametrize("kind", sorted(kind for kind in EXAMPLES if kind.startswith("protocol.")))
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,9 @@ def stack():
 
 
 def spec(kind, on="", **settings):
-    case = CASES[kind]
-    told = {**case.settings, **settings}
-    return FaultSpec(name="tried", kind=kind, on=on or case.on, duration_s=30.0, settings=told)
+    example = EXAMPLES[kind]
+    told = {**example.settings, **settings}
+    return FaultSpec(name="tried", kind=kind, on=on or example.on, duration_s=30.0, settings=told)
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from resilience.faults import registry, shaping
 from resilience.host import commands
 from resilience.model import FaultSpec, Undo
 from resilience.ports import Fault
-from tests.faults.cases.network import without_queue
 from tests.faults.echo import Echo, echo, says
 from tests.faults.parts import eventually, over_json
+from tests.faults.reasons import without_queue
 
 pytestmark = [
     pytest.mark.stack,
