@@ -35,11 +35,6 @@ def _no_disk_of_its_own() -> str:
     return "" if may_mount() else "only root may mount a small file system for the data folder"
 
 
-def _on_a_small_disk() -> str:
-    """The stack's data folder is then in memory, where there is no device to limit."""
-    return without("io")() or ("the data folder is on a file system in memory" if may_mount() else "")
-
-
 def _no_container() -> str:
     return "the embedded stack has processes and no containers; see test_docker.py"
 
@@ -50,7 +45,7 @@ def _no_cluster() -> str:
 
 REASONS: Mapping[str, Reason] = {
     "cgroup.cpu": without("cpu"),
-    "cgroup.io": _on_a_small_disk,
+    "cgroup.io": without("io"),
     "cgroup.memory": without("memory"),
     "cgroup.memory-leak": without("memory"),
     "cgroup.pids": without("pids"),

@@ -15,6 +15,7 @@ EXAMPLES: Mapping[str, Subject] = {
         "redis",
         {
             "cgroup.cpu": {"percent": 20},
+            "cgroup.io": {"write_kb_per_s": 512},
             "cgroup.memory": {"limit_mb": 64},
             "cgroup.memory-leak": {"mb_per_s": 40, "max_mb": 40},
             "docker.cpu": {},
@@ -63,7 +64,6 @@ EXAMPLES: Mapping[str, Subject] = {
     **_on(
         "postgres",
         {
-            "cgroup.io": {"write_kb_per_s": 512},
             "cgroup.pids": {"headroom": 0},
             "postgres.connection-limit": {"leave": 0},
             "postgres.deadlocks": {"rate_per_s": 4.0, "wait_ms": 100},
