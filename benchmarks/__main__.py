@@ -8,6 +8,7 @@ import sys
 from benchmarks import Options
 
 NAMES = {
+    "experiments": "every shipped experiment on the healthy target: each must pass",
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
     "reap": "the runner killed at 200 random moments over all kinds of fault: how soon the target is as found",
