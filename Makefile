@@ -3,6 +3,7 @@ PYTHON ?= $(shell ./scripts/find-python)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 GROUPS ?= --group target --group test
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check selftest test-pythons bench schema clean
@@ -17,7 +18,7 @@ demo: setup      ## the main job: real load, a real Redis failing, a verdict
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/chaos --no-version-check run experiments/redis-failure.yaml
 
 test: setup      ## the whole default test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: GROUPS += --group check
 check: setup     ## lint, types, architecture, lock file, schema

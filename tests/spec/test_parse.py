@@ -21,7 +21,7 @@ CONTENT = SHIPPED.read_bytes()
 GOOD = read_text(CONTENT, SHIPPED.name).data
 OWN = "extensions[0]"
 PROBES = "steady-state-hypothesis.probes"
-REMOVED = object()
+REMOVED = type("Removed", (), {"__repr__": lambda _: "REMOVED"})()
 
 
 def changed(changes):
