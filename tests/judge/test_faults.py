@@ -116,3 +116,10 @@ def test_no_fault_at_all_passes_and_says_so():
     """A plain load test."""
     assert part().because == "the experiment has no fault"
     assert part(Held()).because == "the fault was confirmed and cleared"
+
+
+def test_a_fault_that_was_asked_for_twice_is_unknown():
+    """What is repeated has a name for each time; under one name only the first time would be looked at."""
+    found = part(Held(), extra=(Event(30.0, KIND.REQUESTED, "redis-down"),))
+    assert found.answer is Answer.UNKNOWN
+    assert "redis-down was requested 2 times" in found.because

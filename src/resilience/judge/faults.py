@@ -16,6 +16,8 @@ def troubles_of(spec: FaultSpec | None, window: FaultWindow | None, name: str) -
     if window is None or window.requested_s is None:
         return [f"{name} was never requested"]
     found = [f"{name} had a problem ({trouble})" for trouble in window.troubles]
+    if window.requests > 1:
+        found.append(f"{name} was requested {window.requests} times, once was expected: the others were not judged")
     if spec is None:
         found.append(f"{name} is not in the experiment")
     if window.confirmed_s is None:

@@ -18,6 +18,7 @@ class FaultWindow:
         until_s: the next fault's request, or the end of the last phase: how long this fault's cycle was observed.
         proofs: what was seen, for confirmed and clear.
         troubles: `step: message` of each problem with it.
+        requests: how often it was asked for; what is repeated has a name for each time.
     """
 
     name: str
@@ -35,6 +36,7 @@ class FaultWindow:
     mechanism: str = ""
     strike: bool = False
     over_s: float | None = None
+    requests: int = 1
 
 
 def end_s(events: Sequence[Event], fallback_s: float = 0.0) -> float:
@@ -129,6 +131,7 @@ def _window(name: str, events: Sequence[Event], requests: Sequence[float], until
         mechanism=_text(requested, "mechanism"),
         strike=strike,
         over_s=over_s,
+        requests=sum(event.kind is EventKind.REQUESTED for event in own),
     )
 
 
