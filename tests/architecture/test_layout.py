@@ -66,6 +66,7 @@ TESTED_ELSEWHERE = {
     "judge/case.py": "judge/test_phases.py",  # a record, prepared
     "judge/changes.py": "judge/test_recovery.py",  # edges of a cycle
     "judge/cycles.py": "judge/test_recovery.py",  # as above
+    "judge/ramps.py": "judge/test_recovery.py",  # changes that take their time
     "judge/entries.py": "judge/test_writes.py",  # the fate of each entry
     "judge/signal.py": "judge/test_recovery.py",  # what recovery is read from
     "live/picture.py": "live/test_terminal.py",  # what the terminal shows
@@ -101,6 +102,8 @@ TESTED_ELSEWHERE = {
 
 
 OF_NO_MODULE = {
+    "test_histories.py",  # runs written out by hand, each with its verdict
+    "test_simulator.py",  # runs drawn at random, each with its truth
     "test_contract.py",  # what every kind of fault keeps
     "test_machine.py",  # leases in any order, with deaths
     "test_link_effects.py",  # how strong what toxics do is, as a client measures it

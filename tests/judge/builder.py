@@ -115,6 +115,7 @@ class Spell:
     share: float = 1.0
     operation: str = ""
     ramp: bool = False  # the share falls linearly to 0 at the end
+    rising: bool = False  # of a ramp: from 0 instead
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class Scene:
         for spell in self.spells:
             share = np.full(count, spell.share)
             if spell.ramp:
-                share *= (spell.end_s - arrival) / (spell.end_s - spell.begin_s)
+                left = (spell.end_s - arrival) / (spell.end_s - spell.begin_s)
+                share *= 1 - left if spell.rising else left
             hit = (arrival >= spell.begin_s) & (arrival < spell.end_s) & (rng.uniform(size=count) < share)
             if spell.operation:
                 hit &= operation == NAMES.index(spell.operation)

@@ -24,7 +24,7 @@ def spells(*more, begin=19.1, end=27.6, what="degraded", share=1.0, **rest):
     return (Spell(begin, end, what, share, **rest), *more)
 
 
-def estimate(seeds, rate, make):
+def estimate(seeds, rate, make, tail=10):
     """Errors of the outage, in seconds, over seeds: planted truth is the spell itself."""
     errors = []
     for seed in seeds:
@@ -32,7 +32,7 @@ def estimate(seeds, rate, make):
         begin, length = 19.1 + rng.uniform(0, 1), rng.uniform(0.4, 9)
         held = Held(begin_s=begin - 0.1, length_s=length)
         found = cycle(
-            seed=seed, rate=rate, faults=(held,), spells=(make(begin, begin + length),), end_s=begin + length + 10
+            seed=seed, rate=rate, faults=(held,), spells=(make(begin, begin + length),), end_s=begin + length + tail
         )
         assert found["answer"] == "pass", found["because"]
         errors.append(found["outage_s"] - length)
@@ -54,23 +54,32 @@ def test_partial_outages_are_measured_within_a_second():
     assert abs(np.mean(errors)) <= 0.2
 
 
-def test_recovery_on_a_ramp_is_not_declared_early():
-    """Errors that fade over ten seconds: within 2 s of their end at 200/s, never more than 4 s before it."""
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_recovery_on_a_ramp_is_not_declared_early(share):
+    """Requirement J3: errors that fade away over 1 to 30 s; 95 % of errors at most a second, no flattering bias."""
+    errors = estimate(range(40), 200.0, lambda begin, end: Spell(begin, end + 10, "failed", share, ramp=True), tail=20)
+    assert np.quantile(np.abs(errors - 10), 0.95) <= 1.0
+    assert abs(np.mean(errors - 10)) <= 0.2
+
+
+def test_an_outage_that_grows_begins_where_it_began():
+    """Requirement J3: from none to all in eight seconds; the mean of the onset is where the first were lost."""
     errors = []
     for seed in range(20):
-        found = cycle(seed=seed, rate=200, spells=(Spell(19.1, 29.1, "failed", ramp=True),), end_s=45)
-        errors.append(found["recovered_s"] - 29.1)
-    assert -2.0 < np.mean(errors) <= 0.3
-    assert min(errors) > -4.0
+        found = cycle(seed=seed, rate=200, spells=(Spell(19.1, 27.1, "failed", ramp=True, rising=True),))
+        errors.append(found["degraded_s"] - 19.1)
+    assert np.quantile(np.abs(errors), 0.95) <= 1.0
+    assert abs(np.mean(errors)) <= 0.2
 
 
 def test_the_stated_resolution_holds_the_truth():
-    """At least nine in ten hard outages lie within the resolution that is printed beside them."""
-    within = 0
-    for seed in range(30):
-        found = cycle(seed=seed, spells=spells(what="failed"))
-        within += abs(found["outage_s"] - 8.5) <= found["resolution_s"]
-    assert within >= 27
+    """Hard outages, and those of three in ten operations, lie within the resolution that is printed beside them."""
+    for share in (1.0, 0.3):
+        within = 0
+        for seed in range(40):
+            found = cycle(seed=seed, spells=spells(what="failed", share=share))
+            within += abs(found["outage_s"] - 8.5) <= found["resolution_s"]
+        assert within >= 39
 
 
 def test_a_cycle_has_every_clock_point():
@@ -206,7 +215,7 @@ def test_zero_traffic_is_no_recovery():
     found = check_recovery(Stalled(spells=spells(end=22), load=Load(rate=250, operations=OPERATIONS)).case())
     (only,) = found.data["recovery"]["cycles"]
     assert only["degraded_s"] == pytest.approx(19.1, abs=0.05)
-    assert only["recovered_s"] >= 37.9
+    assert only["recovered_s"] == pytest.approx(38.0, abs=only["resolution_s"])
 
 
 def test_a_fault_without_clock_is_unknown():
@@ -310,18 +319,37 @@ def test_expected_arrivals_follow_the_profile():
     assert not too_few(0, 0)
 
 
-def test_a_bin_after_the_last_operation_is_located_by_the_bin():
-    """Nothing arrives around the change: its place is the bin's."""
+def test_a_change_among_no_operations_at_all_is_located_by_the_bin():
+    """Nothing arrives around the change: its place is the bin's, and its resolution no better."""
 
-    class Gone(Scene):
+    class Gap(Scene):
         def samples(self):
             samples = super().samples()
-            return samples.where(samples.arrival_ns < 18.0e9)
+            return samples.where((samples.arrival_ns < 18.0e9) | (samples.arrival_ns > 30.0e9))
 
-    found = check_recovery(Gone(load=Load(rate=250, operations=OPERATIONS)).case())
-    (only,) = found.data["recovery"]["cycles"]
-    assert found.answer is Answer.FAIL
+    (only,) = check_recovery(Gap().case()).data["recovery"]["cycles"]
     assert only["degraded_s"] == pytest.approx(19.0, abs=0.3)
+    assert only["resolution_s"] >= 0.2
+
+
+def test_what_nobody_was_asked_is_no_failure_to_recover():
+    """The generator ends with the fault, or before it: unknown, because nobody knows what would have been answered."""
+
+    def ended(at_s, spells):
+        class Ended(Scene):
+            def samples(self):
+                samples = super().samples()
+                return samples.where(samples.arrival_ns < at_s * 1e9)
+
+        return check_recovery(Ended(spells=spells).case())
+
+    for at_s, seen_s in ((18.0, 0.0), (27.0, 0.0), (30.0, 2.9)):
+        found = ended(at_s, (Spell(19.1, 27.6, "failed"),))
+        assert found.answer is Answer.UNKNOWN, found.because
+        assert f"observed for only {seen_s:.1f} s" in found.because
+        assert "too few operations were offered" in found.because
+    long_enough = ended(36.0, (Spell(19.1, 99.0, "failed"),))
+    assert long_enough.answer is Answer.FAIL
 
 
 def test_events_of_a_strike_are_no_cycle():

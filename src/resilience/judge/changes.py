@@ -1,34 +1,26 @@
 """Where a signal changes: first robustly, from bins; then precisely, from single operations.
 
 Bins decide *whether* the target left its band or is back in it. Once that is decided, the instant is found among the
-operations around it: of all places to cut the row of good and bad operations in two, the likeliest one, given the share
-of bad ones before and after. The places that are almost as likely (within a factor e², about 95 % of what is plausible)
-give the resolution.
+operations around it. Each place to cut the row of good and bad operations in two is so likely, given the share of bad
+ones before and after: the mean of these places is the estimate, and the range that holds the truth with 99 %
+(`ramps.SURE`) the resolution. Where the share changes slowly, slopes take the place of the cut: see `judge.ramps`.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from resilience.columns import Bool, Int64
 from resilience.judge.case import Case
 from resilience.judge.quantiles import NS
+from resilience.judge.ramps import LEAST_SHARE, MOST_SHARE, Change, find_ramp, plausible
 from resilience.judge.signal import Band, Bins, good
 
 SUSTAINED_S = 1.0
 """Out of the band for about this long, it has left it again; shorter stumbles do not undo a recovery."""
 
-PLAUSIBLE = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An instant, and how far from the truth it may be."""
-
-    at_s: float
-    resolution_s: float
+CLEARLY = 4.0
+"""So much likelier, as a logarithm, must a slope be than a step to be told instead, or a step to be told alone."""
 
 
 def first_outside(bins: Bins, begin: int, *, needed: int, among: int) -> int | None:
@@ -71,17 +63,38 @@ def tail_inside(bins: Bins) -> float:
 def locate(case: Case, band: Band, bins: Bins, index: int, *, worse: bool) -> Change:
     """The instant near the beginning of a bin at which operations turned bad (`worse`) or good again.
 
-    `index` is the first bin on the other side of the change; the change is in it or in the bin before.
+    `index` is the first bin on the other side of the change. A step is in it or in the bin before; a slope may reach
+    farther. Where both are plausible, the mean of both by their likelihoods is told, with a resolution that holds both.
     """
+    step = _step(case, band, bins, index, worse=worse)
+    if not bins.asked[index if worse else max(index - 1, 0)]:
+        return step  # nothing was offered there: silence has no slope
+    ramp = find_ramp(case, band, bins, index, worse=worse)
+    if ramp.gain >= CLEARLY:
+        return ramp.end
+    if ramp.gain <= -CLEARLY:
+        return step
+    weight = 1 / (1 + math.exp(-ramp.gain))
+    at_s = weight * ramp.end.at_s + (1 - weight) * step.at_s
+    return Change(at_s, max(abs(one.at_s - at_s) + one.resolution_s for one in (ramp.end, step)))
+
+
+def _step(case: Case, band: Band, bins: Bins, index: int, *, worse: bool) -> Change:
+    """The instant at which the share of bad operations changed at once."""
     begin_s, end_s = bins.at(index) - bins.width_s, bins.at(index) + bins.width_s
     samples = case.traffic.between(begin_s, end_s)
-    gap_s = 1 / band.rate
     if len(samples) == 0:
         return Change(bins.at(index), bins.width_s)
-    bad_share = _bad_share(bins, index, worse=worse)
-    usual = min(1 - band.q0, 0.5 * bad_share)
+    share = _bad_share(bins, index, worse=worse)
+    usual = min(1 - band.q0, 0.5 * share)
     bad = ~good(samples, band.limit_ns)
-    return _cut(samples.arrival_ns, bad, (usual, bad_share), worse=worse, gap_s=gap_s)
+    # How much likelier each operation is on the bad side than on the good side, as a logarithm.
+    scores: npt.NDArray[np.float64] = np.where(bad, math.log(share / usual), math.log((1 - share) / (1 - usual)))
+    before = np.concatenate(([0.0], np.cumsum(scores)))
+    likelihood = before[-1] - before if worse else before
+    # The change lies between two arrivals, anywhere in the gap: a longer gap is likelier to hold it.
+    edges = np.concatenate(([begin_s], samples.arrival_ns / NS, [end_s]))
+    return plausible(edges, np.exp(likelihood - likelihood.max()) * np.diff(edges))
 
 
 def _bad_share(bins: Bins, index: int, *, worse: bool) -> float:
@@ -91,22 +104,4 @@ def _bad_share(bins: Bins, index: int, *, worse: bool) -> float:
     chosen = beyond if 0 <= beyond < len(bins.offered) and bins.outside[beyond] else max(beside, 0)
     offered, well = int(bins.offered[chosen]), int(bins.good[chosen])
     share = 1.0 if offered == 0 else (offered - well) / offered
-    return min(max(share, 0.02), 0.999)
-
-
-def _cut(arrival_ns: Int64, bad: Bool, shares: tuple[float, float], *, worse: bool, gap_s: float) -> Change:
-    usual, share = shares
-    # How much likelier each operation is on the bad side than on the good side, as a logarithm.
-    scores: npt.NDArray[np.float64] = np.where(bad, math.log(share / usual), math.log((1 - share) / (1 - usual)))
-    before = np.concatenate(([0.0], np.cumsum(scores)))
-    likelihood = before[-1] - before if worse else before
-    best = int(np.argmax(likelihood))
-    near = np.flatnonzero(likelihood >= likelihood[best] - PLAUSIBLE)
-
-    def at(cut: int) -> float:
-        return float(arrival_ns[min(cut, len(arrival_ns) - 1)]) / NS
-
-    width_s = max(at(int(near[-1])) - at(best), at(best) - at(int(near[0])))
-    # Where only a share of operations is bad, the outermost bad one lies 1/(share · rate) inside on average.
-    shift_s = (1 / share - 1) * gap_s
-    return Change(at(best) - shift_s if worse else at(best) + shift_s, width_s + gap_s + shift_s)
+    return min(max(share, LEAST_SHARE), MOST_SHARE)

@@ -110,6 +110,18 @@ def find_cycle(case: Case, band: Band, window: Disturbance) -> Cycle:
         )
     bins = find_bins(case, band, window.requested_s, window.until_s)
     cycle = replace(cycle, detected_s=_detected(case, window))
+    asked = int(np.flatnonzero(bins.asked)[-1]) + 1 if bins.asked.any() else 0
+    if asked == len(bins.asked):
+        return _watched(case, band, window, bins, cycle)
+    # Who was not asked to the end cannot have failed to answer: what was observed ends with the last that was.
+    found = _watched(case, band, replace(window, until_s=bins.at(asked)), bins.until(asked), cycle)
+    if found.answer is not Answer.UNKNOWN:
+        return found
+    return replace(found, because=f"{found.because}; after {bins.at(asked):.1f} s too few operations were offered")
+
+
+def _watched(case: Case, band: Band, window: Disturbance, bins: Bins, cycle: Cycle) -> Cycle:
+    """What one disturbance, seen both active and gone, did to clients while they were watched."""
     first = first_outside(bins, 0, needed=2, among=3)
     begin = _onset(bins, first, window.end_s)
     if begin is None:
@@ -125,7 +137,7 @@ def find_cycle(case: Case, band: Band, window: Disturbance) -> Cycle:
 def _not_felt(case: Case, band: Band, window: Disturbance, cycle: Cycle) -> Cycle:
     """A cycle without visible impact."""
     clear_s = window.clear_s or 0.0
-    seen_s, hold_s = window.until_s - clear_s, case.record.experiment.recovery.hold_s
+    seen_s, hold_s = max(0.0, window.until_s - clear_s), case.record.experiment.recovery.hold_s
     if seen_s < hold_s:
         because = f"{window.name} was observed for only {seen_s:.1f} s after it was clear, less than {hold_s:g} s"
         return replace(cycle, because=because)
@@ -195,7 +207,7 @@ def _felt(case: Case, window: Disturbance, signal: tuple[Band, Bins], cycle: Cyc
 
 
 def _not_recovered(cycle: Cycle, window: Disturbance, bins: Bins, hold_s: float) -> Cycle:
-    seen_s = window.until_s - (window.clear_s or 0.0)
+    seen_s = max(0.0, window.until_s - (window.clear_s or 0.0))
     inside_s = tail_inside(bins)
     if seen_s < hold_s:
         because = f"{window.name} was observed for only {seen_s:.1f} s after it was clear, less than {hold_s:g} s"

@@ -55,7 +55,11 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Bins of equal width from `start_s`: offered, good, whether in the band, and whether clearly out of it."""
+    """Bins of equal width from `start_s`: offered, good, whether in the band, and whether clearly out of it.
+
+    Attributes:
+        asked: whether as many operations were offered as the schedule has; of others nothing can be demanded.
+    """
 
     start_s: float
     width_s: float
@@ -63,6 +67,13 @@ class Bins:
     good: Int64
     inside: Bool
     outside: Bool
+    asked: Bool
+
+    def until(self, count: int) -> "Bins":
+        """The first bins."""
+        offered, well = self.offered[:count], self.good[:count]
+        inside, outside, asked = self.inside[:count], self.outside[:count], self.asked[:count]
+        return Bins(self.start_s, self.width_s, offered, well, inside, outside, asked)
 
     def at(self, index: int) -> float:
         """When a bin begins."""
@@ -177,6 +188,7 @@ def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
         ],
         dtype=np.bool_,
     )
-    inside = (goods >= least) & (offered > 0) & ~starved
-    outside = (goods < least - LEAVE_POINTS * offered) | (offered == 0) | starved
-    return Bins(start_s, band.bin_s, offered, goods, inside, outside)
+    asked = (offered > 0) & ~starved
+    inside = (goods >= least) & asked
+    outside = (goods < least - LEAVE_POINTS * offered) | ~asked
+    return Bins(start_s, band.bin_s, offered, goods, inside, outside, asked)
