@@ -37,7 +37,8 @@ def run_healthy(program: Program) -> Healthy:
     started.until_event("fault-confirmed", "service-killed", within_s=90)
     owed = started.owed()
     folder = Path(owed["stack.embedded"]["folder"])
-    secrets = {path.read_text().strip().rpartition(":")[2] for path in folder.glob("*.pgpass")}
+    lines = [line for path in folder.glob("*.pgpass") for line in path.read_text().split()]
+    secrets = {line.rpartition(":")[2] for line in lines}
     secrets.add((folder / "redis.password").read_text().strip())
     tags = [str(owed[kind]["tag"]) for kind in ("stack.embedded", "load.process")]
     seen = [words_of(one) for tag in tags for one in processes.tagged(tag)]

@@ -16,6 +16,8 @@ from typing import Any
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from resilience.errors import EnvironmentNotReady, ResilienceError
 from resilience.faults import effects
@@ -26,7 +28,8 @@ from resilience.model import Identity, Json, Place
 SLOW_S = 0.25
 """A healthy part of a small machine answers one small question within this, in the best of `TRIES`."""
 TRIES = 3
-PATIENCE_S = 1.5
+PATIENCE_S = 0.5
+SETTINGS_S = 1.5
 AT_ONCE_S = 0.1
 SHOWN = 200
 HOLDS = b"RESILIENCE_TAG=resilience-hold-"
@@ -144,7 +147,12 @@ def _redis(place: Place) -> Json:
     """Its settings and its role; and a write must be taken."""
     password = Path(place.passfile).read_text().strip() if place.passfile else None
     with redis.Redis(
-        host=place.host, port=place.port, password=password, socket_timeout=PATIENCE_S, decode_responses=True
+        host=place.host,
+        port=place.port,
+        password=password,
+        socket_timeout=SETTINGS_S,
+        retry=Retry(NoBackoff(), 0),  # its own would ask ten times
+        decode_responses=True,
     ) as client:
         settings: dict[str, Any] = dict(client.config_get("*"))
         role = client.info("replication")
