@@ -282,7 +282,11 @@ def kill_matrix(
 @main.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Find, or fetch, the server programs of the embedded stack; say what is missing and how to get it."""
+    """Find, or fetch, the server programs of the embedded stack; say what else this machine can do, and what not.
+
+    What is missing of the embedded stack ends with exit 4; further abilities are for those who ask for them.
+    """
+    from resilience.abilities import abilities
     from resilience.codec import encode
     from resilience.stack import programs
 
@@ -293,14 +297,23 @@ def doctor(as_json: bool) -> None:
             found.append(programs.find(name, notify=lambda text: click.echo(text, err=True)))
         except ResilienceError as error:
             problems += error.problems
+    able = abilities()
     if as_json:
         listed = [
             {"name": one.name, "path": str(one.path), "version": one.version, "origin": one.origin} for one in found
         ]
-        _print({"programs": listed, "problems": [encode(problem) for problem in problems]})
+        _print(
+            {
+                "programs": listed,
+                "problems": [encode(problem) for problem in problems],
+                "abilities": [encode(ability) for ability in able],
+            }
+        )
     else:
         for one in found:
             click.echo(f"{one.name} {one.version} ({one.origin}: {one.path})")
+        for ability in able:
+            click.echo(f"{ability.what}: {ability.means or f'not here: {ability.lacking}'}")
         for problem in problems:
             click.echo(str(problem), err=True)
     sys.exit(4 if problems else 0)
