@@ -195,6 +195,13 @@ def test_half_a_second_of_failures_after_the_fault_is_an_impact():
     assert found["outage_s"] == pytest.approx(0.5, abs=0.05)
 
 
+def test_an_outage_within_one_bin_after_the_fault_is_an_impact_that_was_recovered_from():
+    """Too short for two bins, too much for chance, and over: measured, and no failure to recover."""
+    found = cycle(rate=200, spells=(Spell(28.02, 28.2, "failed"),))
+    assert found["answer"] == "pass", found["because"]
+    assert found["outage_s"] == pytest.approx(0.18, abs=0.05)
+
+
 def test_a_few_errors_for_ever_fail():
     """Planted bug B25: 2 % errors after recovery are in no bin's power to see, and yet seen in all of them together."""
     found = part(spells=spells(Spell(27.6, 99.0, "failed", 0.02)))

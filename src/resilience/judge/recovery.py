@@ -126,10 +126,11 @@ def _watched(case: Case, band: Band, window: Disturbance, bins: Bins, cycle: Cyc
     begin = _onset(bins, first, window.end_s)
     if begin is None:
         without = _not_felt(case, band, window, cycle)
-        # A stumble after the fault was clear is chance, unless more failed than chance allows: then it was an impact.
-        if without.answer is not Answer.FAIL or first is None:
+        # A stumble, or a bin by itself, is chance, unless more failed than chance allows: then it was an impact.
+        alone = first_outside(bins, 0, needed=1, among=1) if first is None else first
+        if without.answer is not Answer.FAIL or alone is None:
             return without
-        stumble = _felt(case, window, (band, bins), cycle, first)
+        stumble = _felt(case, window, (band, bins), cycle, alone)
         return stumble if stumble.answer is Answer.PASS else without
     return _felt(case, window, (band, bins), cycle, begin)
 
