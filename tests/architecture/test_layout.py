@@ -23,6 +23,8 @@ TESTED_ELSEWHERE = {
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
     "ctk/wiring.py": "ctk/test_run.py",  # as above
+    "observe/copying.py": "observe/test_truth.py",  # all of it on a real server
+    "observe/rows.py": "observe/test_truth.py",  # as above
     "drill/examples.py": "faults/test_contract.py",  # each is tried there
     "drill/killing.py": "test_cli.py",  # the command
     "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like

@@ -1,36 +1,35 @@
 """What the primary store itself says was written: not through the service, not through a cache or proxy.
 
-The truth is believed once two whole reads, some time apart, agree in every row and in what the server says of itself:
-an answer that still changes is none.
+The truth is believed once two whole looks, some time apart, agree in every row and in what the server says of itself:
+an answer that still changes is none. A look at PostgreSQL is a digest that the server makes of all rows; the rows
+themselves are read once, in the same snapshot as the digest that agreed.
 """
 
 import hashlib
 import socket
 import threading
 import time
-from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from contextlib import closing, contextmanager, suppress
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from resilience.columns import Truth
-from resilience.entry import body_of, parse_id, prefix_of
+from resilience.entry import prefix_of
 from resilience.errors import RecordError
 from resilience.model import Problem
+from resilience.observe.copying import copied
+from resilience.observe.rows import Columns
 from resilience.ports import TruthReader
 
 MAX_READS = 10
-"""Reads after which a store that still changes is given up."""
+"""Looks after which a store that still changes is given up."""
 
-MAX_FOREIGN = 32
-"""Ids that are not ours but have our prefix: this many are named."""
-
-_BATCH = 2000
 _MASK = 2**128 - 1
+_TEXTS = {"text", "varchar", "bpchar", "name"}
+_WHOLE = {"int2", "int4", "int8"}
 
 _FACTS = """
     SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'),
@@ -48,21 +47,51 @@ _FACT_NAMES = (
 )
 
 
+_NOTHING = "SELECT * FROM ({}) AS entry LIMIT 0"
+_COPY = "COPY (SELECT id::text, body::text, position::bigint FROM ({}) AS entry) TO STDOUT (FORMAT binary)"
+_DIGEST = """
+    SELECT count(*),
+           sum(hashtextextended(id::text, coalesce(hashtextextended(body::text, position), ~position::bigint)))::text
+    FROM ({}) AS entry
+"""
+"""A row's digest covers all three columns, each the seed of the next; a sum, unlike XOR, sees a row that came twice."""
+
+
+class Look(NamedTuple):
+    """What all rows and the server looked like at one moment; equal looks are of equal rows on the same server."""
+
+    rows: int
+    digest: str
+    facts: dict[str, str]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A primary store that holds the entries of a run."""
+
+    def look(self, run: str) -> Look:
+        """Look at all rows of the run."""
+
+    def read(self, run: str, before: Look, read_ns: int) -> tuple[Look, Truth | None]:
+        """Look again and, if that equals what was seen before, read the very rows that were looked at."""
+
+
 class SettledReader(TruthReader, Protocol):
-    """A reader of the truth that also knows the store."""
+    """A reader, row by row, that also knows the store."""
 
     def facts(self) -> dict[str, str]:
         """What the store said of itself at the last read."""
 
 
 class PostgresTruth:
-    """Reads the entries of a run from PostgreSQL, streaming, in one read-only snapshot.
+    """Reads the entries of a run from PostgreSQL, each time in one read-only snapshot.
 
     Args:
         dsn: connection string without password.
         passfile: libpq's password file; empty if none is needed.
-        query: yields columns `id`, `body` and `position`; `%(prefix)s` stands for what the ids start with.
-        timeout_s: for the whole read; a server that hangs is cut off, too.
+        query: yields columns `id`, `body` and `position`; `%(prefix)s` stands for what the ids start with. No order is
+            needed, and one that no index gives makes the server sort, which takes it long for many rows.
+        timeout_s: for a whole look or read; a server that hangs is cut off, too.
     """
 
     def __init__(self, dsn: str, passfile: str, query: str, *, timeout_s: float = 60.0) -> None:
@@ -70,24 +99,47 @@ class PostgresTruth:
         self._passfile = passfile
         self._query = query
         self._timeout_s = timeout_s
-        self._facts: dict[str, str] = {}
 
-    def read(self, prefix: str) -> Iterator[tuple[str, str, int]]:
-        """All (id, body, position) whose id starts with the prefix, as they come. A NULL body is an empty text.
+    def look(self, run: str) -> Look:
+        """Let the server make a digest of all (id, body, position) whose id starts with the run's prefix.
 
         Raises:
             RecordError: the server cannot be reached, is a standby, is too slow, or the query does not yield the three
                 columns (id and body as text, position as a whole number).
         """
+        with self._snapshot() as connection:
+            return self._look(connection, self._bound(connection, run))
+
+    def read(self, run: str, before: Look, read_ns: int) -> tuple[Look, Truth | None]:
+        """Look again and, if nothing has changed, read all rows. A NULL body is an empty text.
+
+        Raises:
+            RecordError: as `look`; or a row has no id or no position.
+        """
+        with self._snapshot() as connection:
+            query = self._bound(connection, run)
+            seen = self._look(connection, query)
+            if seen != before:
+                return seen, None
+            found = Columns(run, seen.rows)
+            try:
+                for rows in copied(connection, _COPY.format(query), self._timeout_s + 1):
+                    found.add_copied(rows)
+            except ValueError as error:
+                message = f"a row with {error} was found; text, text and a whole number were expected"
+                raise RecordError(
+                    Problem("ledger.truth.query", message, "leave rows without id or position out")
+                ) from None
+            if len(found) != seen.rows:
+                message = f"{len(found):,} rows were copied, the server counted {seen.rows:,} in the same snapshot"
+                raise RecordError(Problem(self._where(), message, "does the query give other rows each time?"))
+            return seen, found.truth(seen.facts, read_ns)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         try:
-            with self._connect() as connection, _cut_off_after(connection, self._timeout_s):
-                self._facts = self._read_facts(connection)
-                with connection.cursor(name="resilience_truth") as cursor:
-                    cursor.itersize = _BATCH
-                    cursor.execute(self._query, {"prefix": prefix})
-                    places = self._columns([column.name for column in cursor.description or ()])
-                    for row in cursor:
-                        yield self._checked(*(row[place] for place in places))
+            with closing(self._connect()) as connection, _cut_off_after(connection, self._timeout_s):
+                yield connection
         except (psycopg.Error, OSError) as error:
             hint = "the query is in the experiment's ledger.truth; it is run as it stands, with %(prefix)s bound"
             if isinstance(error, psycopg.OperationalError | OSError):
@@ -96,16 +148,23 @@ class PostgresTruth:
                 Problem(self._where(), f"the truth cannot be read: {str(error).strip()}", hint)
             ) from error
 
-    def facts(self) -> dict[str, str]:
-        """What the server said of itself at the last read: version, durability settings, identity, when it started.
+    def _bound(self, connection: psycopg.Connection[tuple[Any, ...]], run: str) -> str:
+        """The query with the prefix in it, to stand in brackets: a comment at its end must not take the bracket."""
+        bound = psycopg.ClientCursor(connection).mogrify(self._query.encode(), {"prefix": prefix_of(run)})
+        return f"\n{bound.strip().rstrip(';')}\n"
 
-        `synchronous_commit` is what a new session gets; a service may choose otherwise for its own.
-        """
-        return dict(self._facts)
+    def _look(self, connection: psycopg.Connection[tuple[Any, ...]], query: str) -> Look:
+        facts = self._read_facts(connection)
+        described = connection.execute(_NOTHING.format(query).encode()).description or ()
+        self._check({column.name: column.type_code for column in described}, connection)
+        row = connection.execute(_DIGEST.format(query).encode()).fetchone()
+        count, digest = row or (0, None)
+        return Look(int(count), str(digest), facts)
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         passfile = self._passfile or None
         conninfo = make_conninfo(self._dsn, passfile=passfile, connect_timeout=5, application_name="resilience-truth")
+        conninfo = make_conninfo(conninfo, client_encoding="utf8")
         connection = psycopg.connect(conninfo)
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -122,20 +181,22 @@ class PostgresTruth:
             )
         return facts
 
-    def _columns(self, names: list[str]) -> tuple[int, ...]:
-        wanted = ("id", "body", "position")
-        if not set(wanted) <= set(names):
-            message = f"the query yields the columns {', '.join(names) or 'none'}; id, body and position were expected"
+    def _check(self, found: dict[str, int], connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        wanted = {"id": _TEXTS, "body": _TEXTS, "position": _WHOLE}
+        if not set(wanted) <= set(found):
+            message = f"the query yields the columns {', '.join(found) or 'none'}; id, body and position were expected"
             raise RecordError(Problem("ledger.truth.query", message, "name them with AS"))
-        return tuple(names.index(name) for name in wanted)
-
-    def _checked(self, entry_id: object, body: object, position: object) -> tuple[str, str, int]:
-        body = "" if body is None else body
-        if isinstance(entry_id, str) and isinstance(body, str) and type(position) is int:
-            return entry_id, body, position
-        found = f"id {entry_id!r:.60}, body {body!r:.60}, position {position!r:.60}"
-        message = f"a row with {found} was found; text, text and a whole number were expected"
-        raise RecordError(Problem("ledger.truth.query", message, "cast them: id::text, body::text, position::bigint"))
+        for name, kinds in wanted.items():
+            known = connection.adapters.types.get(found[name])
+            # Not known are types that the database made itself, such as citext: a text to whoever reads it.
+            if known is None and name != "position":
+                continue
+            if known is None or known.name not in kinds:
+                kind = "a type of the database's own" if known is None else known.name
+                expected = "a text" if kinds is _TEXTS else "a whole number"
+                message = f"the column {name} is {kind}; {expected} was expected"
+                hint = "cast them: id::text, body::text, position::bigint"
+                raise RecordError(Problem("ledger.truth.query", message, hint))
 
     def _where(self) -> str:
         """The server without anything secret."""
@@ -167,92 +228,63 @@ def _cut_off_after(connection: psycopg.Connection[Any], timeout_s: float) -> Ite
 
 
 def read_settled(
-    reader: SettledReader,
+    reader: Source | SettledReader,
     run: str,
     settle_s: float,
     now_ns: Callable[[], int],
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Truth:
-    """Read until two reads in a row, at least `settle_s` apart, are equal.
+    """Look until two looks in a row, at least `settle_s` apart, are equal; then the rows are the truth.
 
     Args:
         reader: of the primary store.
         run: whose entries.
-        settle_s: between the end of one read and the beginning of the next.
+        settle_s: between the end of one look and the beginning of the next.
         now_ns: tells the nanoseconds since the run began.
         sleep: waits for that many seconds.
 
     Raises:
-        RecordError: the store cannot be read, or still changes after ten reads.
+        RecordError: the store cannot be read, or still changes after ten looks.
     """
-    before = _collect(reader, run, now_ns)
+    source = reader if isinstance(reader, Source) else ByRows(reader)
+    before = source.look(run)
     for _ in range(MAX_READS - 1):
         sleep(settle_s)
-        after = _collect(reader, run, now_ns)
-        if after.same_as(before):
-            return after.truth()
-        before = after
+        before, truth = source.read(run, before, now_ns())
+        if truth is not None:
+            return truth
     raise RecordError(
         Problem(
             where="the truth about writes",
             message=f"still changing: {MAX_READS} reads {settle_s:g} s apart, no two in a row equal; the last had "
-            f"{len(before.position)} rows",
+            f"{before.rows} rows",
             hint="rows of this run are still written, or the server restarts: look for other clients, raise settle",
         )
     )
 
 
-class _Read:
-    """One read as columns, with a digest that does not depend on the order in which rows came."""
+class ByRows:
+    """A store that can only be read row by row: it is looked at by reading all of it."""
 
-    def __init__(self, started_ns: int) -> None:
-        self.started_ns = started_ns
-        self.facts: dict[str, str] = {}
-        self.digest = 0
-        self.writer, self.epoch, self.seq, self.position = array("i"), array("i"), array("q"), array("q")
-        self.intact = array("b")
-        self.foreign: list[str] = []
+    def __init__(self, reader: SettledReader) -> None:
+        self._reader = reader
 
-    def add(self, run: str, entry_id: str, body: str, position: int) -> None:
-        """Take one row."""
-        # Lengths keep apart what would look alike when joined; a sum, unlike XOR, sees a row that came twice.
-        content = f"{len(entry_id)}:{entry_id}{len(body)}:{body}{position}".encode(errors="surrogatepass")
-        row = int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "little")
-        self.digest = (self.digest + row) & _MASK
-        parsed = parse_id(entry_id, run)
-        if parsed is None and len(self.foreign) < MAX_FOREIGN:
-            self.foreign.append(entry_id)
-        writer, epoch, seq = parsed or (-1, -1, -1)
-        self.writer.append(writer)
-        self.epoch.append(epoch)
-        self.seq.append(seq)
-        self.intact.append(parsed is not None and body == body_of(entry_id))
-        self.position.append(position)
+    def look(self, run: str) -> Look:
+        """Read everything, keep the digest."""
+        return self._collect(run)[0]
 
-    def same_as(self, other: "_Read") -> bool:
-        """Whether both saw the same rows on the same, uninterrupted server."""
-        return (len(self.position), self.digest, self.facts) == (len(other.position), other.digest, other.facts)
+    def read(self, run: str, before: Look, read_ns: int) -> tuple[Look, Truth | None]:
+        """Read everything again, and keep it if nothing has changed."""
+        seen, found = self._collect(run)
+        return seen, found.truth(seen.facts, read_ns) if seen == before else None
 
-    def truth(self) -> Truth:
-        """The rows in order of position."""
-        position = np.array(self.position, np.int64)
-        order = np.argsort(position, kind="stable")
-        columns: dict[str, Any] = {
-            "writer": np.array(self.writer, np.int32)[order],
-            "epoch": np.array(self.epoch, np.int32)[order],
-            "seq": np.array(self.seq, np.int64)[order],
-            "intact": np.array(self.intact, np.bool_)[order],
-            "position": position[order],
-        }
-        for column in columns.values():
-            column.setflags(write=False)
-        return Truth(**columns, foreign=tuple(sorted(self.foreign)), facts=self.facts, read_ns=self.started_ns)
-
-
-def _collect(reader: SettledReader, run: str, now_ns: Callable[[], int]) -> _Read:
-    found = _Read(now_ns())
-    for entry_id, body, position in reader.read(prefix_of(run)):
-        found.add(run, entry_id, body, position)
-    found.facts = reader.facts()
-    return found
+    def _collect(self, run: str) -> tuple[Look, Columns]:
+        found, digest = Columns(run), 0
+        for entry_id, body, position in self._reader.read(prefix_of(run)):
+            # Lengths keep apart what would look alike when joined; a sum, unlike XOR, sees a row that came twice.
+            content = f"{len(entry_id)}:{entry_id}{len(body)}:{body}{position}".encode(errors="surrogatepass")
+            row = int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "little")
+            digest = (digest + row) & _MASK
+            found.add(entry_id, body, position)
+        return Look(len(found), f"{digest:032x}", self._reader.facts()), found

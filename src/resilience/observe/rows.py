@@ -1,0 +1,244 @@
+"""Rows of ledger entries as a store holds them, turned into columns: many at once where they look alike, exactly.
+
+A line of a matrix is one row of `COPY (SELECT id, body, position …) TO STDOUT (FORMAT binary)`: the frame of its
+message, the number of fields, and each field behind its length.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from resilience.columns import Bool, Int64, Truth
+from resilience.entry import EPOCH_DIGITS, SEQ_DIGITS, TAIL, WRITER_DIGITS, body_of, parse_id, prefix_of, tails_of
+from resilience.observe.copying import FRAME, Bytes
+
+MAX_FOREIGN = 32
+"""Ids that are not ours but have our prefix: this many are named."""
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = FRAME.size + 2
+_COUNT = struct.Struct(">h")
+_LENGTH = struct.Struct(">i")
+_FIELDS = 3
+_NULL = -1
+_MOST = (9, 9, 18)
+"""Digits of writer, epoch and seq that certainly fit; rows with more are looked at one by one."""
+
+Row = tuple[str | None, str | None, int | None]
+
+
+class Columns:
+    """Takes rows and gives them back as a `Truth`, in order of position.
+
+    Rows mostly come nearly in that order, so only those that are behind an earlier one are moved, at the end. Columns
+    are as narrow as their values allow: ten million rows are a hundred and seventy megabytes.
+
+    Args:
+        run: whose ids are ours.
+        expected: how many rows there will be.
+    """
+
+    def __init__(self, run: str, expected: int = 1024) -> None:
+        self._run = run
+        self._size = 0
+        self._columns: dict[str, npt.NDArray[np.generic]] = {
+            "writer": np.empty(expected, np.int16),
+            "epoch": np.empty(expected, np.int16),
+            "seq": np.empty(expected, np.int32),
+            "intact": np.empty(expected, np.bool_),
+            "position": np.empty(expected, np.int64),
+        }
+        self._late: list[dict[str, npt.NDArray[np.generic]]] = []
+        self._last = np.iinfo(np.int64).min
+        self._foreign: list[str] = []
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return self._size + sum(len(late["seq"]) for late in self._late)
+
+    def add(self, entry_id: str, body: str, position: int) -> None:
+        """Take one row."""
+        parsed = parse_id(entry_id, self._run)
+        if parsed is None and len(self._foreign) < MAX_FOREIGN:
+            self._foreign.append(entry_id)
+        writer, epoch, seq = parsed or (-1, -1, -1)
+        self._append(
+            writer=np.array([writer], np.int64),
+            epoch=np.array([epoch], np.int64),
+            seq=np.array([seq], np.int64),
+            intact=np.array([parsed is not None and body == body_of(entry_id)]),
+            position=np.array([position], np.int64),
+        )
+
+    def add_copied(self, matrix: Bytes) -> None:
+        """Take rows of equal length as they were copied.
+
+        Raises:
+            ValueError: a row has no id or no position; both are shown.
+        """
+        slow = self._alike(matrix) if matrix.shape[1] > _TRAILER else np.ones(len(matrix), np.bool_)
+        for line in matrix[slow]:
+            for entry_id, body, position in _fields(line.tobytes()):
+                if entry_id is None or position is None:
+                    raise ValueError(f"id {entry_id!r:.60}, body {body!r:.60}, position {position!r:.60}")
+                self.add(entry_id, body or "", position)
+
+    def _alike(self, matrix: Bytes) -> Bool:
+        """Take the rows that are built as the first one is; tell which are not."""
+        layout = _Layout.of(matrix[0].tobytes(), self._run)
+        if layout is None:
+            return np.ones(len(matrix), np.bool_)
+        good = np.ones(len(matrix), np.bool_)
+        for place in layout.same:
+            good &= matrix[:, place] == matrix[0, place]
+        writer, epoch, seq = (_number(matrix, *digits, good) for digits in layout.numbers)
+        expected = np.empty((len(matrix), layout.position - _LENGTH.size - layout.body), np.uint8)
+        expected[:, :-TAIL] = matrix[:, layout.id : layout.body - _LENGTH.size]
+        expected[:, -TAIL:] = tails_of(self._run, writer, epoch, seq)
+        body = matrix[:, layout.body : layout.position - _LENGTH.size]
+        intact = np.ones(len(matrix), np.bool_) if np.array_equal(body, expected) else (body == expected).all(axis=1)
+        position = np.ascontiguousarray(matrix[:, layout.position :]).view(">i8")[:, 0].astype(np.int64)
+        block = {"writer": writer, "epoch": epoch, "seq": seq, "intact": intact, "position": position}
+        self._append(**(block if good.all() else {name: values[good] for name, values in block.items()}))
+        return ~good
+
+    def _append(self, **block: npt.NDArray[np.generic]) -> None:
+        position: Int64 = block["position"].astype(np.int64, copy=False)
+        if len(position) == 0:
+            return
+        highest = np.maximum.accumulate(np.concatenate(([self._last], position)))
+        behind = position < highest[1:]
+        if behind.any():
+            self._late.append({name: values[behind] for name, values in block.items()})
+            block = {name: values[~behind] for name, values in block.items()}
+        self._last = int(highest[-1])
+        end = self._size + len(block["position"])
+        for name, values in block.items():
+            self._columns[name] = column = _fitting(self._columns[name], values, end)
+            column[self._size : end] = values
+        self._size = end
+
+    def truth(self, facts: dict[str, str], read_ns: int) -> Truth:
+        """All rows in order of position; to be asked for once."""
+        late = {name: np.concatenate([part[name] for part in self._late]) for name in self._columns if self._late}
+        self._late.clear()
+        if late:
+            order = np.argsort(late["position"], kind="stable")
+            places = np.searchsorted(
+                self._columns["position"][: self._size], late["position"][order], side="right"
+            ).astype(np.int64)
+            for name, column in self._columns.items():
+                total = self._size + len(order)
+                grown = _fitting(column, late[name], total)
+                self._columns[name] = _inserted(grown, self._size, late[name][order], places)
+            self._size += len(order)
+        for name, column in self._columns.items():
+            self._columns[name] = column[: self._size]
+            self._columns[name].setflags(write=False)
+        return Truth(**self._columns, foreign=tuple(sorted(self._foreign)), facts=facts, read_ns=read_ns)  # type: ignore[arg-type]
+
+
+class _Layout(NamedTuple):
+    """Where everything is in a row of ours whose body is as long as it should be.
+
+    Attributes:
+        id, body, position: where each begins.
+        same: the places that are alike in all rows of that layout.
+        numbers: writer, epoch and seq: where each begins, with how many digits, and with how many at least.
+    """
+
+    id: int
+    body: int
+    position: int
+    same: tuple[int, ...]
+    numbers: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def of(cls, row: bytes, run: str) -> "_Layout | None":
+        """The layout of a row; None if it has another one."""
+        at = FRAME.size + _COUNT.size + _LENGTH.size
+        (length,) = _LENGTH.unpack_from(row, at - _LENGTH.size)
+        entry_id = row[at : at + max(0, length)]
+        body = at + length + _LENGTH.size
+        position = body + length + TAIL + _LENGTH.size
+        digits = [len(part) for part in entry_id.split(b"-")[-3:]]
+        if parse_id(entry_id.decode(errors="replace"), run) is None or len(row) != position + 8:
+            return None
+        told = (_LENGTH.unpack_from(row, body - _LENGTH.size)[0], _LENGTH.unpack_from(row, position - _LENGTH.size)[0])
+        if told != (length + TAIL, 8) or _COUNT.unpack_from(row, FRAME.size)[0] != _FIELDS:
+            return None
+        if any(count > most for count, most in zip(digits, _MOST, strict=True)):
+            return None
+        numbers, place = [], at + len(prefix_of(run))
+        same = [*range(FRAME.size, place)]
+        for count, least in zip(digits, (WRITER_DIGITS, EPOCH_DIGITS, SEQ_DIGITS), strict=True):
+            numbers.append((place, count, least))
+            same.append(place + count)  # a hyphen, or what is behind the id
+            place += count + 1
+        same += [*range(at + length, body), *range(position - _LENGTH.size, position)]
+        return cls(at, body, position, tuple(same), tuple(numbers))
+
+
+def _number(matrix: Bytes, begin: int, count: int, least: int, good: Bool) -> Int64:
+    """A number in each row; `good` loses those that are not written as they should be."""
+    number = np.zeros(len(matrix), np.int64)
+    for place in range(begin, begin + count):
+        digit = matrix[:, place] - np.uint8(ord("0"))
+        good &= digit < 10  # noqa: PLR2004 - what is below "0" is far above
+        number = number * 10 + digit
+    if count > least:
+        good &= matrix[:, begin] != ord("0")
+    return number
+
+
+def _inserted(
+    column: npt.NDArray[np.generic], size: int, values: npt.NDArray[np.generic], places: Int64
+) -> npt.NDArray[np.generic]:
+    """The first `size` values of a column with others before the places, ascending; in place while they are few."""
+    if len(values) > size // 1000 + 1000:
+        return np.insert(column[:size], places, values)
+    end = size
+    for number in range(len(values) - 1, -1, -1):
+        begin = int(places[number])
+        column[begin + number + 1 : end + number + 1] = column[begin:end]
+        column[begin + number] = values[number]
+        end = begin
+    return column
+
+
+def _fitting(column: npt.NDArray[np.generic], values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
+    """The column itself, or a copy that is long enough and wide enough."""
+    kind = column.dtype
+    if kind.kind == "i" and len(values):
+        limits = np.iinfo(kind.name)
+        if values.min() < limits.min or values.max() > limits.max:
+            kind = np.dtype(np.int32 if np.abs(values).max() < np.iinfo(np.int32).max else np.int64)
+    if kind == column.dtype and size <= len(column):
+        return column
+    copy = np.empty(max(size, len(column) if size <= len(column) else size * 5 // 4), kind)
+    copy[: len(column)] = column
+    return copy
+
+
+def _fields(message: bytes) -> Iterator[Row]:
+    """The row in a message, unless it is the trailer."""
+    at = FRAME.size + (len(_SIGNATURE) if message.startswith(_SIGNATURE, FRAME.size) else 0)
+    (count,) = _COUNT.unpack_from(message, at)
+    if count != _FIELDS:
+        return
+    at += _COUNT.size
+    fields: list[bytes | None] = []
+    for _ in range(count):
+        (length,) = _LENGTH.unpack_from(message, at)
+        at += _LENGTH.size
+        fields.append(None if length == _NULL else message[at : at + length])
+        at += max(0, length)
+    entry_id, body, position = fields
+    yield (
+        None if entry_id is None else entry_id.decode(errors="replace"),
+        None if body is None else body.decode(errors="replace"),
+        None if position is None else int.from_bytes(position, "big", signed=True),
+    )
