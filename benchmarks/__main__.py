@@ -8,6 +8,8 @@ import sys
 from benchmarks import Options
 
 NAMES = {
+    "judge": "reading and judging a record of 10 million samples: time and memory",
+    "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
     "experiments": "every shipped experiment on the healthy target: each must pass",
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
