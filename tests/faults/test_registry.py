@@ -1,5 +1,6 @@
 """What can be written in an experiment about a fault, and what is said about mistakes."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -108,3 +109,12 @@ def test_undo_of_an_unknown_kind():
     """A debt of a kind that nobody knows is an error that names it, not a silent success."""
     with pytest.raises(FaultError, match=r"acme\.gone"):
         registry.from_undo(Undo(kind="acme.gone", data={}))
+
+
+@pytest.mark.parametrize("kind", sorted(registry.KINDS))
+def test_a_kind_says_what_whoever_uses_it_must_know(kind: str):
+    """Four headings: what it changes (the first line), how it is undone, what it needs, when it fails."""
+    text = inspect.getdoc(registry.KINDS[kind].build) or ""
+    assert text.split(".")[0], "what it changes"
+    undone = "undone: not at all" if registry.KINDS[kind].is_strike else "undone"
+    assert [word for word in (undone, "needs", "fails") if word not in text] == []

@@ -109,8 +109,9 @@ class Disconnect(ContainerFault):
 class Restart:
     """The container is stopped (SIGTERM, after `patience_s` SIGKILL) and started by the engine, and waited for.
 
-    The engine does both: if the runner dies in between, it is started all the same. What it needs: a container that
-    runs. When it fails: it does not run or does not serve within 20 s.
+    How it is undone: not at all; what it had in memory is gone. The engine does both: if the runner dies in between, it
+    is started all the same. What it needs: a container that runs. When it fails: it does not run or does not serve
+    within 20 s.
     """
 
     kind: ClassVar[str] = "docker.restart"

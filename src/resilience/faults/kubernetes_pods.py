@@ -22,7 +22,7 @@ GONE_S = 10.0
 class PodDelete:
     """`count` pods of the workload are deleted, drawn by `seed` among those that are ready.
 
-    What is not given back: the pods; the workload makes others. What it needs: the extra `kubernetes`. When it fails:
+    How it is undone: not at all; the workload makes other pods. What it needs: the extra `kubernetes`. When it fails:
     there are not so many, or more than `at_most_percent` of them would go.
     """
 

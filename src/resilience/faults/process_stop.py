@@ -46,8 +46,9 @@ class Stop(Kill):
 class Restart(ProcessFault):
     """The process is asked to end, killed after `patience_s`, started again, and waited for until it serves.
 
-    Stopping and starting are done by a process of their own: if the runner dies in between, the part is started all the
-    same. What it needs: a stack that says how it is started. When it fails: it does not come back within 20 s.
+    How it is undone: not at all; what it had in memory is gone. Stopping and starting are done by a process of their
+    own: if the runner dies in between, the part is started all the same. What it needs: a stack that says how it is
+    started. When it fails: it does not come back within 20 s.
     """
 
     kind = "process.restart"

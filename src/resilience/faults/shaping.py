@@ -130,7 +130,7 @@ class Bandwidth(ShapingFault):
 class Delay(ShapingFault):
     """Packets to and from the part's port wait for `delay_ms`, give or take `jitter_ms`, in each direction asked for.
 
-    Needs a kernel with netem. How it is undone, when it fails: as `network.bandwidth`.
+    What it needs: a kernel with netem. How it is undone, when it fails: as `network.bandwidth`.
     """
 
     kind = "network.delay"
