@@ -69,7 +69,7 @@ def tamper(lines: LedgerLines, entries: Entries, truth: Truth, classified: Class
     shadow_truth = _tampered_truth(truth, slots, victims, writer)
     stale = names["stale"]
     added = [(stale[0], stale[1], stale[2], Mark.MISSED, late_ns)]
-    early_ns = min(int(truth.read_ns), int(entries.attempted_ns.max()))
+    early_ns = min(int(truth.read_ns), entries.last_attempt_ns)
     for seq, (mark, _, _) in enumerate(_PLANTED):
         added += [(writer, 0, seq, Mark.ATTEMPTED, early_ns), (writer, 0, seq, mark, early_ns)]
     shadow_lines = _with_lines(lines, added)

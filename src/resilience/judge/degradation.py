@@ -25,7 +25,7 @@ from resilience.judge.away import Span, away, outside
 from resilience.judge.case import SLACK_S, Case
 from resilience.judge.disturbances import Disturbance
 from resilience.judge.objectives import judge_objective
-from resilience.judge.quantiles import DROPPED, MS, Stats, of_operation, stats
+from resilience.judge.quantiles import DROPPED, MS, OK, Stats, stats
 from resilience.model import Answer, Json, Objective, Operation, Part, Phase, PhaseName
 
 DEFAULT_LIMIT = 0.05
@@ -149,8 +149,8 @@ def _by_objectives(case: Case, phase: Phase) -> list[Finding]:
 
 
 def _limit(case: Case, samples: Samples, operation: Operation, when: str) -> Finding:
-    own = of_operation(samples, case.traffic.index(operation.name))
-    rate = stats(own, 1.0).error_rate
+    own = samples.outcome[samples.operation == case.traffic.index(operation.name)]
+    rate = float(np.count_nonzero(own != OK)) / len(own) if len(own) else None
     if rate is None:
         return Finding(Answer.UNKNOWN, f"{operation.name}: nothing was offered {when}")
     said = f"{operation.name}: {rate:.2%} of {len(own):,} operations were not ok {when} (limit {DEFAULT_LIMIT:.0%})"
@@ -160,10 +160,11 @@ def _limit(case: Case, samples: Samples, operation: Operation, when: str) -> Fin
 def _timeouts(case: Case) -> list[Finding]:
     """Operations that lasted longer than a client that gives up on time could let them."""
     samples = case.traffic.samples
+    lasted_ns = samples.end_ns - samples.start_ns
     found = []
     for operation in case.record.experiment.load.operations:
-        own = of_operation(samples, case.traffic.index(operation.name))
-        longest_ms = float((own.end_ns - own.start_ns).max()) / MS if len(own) else 0.0
+        own = lasted_ns[samples.operation == case.traffic.index(operation.name)]
+        longest_ms = float(own.max()) / MS if len(own) else 0.0
         if longest_ms > (operation.timeout_s + SLACK_S) * 1000:
             why = (
                 f"{operation.name}: an operation lasted {longest_ms:.0f} ms, beyond its timeout of "
@@ -181,7 +182,7 @@ def _evidence(case: Case, one: Disturbance) -> list[Json]:
         number = case.traffic.index(operation.name)
 
         def figures(start_s: float, end_s: float, number: int = number) -> dict[str, Json]:
-            found: Stats = stats(of_operation(case.traffic.between(start_s, end_s), number), end_s - start_s)
+            found: Stats = stats(case.traffic.between(start_s, end_s), end_s - start_s, number)
             return found.json()
 
         rows.append(

@@ -78,10 +78,14 @@ def nearest_rank(ordered: npt.NDArray[np.int64], quantile: float) -> int:
     return int(ordered[min(max(rank, 1), count) - 1])
 
 
-def response_ns(samples: Samples) -> npt.NDArray[np.int64]:
-    """Sorted response times of everything that was sent."""
+def response_ns(samples: Samples, operation: int | None = None) -> npt.NDArray[np.int64]:
+    """Sorted response times of everything that was sent, or of what was sent of one operation."""
     sent = samples.outcome != DROPPED
-    return np.sort(samples.end_ns[sent] - samples.arrival_ns[sent])
+    if operation is not None:
+        sent &= samples.operation == operation
+    times: npt.NDArray[np.int64] = (samples.end_ns - samples.arrival_ns)[sent]
+    times.sort()
+    return times
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +110,18 @@ class Stats:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def stats(samples: Samples, seconds: float) -> Stats:
-    """Count and measure samples that arrived within `seconds`."""
-    ok, failed, unknown, dropped = (int(n) for n in np.bincount(samples.outcome, minlength=len(OUTCOMES))[:4])
-    offered = len(samples)
-    times = response_ns(samples)
+def stats(samples: Samples, seconds: float, operation: int | None = None) -> Stats:
+    """Count and measure samples that arrived within `seconds`, all or of one operation.
+
+    Only the columns that it needs are selected: a record can have many millions of samples.
+    """
+    outcome, degraded = samples.outcome, samples.degraded
+    if operation is not None:
+        chosen = samples.operation == operation
+        outcome, degraded = outcome[chosen], degraded[chosen]
+    ok, failed, unknown, dropped = (int(n) for n in np.bincount(outcome, minlength=len(OUTCOMES))[:4])
+    offered = len(outcome)
+    times = response_ns(samples, operation)
 
     def at(quantile: float) -> float | None:
         return nearest_rank(times, quantile) / MS if len(times) else None
@@ -121,7 +132,7 @@ def stats(samples: Samples, seconds: float) -> Stats:
         failed=failed,
         unknown=unknown,
         dropped=dropped,
-        degraded=int(np.count_nonzero(samples.degraded & (samples.outcome == OK))),
+        degraded=int(np.count_nonzero(degraded & (outcome == OK))),
         rps=ok / seconds if seconds > 0 else None,
         error_rate=(offered - ok) / offered if offered else None,
         p50_ms=at(0.50),

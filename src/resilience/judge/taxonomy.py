@@ -19,11 +19,12 @@ With A possibly attempted, K acknowledged, F rejected, I indeterminate (or never
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from resilience.columns import Int64, Mark, Truth
-from resilience.judge.entries import Entries, multiplicity
+from resilience.columns import Bool, Int64, Mark, Truth
+from resilience.judge.entries import Counts, Entries, blocks_of
 
 CLASSES = (
     "lost",
@@ -64,79 +65,138 @@ class Classified:
 
 def classify(entries: Entries, truth: Truth) -> Classified:
     """Put every entry into its classes."""
-    slots, rows = multiplicity(entries, truth)
-    known = slots >= 0
-    size = len(entries)
-    acknowledged = entries.acknowledged > 0
-    rejected = entries.rejected > 0
-    unsure = (entries.indeterminate > 0) & ~acknowledged & ~rejected
-    absent, present = rows == 0, rows > 0
-    corrupted = _marked(size, slots[known & ~truth.intact]) | _reads(entries, Mark.WRONG)
+    found = _held(entries, truth)
+    acknowledged, rejected = entries.noted(Mark.ACKNOWLEDGED), entries.noted(Mark.REJECTED)
+    absent, present = found.rows == 0, found.rows > 0
+    corrupted = _marked(len(entries), found.torn) | _reads(entries, Mark.WRONG)
     missed = (entries.read_mark == Mark.MISSED) & acknowledged[entries.read_slot]
     missed &= (entries.read_ns > entries.settled_ns[entries.read_slot]) & present[entries.read_slot]
-    stale = _marked(size, entries.read_slot[missed])
-    disorder = _disorder(entries, truth, slots, acknowledged & present)
+    stale = _marked(len(entries), entries.read_slot[missed])
+    disorder = _disorder(entries, found.first, acknowledged & present)
+    found.first.resize(0, refcheck=False)  # not needed any more, and the largest of all
     late = acknowledged & (entries.settled_ns > truth.read_ns)
     lost = acknowledged & absent & ~late
-    bad = corrupted | stale | disorder | late
-    found = {
-        "lost": lost,
-        "duplicated": rows > 1,
-        "over_applied": present & (rows > entries.attempted),
-        "rejected_present": rejected & present,
-        "corrupted": corrupted,
-        "stale": stale,
-        "out_of_order": disorder,
-        "recovered": unsure & (rows == 1),
-        "vanished": unsure & absent,
-        "unchecked": late,
-        "verified": acknowledged & (rows == 1) & ~bad,
+    members = {
+        "lost": _slots_of(lost),
+        "duplicated": _slots_of(found.rows > 1),
+        "over_applied": _slots_of(present & (found.rows > entries.attempted)),
+        "rejected_present": _slots_of(rejected & present),
+        "corrupted": _slots_of(corrupted),
+        "stale": _slots_of(stale),
+        "out_of_order": _slots_of(disorder),
+        "unchecked": _slots_of(late),
     }
-    foreign = int(np.count_nonzero(truth.writer < 0))
+    lost_after_seen = _slots_of(lost & _reads(entries, Mark.SEEN))
+    unsure = (entries.indeterminate > 0) & ~acknowledged & ~rejected
+    members["recovered"] = _slots_of(unsure & (found.rows == 1))
+    members["vanished"] = _slots_of(unsure & absent)
+    for bad in (corrupted, stale, disorder, late, found.rows != 1):
+        acknowledged &= ~bad
+    members["verified"] = _slots_of(acknowledged)
     return Classified(
-        members={name: np.flatnonzero(found[name]).astype(np.int64) for name in CLASSES},
-        phantom=int(np.count_nonzero(~known)) + max(0, len(truth.foreign) - foreign),
-        lost_after_seen=np.flatnonzero(lost & _reads(entries, Mark.SEEN)).astype(np.int64),
+        members={name: members[name] for name in CLASSES},
+        phantom=found.nobodys + max(0, len(truth.foreign) - found.foreign),
+        lost_after_seen=lost_after_seen,
         stale_reads=int(np.count_nonzero(missed)),
     )
 
 
-def _marked(size: int, slots: Int64) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+_FULL = 30_000
+"""Rows of one slot are counted up to here, plus what one block may have: that fits in 16 bits."""
+
+_PART = 1 << 15
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the store holds.
+
+    Attributes:
+        rows: of each slot, at most 255. first: how far behind the lowest position of all its first row stands.
+        torn: slots with a row that is not intact. nobodys: rows without a slot; foreign: those without an id of ours.
+    """
+
+    rows: Counts
+    first: "np.ndarray[tuple[int], np.dtype[np.uint64 | np.uint32]]"
+    torn: Int64
+    nobodys: int
+    foreign: int
+
+
+def _held(entries: Entries, truth: Truth) -> _Held:
+    """Go through the rows once for the range of positions, once for everything else."""
+    ranges = [(int(block.position.min()), int(block.position.max())) for block in blocks_of(truth) if len(block)]
+    lowest = min((low for low, _ in ranges), default=0)
+    reach = max((high for _, high in ranges), default=0) - lowest
+    kind = np.uint32 if reach < np.iinfo(np.uint32).max else np.uint64
+    rows = np.zeros(len(entries), dtype=np.uint16)
+    first = np.full(len(entries), np.iinfo(kind).max, dtype=kind)
+    torn = [np.empty(0, np.int64)]
+    nobodys = foreign = 0
+    for block in blocks_of(truth):
+        slots = entries.slots(block.writer, block.epoch, block.seq)
+        known = slots >= 0
+        if not known.all():
+            nobodys += len(known) - int(np.count_nonzero(known))
+            foreign += int(np.count_nonzero(block.writer < 0))
+        torn.append(slots[known & ~block.intact])
+        # Differences of 64-bit numbers are right modulo 2**64, whatever the sign of the positions.
+        offset = (block.position[known].astype(np.uint64) - np.uint64(lowest % 2**64)).astype(kind)
+        slots = slots[known]
+        np.minimum.at(first, slots, offset)
+        for begin in range(0, len(slots), _PART):
+            part = slots[begin : begin + _PART]
+            np.add.at(rows, part, np.uint16(1))
+            if rows[part].max() > _FULL:
+                rows[part] = np.minimum(rows[part], _FULL)
+    return _Held(np.minimum(rows, 255).astype(np.uint8), first, np.concatenate(torn), nobodys, foreign)
+
+
+def _slots_of(mask: Bool) -> Int64:
+    """The numbers of the slots at which a mask is true, ascending, as narrow as they can be."""
+    kind = np.int32 if len(mask) <= np.iinfo(np.int32).max else np.int64
+    found = [np.empty(0, kind)]
+    for begin in range(0, len(mask), _CHUNK):
+        found.append((np.flatnonzero(mask[begin : begin + _CHUNK]) + begin).astype(kind))
+    return np.concatenate(found)  # type: ignore[return-value]
+
+
+def _marked(size: int, slots: Int64) -> Bool:
     marked = np.zeros(size, dtype=np.bool_)
     marked[slots] = True
     return marked
 
 
-def _reads(entries: Entries, mark: Mark) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _reads(entries: Entries, mark: Mark) -> Bool:
     return _marked(len(entries), entries.read_slot[entries.read_mark == mark])
 
 
-def _ranks(position: Int64) -> Int64:
-    """Numbers in the order of positions, small enough to be lifted by writer; equal for equal positions."""
-    if int(position.max()) - int(position.min()) <= 8 * len(position):
-        near: Int64 = position - position.min()
-        return near
-    return np.unique(position, return_inverse=True)[1].astype(np.int64)
-
-
-def _disorder(
-    entries: Entries, truth: Truth, slots: Int64, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _disorder(entries: Entries, first: "np.ndarray[tuple[int], np.dtype[np.uint64 | np.uint32]]", chosen: Bool) -> Bool:
     """The chosen entries whose first row stands at or before one of an earlier entry of the same writer and epoch."""
     disorder = np.zeros(len(entries), dtype=np.bool_)
-    rows = np.flatnonzero(slots >= 0)
-    if len(rows) == 0:
-        return disorder
-    rank = _ranks(truth.position[rows])
-    # Written from the last position to the first, so that the first row of an entry is what stays.
-    order = np.argsort(-rank, kind="stable")
-    first = np.zeros(len(entries), dtype=np.int64)
-    first[slots[rows][order]] = rank[order]
-    members = np.flatnonzero(chosen)
-    run = np.searchsorted(entries.base, members, side="right") - 1
-    # Ranks are lifted by writer and epoch, so that one running maximum serves them all.
-    lifted = first[members] + run * (int(rank.max()) + 1)
-    before = np.maximum.accumulate(lifted)[:-1]
-    same = run[1:] == run[:-1]
-    disorder[members[1:][same & (lifted[1:] <= before)]] = True
+    for begin, end in pairwise(_stretches(entries.base)):
+        members = np.flatnonzero(chosen[begin:end]) + begin
+        if len(members) == 0:
+            continue
+        # Ranks are lifted by writer and epoch, so that one running maximum serves them all.
+        rank = first[members]
+        rank = rank - rank.min()
+        if int(rank.max()) > _LIFTABLE:
+            rank = np.unique(rank, return_inverse=True)[1].reshape(-1)
+        run = np.searchsorted(entries.base, members, side="right") - 1
+        run -= run[0]
+        lifted = rank.astype(np.int64) + run * (int(rank.max()) + 1)
+        before = np.maximum.accumulate(lifted)[:-1]
+        disorder[members[1:][(run[1:] == run[:-1]) & (lifted[1:] <= before)]] = True
     return disorder
+
+
+_LIFTABLE = 2**40
+"""Ranks up to here can be lifted by each of the runs of one stretch without leaving 63 bits."""
+
+
+def _stretches(base: Int64) -> list[int]:
+    """Where to cut between runs so that pieces are of bounded length, unless one run is longer."""
+    wanted = np.arange(0, int(base[-1]), _CHUNK)
+    return sorted({int(base[place]) for place in np.searchsorted(base, wanted)} | {int(base[-1])})

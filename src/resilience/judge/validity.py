@@ -46,8 +46,9 @@ def _record(case: Case) -> Iterable[str]:
                 yield f"the record was cut short: {what} is missing"
 
 
-def _outcomes(samples: Samples) -> dict[str, int]:
-    counts = np.bincount(samples.outcome, minlength=len(OUTCOMES))
+def _outcomes(samples: Samples, operation: int | None = None) -> dict[str, int]:
+    chosen = samples.outcome if operation is None else samples.outcome[samples.operation == operation]
+    counts = np.bincount(chosen, minlength=len(OUTCOMES))
     return {outcome.value: int(count) for outcome, count in zip(OUTCOMES, counts, strict=False)}
 
 
@@ -62,10 +63,8 @@ def _account(case: Case) -> Iterable[str]:
     parts = account.get("per_operation")
     for name, part in (parts if isinstance(parts, Mapping) else {}).items():
         index = case.traffic.index(name)
-        own = case.traffic.samples.where(case.traffic.samples.operation == index)
-        yield from _identity(
-            f"the generator's account of {name}", part if isinstance(part, Mapping) else {}, _outcomes(own)
-        )
+        own = _outcomes(case.traffic.samples, index)
+        yield from _identity(f"the generator's account of {name}", part if isinstance(part, Mapping) else {}, own)
 
 
 def _identity(whose: str, account: Mapping[str, Json], seen: Mapping[str, int]) -> Iterable[str]:

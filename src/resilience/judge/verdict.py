@@ -8,7 +8,7 @@ from resilience.judge import degradation, recovery, writes
 from resilience.judge.case import Case, prepare
 from resilience.judge.faults import check_faults
 from resilience.judge.objectives import check_objectives
-from resilience.judge.quantiles import of_operation, stats
+from resilience.judge.quantiles import stats
 from resilience.judge.validity import check_validity
 from resilience.model import Answer, Json, Part, Phase, PhaseName, Verdict
 
@@ -138,7 +138,7 @@ def _phase(case: Case, phase: Phase) -> dict[str, Json]:
     samples, seconds = case.during(phase), phase.end_s - phase.start_s
     operations: dict[str, Json] = {"all": stats(samples, seconds).json()}
     for index, name in enumerate(case.traffic.samples.operations):
-        operations[name] = stats(of_operation(samples, index), seconds).json()
+        operations[name] = stats(samples, seconds, index).json()
     return {
         "name": phase.name.value,
         "fault": phase.fault,

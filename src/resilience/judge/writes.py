@@ -7,11 +7,11 @@ store that was set not to keep its promises makes a clean result unknown, becaus
 
 import numpy as np
 
-from resilience.columns import Int64, Mark, Truth
+from resilience.columns import Int64, LedgerLines, Mark, Truth
 from resilience.entry import format_id
 from resilience.judge.canary import run_canary
 from resilience.judge.case import Case
-from resilience.judge.entries import Entries, index
+from resilience.judge.entries import Entries, attempts, index
 from resilience.judge.quantiles import NS, to_ns
 from resilience.judge.taxonomy import Classified, classify
 from resilience.model import Answer, EventKind, Json, Ledger, Part
@@ -59,7 +59,7 @@ def check_writes(case: Case) -> Part:
     amiss = run_canary(lines, entries, truth, classified)
     if amiss:
         gates.append(f"the checker itself failed its canary: {amiss}")
-    evidence: list[Json] = [*failed, *gates, *_stories(case, entries, classified), *_named(entries, classified)]
+    evidence: list[Json] = [*failed, *gates, *_stories(case, lines, entries, classified), *_named(entries, classified)]
     evidence += [f"{name} = {value}" for name, value in sorted(truth.facts.items())] + [NOT_COVERED]
     acknowledged = counts["acknowledged"]
     if failed:
@@ -190,7 +190,7 @@ def _named(entries: Entries, classified: Classified) -> list[Json]:
     return named
 
 
-def _stories(case: Case, entries: Entries, classified: Classified) -> list[Json]:
+def _stories(case: Case, lines: LedgerLines, entries: Entries, classified: Classified) -> list[Json]:
     """For each lost write: when it was sent and acknowledged, the fault then active, and the nearest fault event."""
     nearby = [
         event
@@ -198,14 +198,16 @@ def _stories(case: Case, entries: Entries, classified: Classified) -> list[Json]
         if event.kind
         in {EventKind.REQUESTED, EventKind.CONFIRMED, EventKind.REVERTING, EventKind.CLEAR, EventKind.STRUCK}
     ]
+    shown = classified.members["lost"][:SHOWN]
+    begun_ns = attempts(lines, entries, shown) if len(shown) else {}
     stories: list[Json] = []
-    for slot in classified.members["lost"][:SHOWN].tolist():
+    for slot in shown.tolist():
         at_s = int(entries.settled_ns[slot]) / NS
         nearest = min(nearby, key=lambda event: abs(event.at_s - at_s), default=None)
         stories.append(
             {
                 "lost": format_id(case.record.plan.run, *entries.name(slot)),
-                "attempted_s": int(entries.attempted_ns[slot]) / NS,
+                "attempted_s": begun_ns[slot] / NS,
                 "acknowledged_s": at_s,
                 "seen_by_a_read": bool(np.isin(slot, classified.lost_after_seen)),
                 "active_fault": _active(case, at_s),
