@@ -275,7 +275,7 @@ def _counted(lines: LedgerLines, limit: int, entries: Entries, marks: list[Mark]
 
 def attempts(lines: LedgerLines, entries: Entries, slots: Int64) -> dict[int, int]:
     """When the entries in a few slots were attempted."""
-    found = {}
+    found: dict[int, int] = {}
     for block in blocks_of(lines):
         begun = entries.slots(block.writer, block.epoch, block.seq)
         here = np.flatnonzero(np.isin(begun, slots) & (block.mark == Mark.ATTEMPTED))
@@ -288,7 +288,7 @@ def _runs(writer: Int32, epoch: Int32) -> tuple[Int64, Int64]:
 
     Counted rather than sorted where a table of all pairs that could be is no larger than the ledger itself.
     """
-    writer, epoch = writer.astype(np.int64), epoch.astype(np.int64)  # type: ignore[assignment]
+    writer, epoch = writer.astype(np.int64), epoch.astype(np.int64)
     epochs = int(epoch.max(initial=0)) + 1
     size = (int(writer.max(initial=0)) + 1) * epochs
     if size > len(writer):

@@ -20,8 +20,10 @@ With A possibly attempted, K acknowledged, F rejected, I indeterminate (or never
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resilience.columns import Bool, Int64, Mark, Truth
 from resilience.judge.entries import Counts, Entries, blocks_of
@@ -101,6 +103,8 @@ def classify(entries: Entries, truth: Truth) -> Classified:
     )
 
 
+Offsets = npt.NDArray[np.unsignedinteger[Any]]
+
 _FULL = 30_000
 """Rows of one slot are counted up to here, plus what one block may have: that fits in 16 bits."""
 
@@ -118,7 +122,7 @@ class _Held:
     """
 
     rows: Counts
-    first: "np.ndarray[tuple[int], np.dtype[np.uint64 | np.uint32]]"
+    first: Offsets
     torn: Int64
     nobodys: int
     foreign: int
@@ -129,7 +133,7 @@ def _held(entries: Entries, truth: Truth) -> _Held:
     ranges = [(int(block.position.min()), int(block.position.max())) for block in blocks_of(truth) if len(block)]
     lowest = min((low for low, _ in ranges), default=0)
     reach = max((high for _, high in ranges), default=0) - lowest
-    kind = np.uint32 if reach < np.iinfo(np.uint32).max else np.uint64
+    kind: Any = np.uint32 if reach < np.iinfo(np.uint32).max else np.uint64
     rows = np.zeros(len(entries), dtype=np.uint16)
     first = np.full(len(entries), np.iinfo(kind).max, dtype=kind)
     torn = [np.empty(0, np.int64)]
@@ -155,11 +159,10 @@ def _held(entries: Entries, truth: Truth) -> _Held:
 
 def _slots_of(mask: Bool) -> Int64:
     """The numbers of the slots at which a mask is true, ascending, as narrow as they can be."""
-    kind = np.int32 if len(mask) <= np.iinfo(np.int32).max else np.int64
-    found = [np.empty(0, kind)]
-    for begin in range(0, len(mask), _CHUNK):
-        found.append((np.flatnonzero(mask[begin : begin + _CHUNK]) + begin).astype(kind))
-    return np.concatenate(found)  # type: ignore[return-value]
+    kind: Any = np.int32 if len(mask) <= np.iinfo(np.int32).max else np.int64
+    begins = range(0, len(mask), _CHUNK)
+    parts = [(np.flatnonzero(mask[begin : begin + _CHUNK]) + begin).astype(kind) for begin in begins]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _marked(size: int, slots: Int64) -> Bool:
@@ -172,7 +175,7 @@ def _reads(entries: Entries, mark: Mark) -> Bool:
     return _marked(len(entries), entries.read_slot[entries.read_mark == mark])
 
 
-def _disorder(entries: Entries, first: "np.ndarray[tuple[int], np.dtype[np.uint64 | np.uint32]]", chosen: Bool) -> Bool:
+def _disorder(entries: Entries, first: Offsets, chosen: Bool) -> Bool:
     """The chosen entries whose first row stands at or before one of an earlier entry of the same writer and epoch."""
     disorder = np.zeros(len(entries), dtype=np.bool_)
     for begin, end in pairwise(_stretches(entries.base)):
@@ -180,8 +183,7 @@ def _disorder(entries: Entries, first: "np.ndarray[tuple[int], np.dtype[np.uint6
         if len(members) == 0:
             continue
         # Ranks are lifted by writer and epoch, so that one running maximum serves them all.
-        rank = first[members]
-        rank = rank - rank.min()
+        rank: npt.NDArray[Any] = first[members] - first[members].min()
         if int(rank.max()) > _LIFTABLE:
             rank = np.unique(rank, return_inverse=True)[1].reshape(-1)
         run = np.searchsorted(entries.base, members, side="right") - 1
