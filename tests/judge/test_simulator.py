@@ -109,7 +109,7 @@ def test_measured_times_are_within_their_stated_resolution(slope, share):
 @given(seeds, st.dictionaries(st.sampled_from(sorted(FATES)), st.floats(0.0, 0.2)), st.integers(0, 3))
 def test_every_write_is_in_its_class_and_in_no_other(seed, shares, phantoms):
     """Requirement J4: figures equal to what was played, for any mixture; fail exactly if a promise was broken."""
-    writes = draw_writes(seed, {"kept": 1.0} | shares, phantoms=phantoms)
+    writes = draw_writes(seed, shares | {"kept": 1.0}, phantoms=phantoms)
     found = check_writes(writes.scene(Scene()).case())
     assert {name: found.data["writes"][name] for name in writes.known} == writes.known
     broken = phantoms or any(writes.known[name] for name in ("lost", "duplicated", "corrupted", "stale"))

@@ -31,7 +31,7 @@ LONGEST_S = 60.0
 """The longest slope that is tried; of a longer one the last part looks like a lower one of this length."""
 
 BEFORE_S = 2.0
-"""At least so far back, also to before the fault was asked for."""
+"""At least so far on the good side, also to before the fault was asked for."""
 
 CELLS = 80
 """Time is cut into so many cells; a slope that is shorter than two of them is a step."""
@@ -109,7 +109,9 @@ def _stretch(bins: Bins, index: int, *, worse: bool) -> tuple[float, float]:
     at = last - index if worse else index  # the first bin on the good side, time running from bad to good
     second = max(3, math.ceil(1 / bins.width_s))
     first, end = _bad_side(inside, at, reach, second), at
-    while end < min(last, at + reach) and not (end > at and int(outside[end : end + second].sum()) >= second - 1):
+    # As much of the good side as of the bad one: what lasted a second did not take ten to end, and cells are finer.
+    farthest = min(last, at + min(reach, max(round(BEFORE_S / bins.width_s), at - first)))
+    while end < farthest and not (end > at and int(outside[end : end + second].sum()) >= second - 1):
         end += 1
     if not worse:
         return bins.at(first), bins.at(max(end, at + 1))
