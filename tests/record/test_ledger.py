@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from resilience.columns import Mark
 from resilience.errors import RecordError
+from resilience.judge.entries import index
+from resilience.record import ledger as ledgers
 from resilience.record.ledger import HEADER_SIZE, LINE_SIZE, SEAL_SIZE, LedgerWriter, read_ledger, with_crc
 
 RUN = "0badcafe"
@@ -68,6 +70,30 @@ def test_files_are_read_together(run):
     ledger = read_ledger(run)
     assert ledger.problems == ()
     assert ledger.writer.tolist() == [0] * 100 + [1] * 100
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_large_ledger_is_read_from_its_files(run, path, monkeypatch, damage):
+    """A ledger that is not held in memory has the same lines, the same columns and the same problems."""
+    if damage:
+        content = bytearray(path.read_bytes())
+        for line in (3, 16, 17, 60):
+            content[HEADER_SIZE + line * LINE_SIZE + 5] ^= 1
+        path.write_bytes(content)
+    held = read_ledger(run)
+    monkeypatch.setattr(ledgers, "LARGE", 0)
+    monkeypatch.setattr(ledgers, "BLOCK", 17)
+    stored = read_ledger(run)
+    assert isinstance(stored, ledgers.StoredLines)
+    assert stored.problems == held.problems
+    assert bool(held.problems) is damage
+    assert len(stored) == len(held) == (196 if damage else 200)
+    assert lines_of(stored) == lines_of(held)
+    assert [line for block in stored.blocks() for line in lines_of(block)] == lines_of(held)
+    entries, same = index(stored), index(held)
+    assert entries.problems == same.problems
+    assert (entries.state == same.state).all()
+    assert (entries.settled_ns == same.settled_ns).all()
 
 
 def test_line_is_in_the_file_before_note_returns(tmp_path):

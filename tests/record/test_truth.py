@@ -1,14 +1,17 @@
 """The truth about writes in a run folder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience.columns import Truth
+from resilience.columns import LedgerLines, Truth
 from resilience.errors import RecordError
+from resilience.judge.entries import index
+from resilience.judge.taxonomy import classify
 from resilience.record import truth as truths
 
 INT32 = st.integers(-1, 2**31 - 1)
@@ -43,6 +46,39 @@ def test_truth_reads_back(tmp_path_factory, rows, foreign, facts, read_ns):
     back = truths.load(folder)
     assert contents(back) == contents(truth)
     assert not back.seq.flags.writeable
+
+
+def test_large_truth_is_read_from_its_file(tmp_path, monkeypatch):
+    """A truth that is not held in memory has the same rows, column by column and block by block."""
+    truth = truth_of([(n % 3, 0, n // 3, n % 7 > 0, n * n) for n in range(100)], facts={"fsync": "on"}, read_ns=5)
+    monkeypatch.setattr(truths, "BLOCK", 9)
+    truths.save(tmp_path, truth)
+    assert contents(truths.load(tmp_path)) == contents(truth)
+    monkeypatch.setattr(truths, "LARGE", 0)
+    stored = truths.load(tmp_path)
+    assert isinstance(stored, truths.StoredTruth)
+    assert contents(stored) == contents(truth)
+    assert len(stored) == 100
+    assert np.concatenate([block.position for block in stored.blocks()]).tolist() == truth.position.tolist()
+    lines = LedgerLines(*(np.zeros(0, kind) for kind in ("i4", "i4", "i8", "i1", "i2", "i8")))
+    assert classify(index(lines), stored).phantom == 100
+
+
+def test_narrow_columns_are_saved_as_what_they_are(tmp_path):
+    """Columns in memory may be as narrow as their values allow; on disk there is one form."""
+    wide = truth_of([(1, 0, 2, True, 3), (-1, -1, -1, False, 4)])
+    kinds = {"writer": np.int16, "epoch": np.int16, "seq": np.int32}
+    truths.save(tmp_path, replace(wide, **{name: getattr(wide, name).astype(kind) for name, kind in kinds.items()}))
+    assert contents(truths.load(tmp_path)) == contents(wide)
+
+
+def test_rows_in_a_row_take_little_room(tmp_path):
+    """Ten writers that write in turn: less than two bytes a row on disk."""
+    rows = 200_000
+    number = np.arange(rows)
+    narrow = [(number % 10).astype(np.int16), np.zeros(rows, np.int16), (number // 10).astype(np.int32)]
+    truths.save(tmp_path, Truth(*narrow, np.ones(rows, bool), number, foreign=(), facts={}, read_ns=0))
+    assert (tmp_path / "writes" / truths.ROWS).stat().st_size < 2 * rows
 
 
 def change(path, **more):

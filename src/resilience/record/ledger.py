@@ -16,6 +16,7 @@ import struct
 import time
 import uuid
 import zlib
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,10 @@ HEADER_SIZE = HEADER.size + CRC.size
 LINE_SIZE = LINE.size + CRC.size
 SEAL_SIZE = SEAL.size + CRC.size
 RUN_SIZE = 16
+LARGE = 1 << 21
+"""Ledgers of more lines are not held in memory."""
+BLOCK = 1 << 17
+"""So many lines are read at once: four megabytes."""
 _DTYPE = np.dtype(
     [
         ("at_ns", "<i8"),
@@ -148,7 +153,7 @@ def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True) 
     problems: list[str] = []
     if not paths:
         problems.append(f"there is no write ledger in {folder / WRITES}")
-    parts = [np.empty(0, _DTYPE)]
+    parts: list[_Part] = []
     whose: dict[int, str] = {}
     boots: set[bytes] = set()
     for path in paths:
@@ -161,31 +166,100 @@ def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True) 
             problems.append(f"writes/{path.name} is of run {header.run!r}, {run!r} was expected")
             continue
         boots.add(header.boot)
-        lines = reader.lines()
+        part = reader.lines()
         problems += [
             f"writer {writer} is in writes/{other} and in writes/{path.name}"
-            for writer in np.unique(lines["writer"]).tolist()
+            for writer in sorted(part.writers)
             if (other := whose.setdefault(writer, path.name)) != path.name
         ]
-        parts.append(lines)
+        parts.append(part)
     if len(boots) > 1:
         problems.append("ledger files are of different boots: their instants cannot be compared")
-    return _columns(np.concatenate(parts), problems)
+    stored = StoredLines(parts, tuple(problems))
+    return stored if len(stored) > LARGE else stored.in_memory()
 
 
-def _columns(lines: npt.NDArray[Any], problems: list[str]) -> LedgerLines:
-    kinds = {
-        "writer": np.int32,
-        "epoch": np.int32,
-        "seq": np.int64,
-        "mark": np.int8,
-        "status": np.int16,
-        "at_ns": np.int64,
-    }
-    arrays: dict[str, Any] = {name: lines[name].astype(kind) for name, kind in kinds.items()}
+class _Part(NamedTuple):
+    """The lines of one file: how many, which of them cannot be believed, and which writers wrote the others."""
+
+    path: Path
+    size: int
+    bad: npt.NDArray[np.int64]
+    writers: set[int]
+
+    def blocks(self) -> Iterator[npt.NDArray[Any]]:
+        """All lines that can be believed."""
+        for begin in range(0, self.size, BLOCK):
+            lines = _read(self.path, begin, min(BLOCK, self.size - begin))
+            bad = self.bad[np.searchsorted(self.bad, begin) : np.searchsorted(self.bad, begin + BLOCK)] - begin
+            yield np.delete(lines, bad) if len(bad) else lines
+
+
+def _read(path: Path, begin: int, count: int) -> npt.NDArray[Any]:
+    lines = np.fromfile(path, _DTYPE, count, offset=HEADER_SIZE + begin * LINE_SIZE)
+    if len(lines) != count:
+        msg = f"{path} became shorter while it was read"
+        raise RecordError(msg)
+    return lines
+
+
+class StoredLines(LedgerLines):
+    """A ledger too large to be held in memory: it is read from its files as often as it is gone through.
+
+    A single column can be had all the same.
+    """
+
+    def __init__(self, parts: Sequence[_Part], problems: tuple[str, ...]) -> None:
+        object.__setattr__(self, "_parts", tuple(parts))
+        object.__setattr__(self, "problems", problems)
+
+    def __len__(self) -> int:
+        """The number of lines."""
+        return sum(part.size - len(part.bad) for part in self._of())
+
+    def blocks(self) -> Iterator[LedgerLines]:
+        """All lines in the order of the files, in parts of a bounded size."""
+        for part in self._of():
+            for lines in part.blocks():
+                yield _columns(lines, ())
+
+    def in_memory(self) -> LedgerLines:
+        """The same, held in memory."""
+        read = [lines for part in self._of() for lines in part.blocks()]
+        return _columns(np.concatenate([np.empty(0, _DTYPE), *read]), self.problems)
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - as the attribute is
+        """An attribute; a column is read from the files."""
+        if name in _KINDS:
+            column = np.empty(len(self), _KINDS[name])
+            end = 0
+            for block in self.blocks():
+                column[end : end + len(block)] = getattr(block, name)
+                end += len(block)
+            column.setflags(write=False)
+            return column
+        return super().__getattribute__(name)
+
+    def _of(self) -> tuple[_Part, ...]:
+        parts: tuple[_Part, ...] = self.__dict__["_parts"]
+        return parts
+
+
+_KINDS: dict[str, Any] = {
+    "writer": np.int32,
+    "epoch": np.int32,
+    "seq": np.int64,
+    "mark": np.int8,
+    "status": np.int16,
+    "at_ns": np.int64,
+}
+
+
+def _columns(lines: npt.NDArray[Any], problems: tuple[str, ...]) -> LedgerLines:
+    arrays: dict[str, Any] = {name: lines[name].astype(kind) for name, kind in _KINDS.items()}
     for array in arrays.values():
         array.setflags(write=False)
-    return LedgerLines(**arrays, problems=tuple(problems))
+    return LedgerLines(**arrays, problems=problems)
 
 
 class _Header(NamedTuple):
@@ -198,19 +272,23 @@ class _FileReader:
 
     def __init__(self, path: Path, problems: list[str], *, finished: bool) -> None:
         self._name = f"writes/{path.name}"
+        self._path = path
         self._problems = problems
         self._finished = finished
+        self._size = 0
         try:
-            size = path.stat().st_size
-            # Mapped, not read: ten million lines are 320 MB. An empty file cannot be mapped.
-            self._bytes = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
+            self._size = path.stat().st_size
+            with path.open("rb") as file:
+                self._head = file.read(HEADER_SIZE)
+                file.seek(max(0, self._size - SEAL_SIZE))
+                self._tail = file.read(SEAL_SIZE)
         except OSError as error:
-            self._bytes = np.empty(0, np.uint8)
+            self._head = self._tail = b""
             self._problem(f"cannot be read: {error}")
 
     def header(self) -> _Header | None:
         """What the file says of itself; None if it cannot be believed."""
-        content = self._bytes[:HEADER_SIZE].tobytes()
+        content = self._head
         if len(content) != HEADER_SIZE or with_crc(content[: HEADER.size]) != content:
             self._problem("has no header that can be read; all of it is left out")
             return None
@@ -220,44 +298,57 @@ class _FileReader:
             return None
         return _Header(run.rstrip(b"\0").decode("ascii", "replace"), boot)
 
-    def lines(self) -> npt.NDArray[Any]:
-        """All lines that can be believed."""
-        body = self._bytes[HEADER_SIZE:]
-        seal = self._seal(body)
+    def lines(self) -> _Part:
+        """Check all lines, block by block, and tell which can be believed."""
+        size = self._size - HEADER_SIZE
+        seal = self._seal()
         if seal is not None:
-            body = body[:-SEAL_SIZE]
+            size -= SEAL_SIZE
         elif self._finished:
             self._problem("is not sealed: its writer was cut short")
-        count, rest = divmod(len(body), LINE_SIZE)
+        count, rest = divmod(size, LINE_SIZE)
         if rest and self._finished:
             self._problem(f"ends in {rest} bytes of a line")
-        content = body[: count * LINE_SIZE]
-        if seal is not None and seal != (count, hashlib.blake2b(content.data, digest_size=32).digest()):
+        digest, strange, writers = hashlib.blake2b(digest_size=32), 0, set[int]()
+        damaged, bad = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for begin in range(0, count, BLOCK):
+            lines = _read(self._path, begin, min(BLOCK, count - begin))
+            content = lines.view(np.uint8)
+            digest.update(content.data)
+            good, known = _intact(content), np.isin(lines["mark"], _MARKS)
+            damaged.append(np.flatnonzero(~good) + begin)
+            strange += int(np.count_nonzero(good & ~known))
+            bad.append(np.flatnonzero(~(good & known)) + begin)
+            writers |= _distinct(lines["writer"][good & known])
+        if seal is not None and seal != (count, digest.digest()):
             self._problem(
                 f"is not what its seal says: {seal[0]} lines were sealed, {count} are there, or they were changed"
             )
-        lines = content.view(_DTYPE)
-        good = _intact(content)
-        if not good.all():
-            bad = np.flatnonzero(~good)
-            at_end = bad[0] == count - len(bad)
+        if len(torn := np.concatenate(damaged)):
+            at_end = torn[0] == count - len(torn)
             self._problem(
-                f"{'ends in' if at_end else 'has'} {len(bad)} damaged lines, the first is number {bad[0] + 1}"
+                f"{'ends in' if at_end else 'has'} {len(torn)} damaged lines, the first is number {torn[0] + 1}"
             )
-        known = np.isin(lines["mark"], _MARKS)
-        if strange := int(np.count_nonzero(good & ~known)):
+        if strange:
             self._problem(f"has {strange} lines with marks that are not known")
-        return lines[good & known]
+        return _Part(self._path, count, np.concatenate(bad), writers)
 
-    def _seal(self, body: npt.NDArray[np.uint8]) -> tuple[int, bytes] | None:
-        content = body[-SEAL_SIZE:].tobytes()
-        if len(content) != SEAL_SIZE or with_crc(content[: SEAL.size]) != content:
+    def _seal(self) -> tuple[int, bytes] | None:
+        content = self._tail
+        if self._size < HEADER_SIZE + SEAL_SIZE or with_crc(content[: SEAL.size]) != content:
             return None
         magic, count, digest = SEAL.unpack(content[: SEAL.size])
         return (count, digest) if magic == SEAL_MAGIC else None
 
     def _problem(self, text: str) -> None:
         self._problems.append(f"{self._name} {text}")
+
+
+def _distinct(numbers: npt.NDArray[np.uint32]) -> set[int]:
+    """The different ones; counted rather than sorted where they are small."""
+    if len(numbers) and numbers.max() <= BLOCK:
+        return set(np.flatnonzero(np.bincount(numbers)).tolist())
+    return set(np.unique(numbers).tolist())
 
 
 _MARKS = np.array([mark.value for mark in Mark], np.uint8)

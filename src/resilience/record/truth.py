@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,28 @@ _SCHEMA = pa.schema(
 )
 
 
+_ENCODING = {
+    "writer": "RLE_DICTIONARY",
+    "epoch": "RLE_DICTIONARY",
+    "seq": "DELTA_BINARY_PACKED",
+    "position": "DELTA_BINARY_PACKED",
+}
+"""Of one row to the next little changes."""
+
+BLOCK = 1 << 17
+"""So many rows are packed, or read, at once."""
+
+LARGE = 1 << 20
+"""Truths of more rows are not held in memory when they are read back."""
+
+
 def save(folder: Path, truth: Truth, redactor: Redactor | None = None) -> None:
     """Write the truth into the run folder, rows first: `truth.json` says how many there are and their digest.
 
     Raises:
         RecordError: it cannot be written.
     """
-    table = pa.Table.from_arrays([pa.array(getattr(truth, name)) for name in _SCHEMA.names], schema=_SCHEMA)
-    stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd")
-    content = stream.getvalue()
+    content = _packed(truth)
     try:
         (folder / WRITES).mkdir(exist_ok=True)
         write_durably(folder / WRITES / ROWS, content)
@@ -58,6 +71,18 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None) -> None:
     save_document(folder / WRITES / FACTS, document, redactor or Redactor())
 
 
+def _packed(truth: Truth) -> bytes:
+    stream = io.BytesIO()
+    plain = {name: kind for name, kind in _ENCODING.items() if not kind.endswith("DICTIONARY")}
+    coded = [name for name in _ENCODING if name not in plain]
+    with pq.ParquetWriter(stream, _SCHEMA, compression="zstd", use_dictionary=coded, column_encoding=plain) as writer:
+        for begin in range(0, max(1, len(truth)), BLOCK):
+            columns = [pa.array(getattr(truth, name)[begin : begin + BLOCK]) for name in _SCHEMA.names]
+            casted = [column.cast(field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
+            writer.write_table(pa.Table.from_arrays(casted, schema=_SCHEMA))
+    return stream.getvalue()
+
+
 def load(folder: Path) -> Truth:
     """Read the truth back.
 
@@ -66,26 +91,68 @@ def load(folder: Path) -> Truth:
     """
     document: Any = load_document(folder / WRITES / FACTS)
     try:
-        return _parse(document, (folder / WRITES / ROWS).read_bytes())
+        return _parse(document, folder / WRITES / ROWS)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"the truth about writes in {folder / WRITES} cannot be read: {error}"
         raise RecordError(msg) from error
 
 
-def _parse(document: Any, content: bytes) -> Truth:  # noqa: ANN401 - any JSON document
+def _parse(document: Any, path: Path) -> Truth:  # noqa: ANN401 - any JSON document
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']!r}, {FORMAT} was expected")
-    if hashlib.sha256(content).hexdigest() != document["sha256"]:
-        raise ValueError(f"{ROWS} is not the file that {FACTS} was written for")
-    table = pq.read_table(io.BytesIO(content), schema=_SCHEMA)
-    if len(table) != document["rows"]:
-        raise ValueError(f"{len(table)} rows, {document['rows']} were expected")
-    arrays: dict[str, Any] = {name: np.array(table[name].to_numpy()) for name in _SCHEMA.names}
-    for array in arrays.values():
-        array.setflags(write=False)
-    return Truth(
-        **arrays,
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != document["sha256"]:
+            raise ValueError(f"{ROWS} is not the file that {FACTS} was written for")
+    with pq.ParquetFile(path) as file:
+        if file.metadata.num_rows != document["rows"]:
+            raise ValueError(f"{file.metadata.num_rows} rows, {document['rows']} were expected")
+        if not file.schema_arrow.equals(_SCHEMA):
+            raise ValueError(f"columns {file.schema_arrow.names} were found, {_SCHEMA.names} were expected")
+    stored = StoredTruth(
+        path,
+        document["rows"],
         foreign=tuple(str(text) for text in document["foreign"]),
         facts={str(key): str(value) for key, value in document["facts"].items()},
         read_ns=int(document["read_ns"]),
     )
+    return stored if len(stored) > LARGE else stored.in_memory()
+
+
+class StoredTruth(Truth):
+    """A truth too large to be held in memory: it is read from its file as often as it is gone through.
+
+    A single column can be had all the same.
+    """
+
+    def __init__(self, path: Path, rows: int, *, foreign: tuple[str, ...], facts: dict[str, str], read_ns: int) -> None:
+        told = {"_path": path, "_rows": rows, "foreign": foreign, "facts": facts, "read_ns": read_ns}
+        for name, value in told.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return int(self.__dict__["_rows"])
+
+    def blocks(self) -> Iterator[Truth]:
+        """All rows in order of position, in parts of a bounded size."""
+        with pq.ParquetFile(self.__dict__["_path"]) as file:
+            for batch in file.iter_batches(BLOCK):
+                yield self._of({name: batch[name].to_numpy(zero_copy_only=False) for name in _SCHEMA.names})
+
+    def in_memory(self) -> Truth:
+        """The same, held in memory."""
+        return self._of({name: np.array(getattr(self, name)) for name in _SCHEMA.names})
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - as the attribute is
+        """An attribute; a column is read from the file."""
+        if name in _SCHEMA.names:
+            path = object.__getattribute__(self, "_path")
+            column = np.array(pq.read_table(path, columns=[name])[name].to_numpy())
+            column.setflags(write=False)
+            return column
+        return super().__getattribute__(name)
+
+    def _of(self, arrays: dict[str, Any]) -> Truth:
+        for array in arrays.values():
+            array.setflags(write=False)
+        return Truth(**arrays, foreign=self.foreign, facts=self.facts, read_ns=self.read_ns)
