@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fixtures.histories import PARTS, load_all
+from fixtures.histories import PARTS, load_all, read
 from resilience.judge.verdict import judge
+from resilience.model import Answer
 
 HISTORIES = {history.name: history for history in load_all()}
 
@@ -41,3 +42,32 @@ def test_a_history_gets_its_verdict(name):
             assert figure(document, path) == pytest.approx(value[0], abs=value[1]), path
         else:
             assert figure(document, path) == value, path
+
+
+def test_there_are_good_and_bad_histories_enough():
+    """At least sixty, no story twice; for every part some in which it passes, is unknown, and fails where it can."""
+    assert len(HISTORIES) >= 60
+    assert len({history.story for history in HISTORIES.values()}) == len(HISTORIES)
+    for part in PARTS:
+        answers = {history.expect.parts[part].answer for history in HISTORIES.values()}
+        can = {Answer.PASS, Answer.UNKNOWN} | ({Answer.FAIL} if part not in {"faults", "validity"} else set())
+        assert answers == can, part
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ({"story": "x", "storry": "y"}, "keys that mean nothing"),
+        ({"story": "x", "events": "soon end", "expect": {"answer": "pass"}}, "is no event"),
+        ({"story": "x", "events": "1 end", "traffic": "all bad", "expect": {"answer": "pass"}}, "is no traffic"),
+        ({"story": "x", "events": "1 end", "writes": "w0 7", "expect": {"answer": "pass"}}, "is no write"),
+        ({"story": "x", "events": "1 end", "writes": "", "truth": "lost", "expect": {"answer": "pass"}}, "is no truth"),
+        ({"story": "x", "events": "1 end", "expect": {"answer": "pass", "writes": "maybe"}}, "is no expectation"),
+        ({"story": "x", "events": "1 end", "expect": {"answer": "pass", "wrotes": "pass"}}, "there is no part"),
+        ({"story": "x", "events": "1 load", "expect": {"answer": "pass"}}, "`until` must say"),
+    ],
+)
+def test_a_history_that_means_nothing_is_refused(text, told):
+    """A slip of the pen is no history: nothing is left out silently."""
+    with pytest.raises(ValueError, match=told):
+        read("slip", text)
