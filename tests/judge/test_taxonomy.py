@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.judge.canary import VICTIMS, run_canary, tamper
+from resilience.judge import canary
+from resilience.judge.canary import VICTIMS, excerpt, run_canary, tamper
 from resilience.judge.entries import index
 from resilience.judge.taxonomy import CLASSES, classify
 from tests.judge.builder import MISSED, SEEN, WRONG, A, K, R, U, ledger_lines, steady_ledger, stored, truth_rows
@@ -197,6 +198,25 @@ def test_the_canary_is_found_exactly_in_good_and_in_bad_ledgers():
         assert run_canary(table, entries, truth, classified) == ""
         shadow = tamper(table, entries, truth, classified)
         assert all(len(shadow.expected[name]) > len(classified.members[name]) for name in VICTIMS)
+
+
+def test_the_canary_of_a_large_ledger_is_a_few_writers_of_it(monkeypatch):
+    """All lines and rows of the writers that are tampered with, and of no others; the answer is the same."""
+    lines = steady_ledger(writers=9, each=20)
+    rows = [*[row for row in stored(lines) if row != (1, 0, 5)], (2, 0, 7), (-1, -1, -1), (77, 0, 0)]
+    table, truth = ledger_lines(lines), truth_rows(rows, foreign=("x", "y"))
+    entries = index(table)
+    classified = classify(entries, truth)
+    some_lines, some_truth = excerpt(table, entries, truth, classified.members["verified"])
+    chosen = set(some_lines.writer.tolist())
+    assert chosen == set(some_truth.writer.tolist())
+    assert {0, 8} < chosen < set(range(9))
+    assert len(some_lines) == sum(line[0] in chosen for line in lines)
+    assert len(some_truth) == sum(row[0] in chosen for row in rows)
+    monkeypatch.setattr(canary, "LARGE", 100)
+    assert run_canary(table, entries, truth, classified) == ""
+    monkeypatch.setattr(canary, "tamper", lambda *_: tamper(table, entries, truth, classified))
+    assert run_canary(table, entries, truth, classified) != ""
 
 
 @pytest.mark.parametrize("name", [*CLASSES, "phantom"])
