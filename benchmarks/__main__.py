@@ -11,7 +11,7 @@ NAMES = {
     "judge": "reading and judging a record of 10 million samples: time and memory",
     "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
     "experiments": "every shipped experiment on the healthy target: each must pass",
-    "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon, how large",
+    "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon",
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
     "reap": "the runner killed at 200 random moments over all kinds of fault: how soon the target is as found",

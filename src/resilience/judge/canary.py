@@ -90,12 +90,14 @@ def _arrays(columns: LedgerLines | Truth) -> dict[str, Any]:
 
 
 def _part(block: _Columns, mask: Bool) -> _Columns:
-    return replace(block, **{name: array[mask] for name, array in _arrays(block).items()})
+    chosen: dict[str, Any] = {name: array[mask] for name, array in _arrays(block).items()}
+    return replace(block, **chosen)
 
 
 def _joined(blocks: list[_Columns]) -> _Columns:
     arrays = [_arrays(block) for block in blocks]
-    return replace(blocks[0], **{name: np.concatenate([each[name] for each in arrays]) for name in arrays[0]})
+    joined: dict[str, Any] = {name: np.concatenate([each[name] for each in arrays]) for name in arrays[0]}
+    return replace(blocks[0], **joined)
 
 
 def tamper(lines: LedgerLines, entries: Entries, truth: Truth, classified: Classified) -> Shadow:

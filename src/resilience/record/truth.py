@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -77,10 +78,28 @@ def _packed(truth: Truth) -> bytes:
     coded = [name for name in _ENCODING if name not in plain]
     with pq.ParquetWriter(stream, _SCHEMA, compression="zstd", use_dictionary=coded, column_encoding=plain) as writer:
         for begin in range(0, max(1, len(truth)), BLOCK):
-            columns = [pa.array(getattr(truth, name)[begin : begin + BLOCK]) for name in _SCHEMA.names]
-            casted = [column.cast(field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
-            writer.write_table(pa.Table.from_arrays(casted, schema=_SCHEMA))
+            columns = [_array(getattr(truth, field.name)[begin : begin + BLOCK], field.type) for field in _SCHEMA]
+            writer.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
     return stream.getvalue()
+
+
+def _array(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Values as an Arrow array. `pa.array` would import pandas, where there is one, and a hundred megabytes with it."""
+    if pa.types.is_boolean(kind):
+        packed = np.packbits(values, bitorder="little")
+    else:
+        packed = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(packed)])
+
+
+def _values(array: pa.Array) -> npt.NDArray[Any]:
+    """The values of an Arrow array; see `_array`."""
+    content, kind = array.buffers()[1], array.type.to_pandas_dtype()
+    if pa.types.is_boolean(array.type):
+        bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
+        return bits[array.offset : array.offset + len(array)].astype(np.bool_)
+    size = np.dtype(kind).itemsize
+    return np.frombuffer(content, kind, len(array), array.offset * size) if len(array) else np.empty(0, kind)
 
 
 def load(folder: Path) -> Truth:
@@ -137,7 +156,7 @@ class StoredTruth(Truth):
         """All rows in order of position, in parts of a bounded size."""
         with pq.ParquetFile(self.__dict__["_path"]) as file:
             for batch in file.iter_batches(BLOCK):
-                yield self._of({name: batch[name].to_numpy(zero_copy_only=False) for name in _SCHEMA.names})
+                yield self._of({name: _values(batch[name]) for name in _SCHEMA.names})
 
     def in_memory(self) -> Truth:
         """The same, held in memory."""
@@ -147,7 +166,8 @@ class StoredTruth(Truth):
         """An attribute; a column is read from the file."""
         if name in _SCHEMA.names:
             path = object.__getattribute__(self, "_path")
-            column = np.array(pq.read_table(path, columns=[name])[name].to_numpy())
+            with pq.ParquetFile(path) as file:
+                column = _values(pa.concat_arrays(file.read([name])[name].chunks))
             column.setflags(write=False)
             return column
         return super().__getattribute__(name)
