@@ -132,10 +132,10 @@ def test_whole_process_group_killed(start: Start, running: Parts, tmp_path: Path
 @pytest.mark.stack
 def test_runner_stopped(start: Start, running: Parts, tmp_path: Path):
     """A runner that is stopped cannot hold a fault beyond its lease; and when it goes on, it says that it did not."""
-    runner = start("process.pause", "never", 0.9)  # the lease: 0.5 + 0.9 + 0.2 s
+    runner = start("process.pause", "never", 0.9)  # the lease: 2 × 1 + 0.9 + 0.2 s
     runner.until("holding")
     runner.process.send_signal(signal.SIGSTOP)
-    assert eventually(lambda: gone(running, tmp_path)) < 2.5
+    assert eventually(lambda: gone(running, tmp_path)) < 4.5
     runner.process.send_signal(signal.SIGCONT)
     assert "the reaper ended the lease" in runner.until("FaultError")
     assert any(line.startswith("fault-problem") for line in runner.lines)

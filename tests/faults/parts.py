@@ -20,7 +20,7 @@ from resilience.stack import loopback, programs
 SETTINGS = {
     kind: dict(example.settings)
     for kind, example in EXAMPLES.items()
-    if example.on == "redis" and kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
+    if kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
 }
 """The kinds that this stack can do, with settings."""
 
