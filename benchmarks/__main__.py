@@ -13,6 +13,7 @@ NAMES = {
     "experiments": "every shipped experiment on the healthy target: each must pass",
     "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon",
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
+    "record": "what it costs to write a run down: a write's two entries, and samples at 50 000 a second",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
     "reap": "the runner killed at 200 random moments over all kinds of fault: how soon the target is as found",
     "reap_runs": "whole experiments killed at random moments: how soon every fault and every process is gone",

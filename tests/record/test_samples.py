@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -184,7 +185,9 @@ def test_flipped_bit_of_unsealed_data_is_noticed(run):
     """Before the seal is there, the pages' own checksums guard the data."""
     for path in (run / "samples").glob("*.json"):
         path.unlink()
-    corrupt(run / "samples" / "load-0-00000.parquet", 40)
+    path = run / "samples" / "load-0-00000.parquet"
+    column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    corrupt(path, column.data_page_offset + column.total_compressed_size - 1)  # of its page the data, not the header
     samples, problems = read_samples(run, finished=False)
     assert "load-0-00000.parquet cannot be read" in problems[0]
     assert len(samples) == 30

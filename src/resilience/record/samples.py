@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,13 +60,19 @@ def _digest(content: bytes) -> str:
 
 def _packed(table: pa.Table) -> bytes:
     stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+    # Instants come nearly in order, so what is stored is by how much they differ.
+    coded = [name for name in SCHEMA.names if not name.endswith("_ns")]
+    encoding = dict.fromkeys(SCHEMA.names[:3], "DELTA_BINARY_PACKED")
+    pq.write_table(
+        table, stream, compression="zstd", write_page_checksum=True, use_dictionary=coded, column_encoding=encoding
+    )
     return stream.getvalue()
 
 
 def warm_up() -> None:
     """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
-    _packed(pa.table({name: pa.nulls(1, kind) for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)}))
+    row: _Row = (0, 0, 0, 0, 0, 0, False, "")
+    _packed(_table([row], ("",), Redactor(), SCHEMA))
 
 
 class SampleWriter:
@@ -121,7 +128,7 @@ class SampleWriter:
         name = f"{self._prefix}-{len(self._parts):05d}.parquet"
         beside = self._folder / f".{name}.part"
         try:
-            content = _packed(self._table(rows))
+            content = _packed(_table(rows, self._operations, self._redactor, self._schema))
             beside.write_bytes(content)
             beside.rename(self._folder / name)
         except (OSError, pa.ArrowException, OverflowError) as error:
@@ -151,21 +158,33 @@ class SampleWriter:
             msg = f"samples in {self._folder} cannot be sealed: {error}"
             raise RecordError(msg) from error
 
-    def _table(self, rows: list[_Row]) -> pa.Table:
-        arrival, start, end, operation, outcome, status, degraded, detail = zip(*rows, strict=True)
-        details = pa.array(detail, pa.string()).dictionary_encode()
-        texts = [self._redactor.text(text) for text in details.dictionary.to_pylist()]
-        columns = [
-            pa.array(arrival, pa.int64()),
-            pa.array(start, pa.int64()),
-            pa.array(end, pa.int64()),
-            pa.DictionaryArray.from_arrays(pa.array(operation, pa.int32()), pa.array(self._operations, pa.string())),
-            pa.DictionaryArray.from_arrays(pa.array(outcome, pa.int32()), pa.array([o.value for o in OUTCOMES])),
-            pa.array(status, pa.int16()),
-            pa.array(degraded, pa.bool_()),
-            pa.DictionaryArray.from_arrays(details.indices, pa.array(texts, pa.string())),
-        ]
-        return pa.Table.from_arrays(columns, schema=self._schema)
+
+def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
+    arrival, start, end, operation, outcome, status, degraded, detail = zip(*rows, strict=True)
+    codes: dict[str, int] = {}
+    details = [codes.setdefault(text, len(codes)) for text in detail]
+    texts = [redactor.text(text) for text in codes]
+    columns = [
+        *(_numbers("q", values) for values in (arrival, start, end)),
+        pa.DictionaryArray.from_arrays(_numbers("i", operation), pa.array(operations, pa.string())),
+        pa.DictionaryArray.from_arrays(_numbers("i", outcome), pa.array([o.value for o in OUTCOMES])),
+        _numbers("h", status),
+        _numbers("?", degraded),
+        pa.DictionaryArray.from_arrays(_numbers("i", details), pa.array(texts, pa.string())),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+_ARROW = {"q": pa.int64(), "i": pa.int32(), "h": pa.int16(), "?": pa.bool_()}
+
+
+def _numbers(kind: str, values: Sequence[int]) -> pa.Array:
+    """Numbers as an Arrow array, in a tenth of the time that Arrow itself takes for Python's numbers."""
+    if kind == "?":
+        packed: object = np.packbits(np.frombuffer(bytes(values), np.uint8), bitorder="little")
+    else:
+        packed = array(kind, values)
+    return pa.Array.from_buffers(_ARROW[kind], len(values), [None, pa.py_buffer(packed)])
 
 
 def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[str, ...]]:
@@ -260,8 +279,8 @@ class _Names:
             columns = zip(*tables, strict=True)
             joined = {name: np.concatenate(parts) for name, parts in zip(SCHEMA.names, columns, strict=True)}
         arrays = {name: joined[name].astype(kind, copy=False) for name, kind in _KINDS.items()}
-        for array in arrays.values():
-            array.setflags(write=False)
+        for column in arrays.values():
+            column.setflags(write=False)
         return Samples(operations=tuple(self.operations), details=tuple(self.details), **arrays)
 
 
