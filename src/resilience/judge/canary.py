@@ -39,6 +39,9 @@ class Shadow:
     expected: dict[str, Int64]
 
 
+_Columns = TypeVar("_Columns", LedgerLines, Truth)
+
+
 def run_canary(lines: LedgerLines, entries: Entries, truth: Truth, classified: Classified) -> str:
     """Let the checker judge a tampered copy.
 
@@ -71,17 +74,15 @@ def excerpt(lines: LedgerLines, entries: Entries, truth: Truth, clean: Int64) ->
     runs = np.unique(np.searchsorted(entries.base, chosen, side="right") - 1)
     wanted = np.zeros(len(entries.code) + 1, dtype=np.bool_)  # the last one is for what has no slot
     wanted[runs] = True
-    some_lines = [_part(block, wanted[_run(entries, block)]) for block in blocks_of(lines)]
-    some_rows = [_part(block, wanted[_run(entries, block)]) for block in blocks_of(truth)]
-    return _joined(some_lines), _joined(some_rows)
+    writers = np.unique([entries.name(int(entries.base[run]))[0] for run in runs])
 
+    def some(block: _Columns) -> _Columns:
+        near = _part(block, np.isin(block.writer, writers))
+        slots = entries.slots(near.writer, near.epoch, near.seq)
+        run = np.where(slots < 0, len(entries.code), np.searchsorted(entries.base, slots, side="right") - 1)
+        return _part(near, wanted[run])
 
-def _run(entries: Entries, block: LedgerLines | Truth) -> Int64:
-    slots = entries.slots(block.writer, block.epoch, block.seq)
-    return np.where(slots < 0, len(entries.code), np.searchsorted(entries.base, slots, side="right") - 1)
-
-
-_Columns = TypeVar("_Columns", LedgerLines, Truth)
+    return _joined([some(block) for block in blocks_of(lines)]), _joined([some(block) for block in blocks_of(truth)])
 
 
 def _arrays(columns: LedgerLines | Truth) -> dict[str, Any]:
