@@ -26,7 +26,6 @@ TESTED_ELSEWHERE = {
     "observe/copying.py": "observe/test_truth.py",  # all of it on a real server
     "observe/rows.py": "observe/test_truth.py",  # as above
     "drill/examples.py": "faults/test_contract.py",  # each is tried there
-    "drill/killing.py": "test_cli.py",  # the command
     "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like
     "drill/runner.py": "test_reaper.py",  # what is struck there
     "errors.py": "contract/test_commands.py",  # exit codes

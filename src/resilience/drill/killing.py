@@ -16,7 +16,11 @@ from resilience.drill.matrix import QUICK, SIGNALS, Cell, Matrix, Subject
 from resilience.drill.runner import MOMENTS
 from resilience.errors import SpecError
 from resilience.faults import registry
-from resilience.model import Experiment, Json, Problem, Program, StackSpec
+from resilience.host.files import state_folder
+from resilience.model import Experiment, Json, Problem, Program, StackSpec, Undo
+from resilience.runtime.debts import DebtBook
+from resilience.runtime.guard import Guard
+from resilience.runtime.signals import interruptible
 from resilience.spec.parse import parse
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.postgres import SHOP, may_mount
@@ -146,7 +150,7 @@ def _subjects(experiment: Experiment) -> list[Subject]:
 
 @contextmanager
 def running(spec: StackSpec, folder: Path, wired: tuple[str, ...] = WIRED) -> Iterator[EmbeddedStack]:
-    """A stack of our own while the block lasts.
+    """A stack of our own while the block lasts; if this process is killed, a reaper ends it.
 
     Raises:
         SpecError: it is not one that this command starts.
@@ -154,22 +158,26 @@ def running(spec: StackSpec, folder: Path, wired: tuple[str, ...] = WIRED) -> It
     """
     if spec.use != EmbeddedStack.name:
         raise SpecError(Problem("stack.use", f"{spec.use!r} is not started by this command", "use embedded"))
+    run = secrets.token_hex(4)
     stack = EmbeddedStack(
         spec.service,
         programs=spec.programs,
         wired=wired,
         postgres_disk_mb=spec.postgres_disk_mb,
-        tag=f"drill-{secrets.token_hex(4)}",
+        tag=f"drill-{run}",
         experiment_folder=folder,
         folder_root=Path(tempfile.gettempdir()),
     )
-    try:
-        stack.start()
-        if spec.service is None:
-            _furnish(stack)
-        yield stack
-    finally:
-        stack.stop()
+    with interruptible(), DebtBook.create(state_folder(), run) as book, Guard.start(book):
+        debt = book.owe("stack", Undo(kind=f"stack.{stack.name}", data=stack.debt_data()))
+        try:
+            stack.start()
+            if spec.service is None:
+                _furnish(stack)
+            yield stack
+        finally:
+            stack.stop()
+            book.settle(debt)
 
 
 def _furnish(stack: EmbeddedStack) -> None:
