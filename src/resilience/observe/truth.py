@@ -173,6 +173,8 @@ class PostgresTruth:
     def _read_facts(self, connection: psycopg.Connection[tuple[Any, ...]]) -> dict[str, str]:
         milliseconds = str(max(1, int(self._timeout_s * 1000)))
         connection.execute("SELECT set_config('statement_timeout', %s, true)", (milliseconds,))
+        # Else a large table may be read from its middle on, and half of the rows had to be put in order here.
+        connection.execute("SELECT set_config('synchronize_seqscans', 'off', true)")
         row = connection.execute(_FACTS).fetchone()
         facts = dict(zip(_FACT_NAMES, map(str, row or ()), strict=True))
         if facts["in_recovery"] != "false":
