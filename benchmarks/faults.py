@@ -28,9 +28,9 @@ GOAL = {"*_inject_p95_ms": f"at most {LIMIT_MS:g} ms", "*_revert_p95_ms": f"at m
 HELD_S = 0.3
 BETWEEN_S = 0.4
 WARM_S = 1.0
-SLOW = 10.0
-"""Affected is what takes this many times the median, and at least `SLOW_MS`."""
 SLOW_MS = 10.0
+"""Affected is what is not answered well, or takes longer than this and than all but `RARE` of those without a fault."""
+RARE = 0.001
 
 TRIED: dict[str, tuple[str, dict[str, object]]] = {
     "toxiproxy.down": ("ping", {}),
@@ -92,8 +92,8 @@ def _rows(path: Path) -> list[tuple[int, int, bool]]:
 
 def delays(rows: list[tuple[int, int, bool]], turns: list[Turn]) -> tuple[list[float], list[float]]:
     """Milliseconds from inject to the first affected operation, and from revert to the last; one each a turn."""
-    plain = [end - start for start, end, well in rows if well and not any(_within(start, turn) for turn in turns)]
-    slow_ns = max(SLOW_MS * 1e6, SLOW * statistics.median(plain))
+    plain = sorted(end - start for start, end, well in rows if well and not any(_within(start, turn) for turn in turns))
+    slow_ns = max(SLOW_MS * 1e6, plain[int((1 - RARE) * (len(plain) - 1))])
     affected = [(start, end) for start, end, well in rows if not well or end - start > slow_ns]
     first, last = [], []
     for turn in turns:
