@@ -8,8 +8,10 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, cast
+
+import redis
 
 from resilience.errors import FaultError
 from resilience.faults import holder
@@ -24,6 +26,7 @@ from resilience.faults.redis_server import (
     RENEW,
     RedisFault,
     Server,
+    connect,
     gone,
     heard,
     pause_words,
@@ -221,6 +224,8 @@ class MaxClients(HeldFault, ConfigFault):
 
     kind = "redis.max-clients"
     does = "connections"
+    _admin: "redis.Redis | None" = None
+    """A connection from before, on which the limit is lifted at once; another process has to find a place first."""
 
     def prepare(self) -> Undo:
         """Work out how many connections it is to have."""
@@ -234,6 +239,8 @@ class MaxClients(HeldFault, ConfigFault):
 
     def inject(self, undo: Undo, /) -> None:
         """Lower the limit, take what is left, and hand that to the holder."""
+        there = Server.to(undo)
+        self._admin = self._admin or connect(there.host, there.port, there.password(), BOUND_S)
         ConfigFault.inject(self, undo)
         server, orders = Server.to(undo), cast("Mapping[str, int]", undo.data["orders"])
         try:
@@ -252,6 +259,11 @@ class MaxClients(HeldFault, ConfigFault):
         Raises:
             FaultError: there was none within half a second; or somebody else changed the limit.
         """
+        if self._admin is not None:
+            with suppress(FaultError, redis.RedisError):  # then as another process would
+                put_back(self._admin, undo)
+            self._admin.close()
+            self._admin = None
         HeldFault.revert(self, undo)
         deadline = time.monotonic() + 0.5
         while not gone(undo):
