@@ -18,7 +18,7 @@ With A possibly attempted, K acknowledged, F rejected, I indeterminate (or never
 | verified | K, P = 1, intact, and in none of the bad classes |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -67,40 +67,70 @@ class Classified:
 
 def classify(entries: Entries, truth: Truth) -> Classified:
     """Put every entry into its classes."""
-    found = _held(entries, truth)
-    acknowledged, rejected = entries.noted(Mark.ACKNOWLEDGED), entries.noted(Mark.REJECTED)
-    absent, present = found.rows == 0, found.rows > 0
-    corrupted = _marked(len(entries), found.torn) | _reads(entries, Mark.WRONG)
-    missed = (entries.read_mark == Mark.MISSED) & acknowledged[entries.read_slot]
-    missed &= (entries.read_ns > entries.settled_ns[entries.read_slot]) & present[entries.read_slot]
-    stale = _marked(len(entries), entries.read_slot[missed])
-    disorder = _disorder(entries, found.first, acknowledged & present)
-    found.first.resize(0, refcheck=False)  # not needed any more, and the largest of all
-    late = acknowledged & (entries.settled_ns > truth.read_ns)
-    lost = acknowledged & absent & ~late
-    members = {
-        "lost": _slots_of(lost),
-        "duplicated": _slots_of(found.rows > 1),
-        "over_applied": _slots_of(present & (found.rows > entries.attempted)),
-        "rejected_present": _slots_of(rejected & present),
-        "corrupted": _slots_of(corrupted),
-        "stale": _slots_of(stale),
-        "out_of_order": _slots_of(disorder),
-        "unchecked": _slots_of(late),
+    held = _held(entries, truth)
+    disorder = _disorder(entries, held.first, entries.noted(Mark.ACKNOWLEDGED) & (held.rows > 0))
+    held.first.resize(0, refcheck=False)  # not needed any more, and the largest of all
+    missed = (entries.read_mark == Mark.MISSED) & (held.rows[entries.read_slot] > 0)
+    missed &= entries.noted(Mark.ACKNOWLEDGED)[entries.read_slot]
+    missed &= entries.read_ns > entries.settled_ns[entries.read_slot]
+    marked = {
+        "corrupted": _marked(len(entries), held.torn) | _reads(entries, Mark.WRONG),
+        "stale": _marked(len(entries), entries.read_slot[missed]),
+        "out_of_order": disorder,
+        "seen": _reads(entries, Mark.SEEN),
     }
-    lost_after_seen = _slots_of(lost & _reads(entries, Mark.SEEN))
-    unsure = (entries.indeterminate > 0) & ~acknowledged & ~rejected
-    members["recovered"] = _slots_of(unsure & (found.rows == 1))
-    members["vanished"] = _slots_of(unsure & absent)
-    for bad in (corrupted, stale, disorder, late, found.rows != 1):
-        acknowledged &= ~bad
-    members["verified"] = _slots_of(acknowledged)
+    found: dict[str, list[Int64]] = {name: [] for name in (*CLASSES, "lost_after_seen")}
+    for begin in range(0, len(entries), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        masks = _classes(
+            replace(
+                entries,
+                state=entries.state[part],
+                settled_ns=entries.settled_ns[part],
+                repeated={mark: count[part] for mark, count in entries.repeated.items()},
+            ),
+            held.rows[part],
+            {name: mask[part] for name, mask in marked.items()},
+            truth.read_ns,
+        )
+        for name, mask in masks.items():
+            found[name].append((np.flatnonzero(mask) + begin).astype(_narrowest(len(entries))))
+    members = {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in found.items()}
+    lost_after_seen = members.pop("lost_after_seen")
     return Classified(
-        members={name: members[name] for name in CLASSES},
-        phantom=found.nobodys + max(0, len(truth.foreign) - found.foreign),
+        members=members,
+        phantom=held.nobodys + max(0, len(truth.foreign) - held.foreign),
         lost_after_seen=lost_after_seen,
         stale_reads=int(np.count_nonzero(missed)),
     )
+
+
+def _narrowest(size: int) -> Any:  # noqa: ANN401 - a type of NumPy
+    return np.int32 if size <= np.iinfo(np.int32).max else np.int64
+
+
+def _classes(entries: Entries, rows: Counts, marked: dict[str, Bool], read_ns: int) -> dict[str, Bool]:
+    """The classes of some entries that lie side by side."""
+    acknowledged, rejected = entries.noted(Mark.ACKNOWLEDGED), entries.noted(Mark.REJECTED)
+    unsure = (entries.indeterminate > 0) & ~acknowledged & ~rejected
+    absent, present = rows == 0, rows > 0
+    late = acknowledged & (entries.settled_ns > read_ns)
+    lost = acknowledged & absent & ~late
+    corrupted, stale, disorder = marked["corrupted"], marked["stale"], marked["out_of_order"]
+    return {
+        "lost": lost,
+        "lost_after_seen": lost & marked["seen"],
+        "duplicated": rows > 1,
+        "over_applied": present & (rows > entries.attempted),
+        "rejected_present": rejected & present,
+        "corrupted": corrupted,
+        "stale": stale,
+        "out_of_order": disorder,
+        "recovered": unsure & (rows == 1),
+        "vanished": unsure & absent,
+        "unchecked": late,
+        "verified": acknowledged & (rows == 1) & ~(corrupted | stale | disorder | late),
+    }
 
 
 Offsets = npt.NDArray[np.unsignedinteger[Any]]
@@ -155,14 +185,6 @@ def _held(entries: Entries, truth: Truth) -> _Held:
             if rows[part].max() > _FULL:
                 rows[part] = np.minimum(rows[part], _FULL)
     return _Held(np.minimum(rows, 255).astype(np.uint8), first, np.concatenate(torn), nobodys, foreign)
-
-
-def _slots_of(mask: Bool) -> Int64:
-    """The numbers of the slots at which a mask is true, ascending, as narrow as they can be."""
-    kind: Any = np.int32 if len(mask) <= np.iinfo(np.int32).max else np.int64
-    begins = range(0, len(mask), _CHUNK)
-    parts = [(np.flatnonzero(mask[begin : begin + _CHUNK]) + begin).astype(kind) for begin in begins]
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _marked(size: int, slots: Int64) -> Bool:
