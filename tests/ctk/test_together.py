@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
         hold("drawn", part=AMONG, cycles=2, rest="4s", duration="1s", **{key: slow[key] for key in slow}),
     ]
     own = own_block(made)
-    own["load"] |= {"rate": 100, "warm_up": "4s", "baseline": "8s"}  # enough to see, on a machine that does other things
+    own["load"] |= {"rate": 100, "warm_up": "4s", "baseline": "8s"}  # enough to see, on a busy machine
     own["objectives"] = ["rate<0.05 @ fault", "rate<0.05 @ fault(down)", "rate<0.05 @ fault(drawn)"]
     own["safety"] = {"max_at_once": 2, "data_removal": ["redis"], "max_duration": "5m", "max_fault": "30s"}
     return made
