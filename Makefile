@@ -18,7 +18,7 @@ demo: setup      ## the main job: real load, a real Redis failing, a verdict
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/chaos --no-version-check run experiments/redis-failure.yaml
 
 test: setup      ## the whole default test suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: GROUPS += --group check
 check: setup     ## lint, types, architecture, lock file, schema

@@ -14,27 +14,6 @@ settings.register_profile("suite", deadline=None)  # the machine may be busy wit
 settings.load_profile("suite")
 
 
-TOGETHER = {
-    "runs": ("tests/ctk/", "tests/contract/"),  # whole runs: some share one, and two at once would be noise
-    "host": (  # what they change belongs to the whole machine: queues and rules of the loopback device
-        "tests/drill/",
-        "tests/faults/test_contract.py",
-        "tests/faults/test_machine.py",
-        "tests/faults/test_network.py",
-        "tests/faults/test_shaping.py",
-    ),
-}
-"""Tests that must come one after the other, when several workers share the work; else every file is on its own."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what belongs together, for `--dist loadgroup`."""
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        group = next((name for name, paths in TOGETHER.items() if path.startswith(paths)), path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A folder for debts and kept stacks, not made yet."""

@@ -6,7 +6,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -19,7 +20,7 @@ from resilience.model import FaultSpec, Undo
 from resilience.ports import Fault, Strike
 from tests.faults.parts import eventually, over_json
 from tests.faults.reasons import reason_of
-from tests.faults.world import World
+from tests.faults.world import World, queue_of_loopback
 
 pytestmark = pytest.mark.stack
 
@@ -46,7 +47,7 @@ def possible(whole: World, kind: str) -> None:
 
 
 @pytest.fixture
-def make(whole: World, request: pytest.FixtureRequest) -> Made:
+def make(whole: World, request: pytest.FixtureRequest) -> Iterator[Made]:
     """Makes the fault of the test's kind, on the part as it is now."""
     kind = request.node.callspec.params["kind"]
     possible(whole, kind)
@@ -56,7 +57,8 @@ def make(whole: World, request: pytest.FixtureRequest) -> Made:
         assert isinstance(fault, Fault)
         return fault
 
-    return made
+    with queue_of_loopback() if kind in {"network.bandwidth", "network.delay"} else nullcontext():
+        yield made
 
 
 def as_found(whole: World, before: found.Found, within_s: float = 20.0) -> None:

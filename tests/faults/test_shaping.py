@@ -16,11 +16,18 @@ from resilience.ports import Fault
 from tests.faults.echo import Echo, echo, says
 from tests.faults.parts import eventually, over_json
 from tests.faults.reasons import without_queue
+from tests.faults.world import queue_of_loopback
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(bool(without_queue("htb")()), reason=f"needs a queue of the kernel: {without_queue('htb')()}"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    with queue_of_loopback():
+        yield
 
 
 @contextmanager

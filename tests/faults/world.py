@@ -1,6 +1,8 @@
 """A whole embedded stack with the reference target, for the tests of faults that need more than Redis and a proxy."""
 
+import fcntl
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,3 +42,11 @@ def world(service: Service | None = None, programs: tuple[Program, ...] = ()) ->
         yield World(stack)
     finally:
         stack.stop()
+
+
+@contextmanager
+def queue_of_loopback() -> Iterator[None]:
+    """Whoever changes the queue of the loopback device has it alone: there is one for all tests on this machine."""
+    with (Path(tempfile.gettempdir()) / "resilience-tests-loopback.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

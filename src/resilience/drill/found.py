@@ -179,7 +179,7 @@ def _postgres(place: Place) -> Json:
         roles = session.execute("SELECT rolname, rolconnlimit, rolconfig FROM pg_roles ORDER BY 1").fetchall()
         kept = session.execute("SELECT setdatabase::text, setrole::text, setconfig FROM pg_db_role_setting").fetchall()
         ours = session.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'resilience-%'"
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'resilience-hold-%'"
         ).fetchall()
         databases = session.execute("SELECT datname, datconnlimit, datallowconn FROM pg_database ORDER BY 1").fetchall()
     found: dict[str, Json] = {**settings, "(roles)": repr(roles), "(kept)": repr(kept), "(databases)": repr(databases)}
