@@ -64,12 +64,14 @@ class Sink:
 
     refuse: EventKind | None = None
     events: list[Event] = field(default_factory=list)
+    hook: Callable[[str], object] = lambda _: None
 
     def emit(self, kind: EventKind, name: str = "", /, **detail) -> Event:
         """Keep it."""
         if kind is self.refuse:
             raise OSError("no space left on device")
         self.events.append(Event(0.0, kind, name, detail))
+        self.hook(kind.value)
         return self.events[-1]
 
     def kinds(self) -> list[str]:
@@ -311,6 +313,44 @@ def test_injecting_that_never_ends_stays_owed(book: DebtBook):
         raise AssertionError("never begun")
     assert any("has not come to its end" in note for note in raised.value.__notes__)
     assert [debt.fault for debt in book.owed()] == ["broken"]
+
+
+def settled_at(book: DebtBook, step: str) -> Switch:
+    """A fault whose debt the reaper settles at that step, as if the runner had been stopped there for too long."""
+    fault = Switch()
+
+    def lapse(name: str) -> None:
+        if name == step:
+            for debt in book.owed():
+                book.settle(debt.id, by="reaper")
+
+    fault.hook = lapse
+    return fault
+
+
+def test_a_lease_that_is_over_before_the_inject_is_not_begun(book: DebtBook):
+    """Stopped between debt and inject until the reaper settled it: nobody would give it back, so there is none."""
+    sink, fault = Sink(), Switch()
+    sink.hook = lambda kind: [book.settle(debt.id, by="reaper") for debt in book.owed() if kind == "fault-requested"]
+    with (
+        pytest.raises(FaultError, match="ended the lease"),
+        lease(fault, SPEC, book=book, sink=sink, clock=MonotonicClock(), limits=QUICK),
+    ):
+        raise AssertionError("never begun")
+    assert "inject" not in fault.steps
+    assert not fault.on
+
+
+def test_a_lease_that_is_over_during_the_inject_is_given_back_at_once(book: DebtBook):
+    """Stopped inside inject: the fault is there without a debt, so it is not held for a moment longer."""
+    fault, sink = settled_at(book, "inject"), Sink()
+    with (
+        pytest.raises(FaultError, match="ended the lease"),
+        lease(fault, SPEC, book=book, sink=sink, clock=MonotonicClock(), limits=QUICK),
+    ):
+        raise AssertionError("held without a debt")
+    assert "fault-confirmed" not in sink.kinds()
+    assert not fault.on
 
 
 def test_a_fault_that_met_nothing_proves_nothing(book: DebtBook):

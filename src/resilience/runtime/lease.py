@@ -172,9 +172,15 @@ class _Lease:
         self._sink.emit(EventKind.CONFIRMED, spec.name, proof=self._proof("active"))
 
     def _inject(self) -> None:
-        """Inject, and look until it is there."""
+        """Inject, and look until it is there.
+
+        A runner that was stopped for long finds its lease over and its debt settled: a fault that came after that would
+        be nobody's to give back if the runner died. So it is looked for before and at once after.
+        """
         with self._step("inject"):
+            self._expect_owed()
             self._fault.inject(self._undo)
+            self._expect_owed()
         with self._step("active"):
             doubt = self._until(active=True, within_s=self._confirm_s)
             if doubt:
@@ -194,11 +200,19 @@ class _Lease:
         if step.failure is not None:
             raise step.failure
 
+    def _expect_owed(self) -> None:
+        """The debt is what brings the fault back if this process dies.
+
+        Raises:
+            FaultError: the reaper has settled it.
+        """
+        if self._debt in self._book.read().settled:
+            raise FaultError(Problem(self._spec.name, "the reaper ended the lease before its planned end"))
+
     def _check_still_there(self) -> None:
         """A fault that went away by itself was not held for as long as the record would say."""
         with self._step("active"):
-            if self._debt in self._book.read().settled:
-                raise FaultError(Problem(self._spec.name, "the reaper ended the lease before its planned end"))
+            self._expect_owed()
             doubt = self._until(active=True, within_s=1.0)
             if doubt:
                 raise FaultError(Problem(self._spec.name, f"it was gone before it was given back: {doubt}"))
