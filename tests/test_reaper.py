@@ -135,7 +135,7 @@ def test_runner_stopped(start: Start, running: Parts, tmp_path: Path):
     runner = start("process.pause", "never", 0.9)  # the lease: 2 × 1 + 0.9 + 0.2 s
     runner.until("holding")
     runner.process.send_signal(signal.SIGSTOP)
-    assert eventually(lambda: gone(running, tmp_path)) < 4.5
+    assert eventually(lambda: gone(running, tmp_path)) < 3.5
     runner.process.send_signal(signal.SIGCONT)
     assert "the reaper ended the lease" in runner.until("FaultError")
     assert any(line.startswith("fault-problem") for line in runner.lines)

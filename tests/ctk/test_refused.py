@@ -1,14 +1,12 @@
 """What is wrong is refused before anything is touched: exit 3 for the file, 4 for the environment. Requirement E2."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resilience.host import processes
 from tests.program import Done, Program, own_block, short
 
 
@@ -17,8 +15,20 @@ def assert_untouched(program: Program) -> None:
     assert [path.name for path in program.runs.glob("*")] == []
     books = program.state / "debts"
     assert not books.exists() or list(books.iterdir()) == []
-    mine = processes.descendants(processes.identify(os.getpid()))
-    assert not [one for one in mine if b"resilience" in Path(f"/proc/{one.pid}/cmdline").read_bytes()]
+    assert [pid for pid in pids() if str(program.state).encode() in environment_of(pid)] == []
+
+
+def pids() -> list[int]:
+    """Every process of the machine, whoever its parent is."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+
+
+def environment_of(pid: int) -> bytes:
+    """What it was started with; nothing of a process that has gone or is another user's."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

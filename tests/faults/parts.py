@@ -149,3 +149,17 @@ def over_json(undo: Undo) -> Undo:
     """The undo as another process gets it."""
     document = json.loads(json.dumps({"kind": undo.kind, "data": undo.data}))
     return Undo(kind=document["kind"], data=document["data"])
+
+
+@contextmanager
+def held(fault: Fault) -> Iterator[Undo]:
+    """The fault in place; given back by what another process would know."""
+    undo = fault.prepare()
+    assert fault.active(undo) is False
+    try:
+        fault.inject(undo)
+        eventually(lambda: fault.active(undo), 2.0)
+        yield undo
+    finally:
+        registry.from_undo(over_json(undo)).revert(over_json(undo))
+        eventually(lambda: fault.active(undo) is False)

@@ -14,9 +14,9 @@ import pytest
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.host import cgroups, processes
-from resilience.model import FaultSpec, Identity, Json, Launch, Place, Undo
+from resilience.model import FaultSpec, Identity, Json, Launch, Place
 from resilience.ports import Fault
-from tests.faults.parts import eventually, over_json
+from tests.faults.parts import eventually, held
 from tests.faults.reasons import without
 
 pytestmark = pytest.mark.stack
@@ -68,20 +68,6 @@ def worker(folder: Path, program: str) -> Iterator[Worker]:
     finally:
         while left := processes.tagged(launch.tag):  # again: it may have forked meanwhile
             processes.end(left, patience_s=0.1)
-
-
-@contextmanager
-def held(fault: Fault) -> Iterator[Undo]:
-    """The fault in place; given back by what another process would know."""
-    undo = fault.prepare()
-    assert fault.active(undo) is False
-    try:
-        fault.inject(undo)
-        eventually(lambda: fault.active(undo), 2.0)
-        yield undo
-    finally:
-        registry.from_undo(over_json(undo)).revert(over_json(undo))
-        eventually(lambda: fault.active(undo) is False)
 
 
 def groups_of(pid: int) -> str:

@@ -4,37 +4,22 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from resilience.errors import FaultError
 from resilience.faults import canary, packets, registry
 from resilience.host import commands
-from resilience.model import FaultSpec, Undo
+from resilience.model import FaultSpec
 from resilience.ports import Fault
 from tests.faults.echo import Echo, echo, hears, says
-from tests.faults.parts import eventually, over_json
+from tests.faults.parts import eventually, held
 from tests.faults.reasons import without_rights
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(bool(without_rights()), reason=f"needs the right to change the network: {without_rights()}"),
 ]
-
-
-@contextmanager
-def held(fault: Fault) -> Iterator[Undo]:
-    """The fault in place; given back by what another process would know."""
-    undo = fault.prepare()
-    assert fault.active(undo) is False
-    try:
-        fault.inject(undo)
-        eventually(lambda: fault.active(undo), 2.0)
-        yield undo
-    finally:
-        registry.from_undo(over_json(undo)).revert(over_json(undo))
-        eventually(lambda: fault.active(undo) is False)
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])

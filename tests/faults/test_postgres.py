@@ -13,8 +13,9 @@ import pytest
 
 from resilience.errors import FaultError
 from resilience.faults import holder, registry
-from resilience.faults.postgres_server import Server, cut_off, one, slots
+from resilience.faults.postgres_server import Server, one, slots
 from resilience.host import processes
+from resilience.host.network import cut_off
 from resilience.model import FaultSpec, Place
 from resilience.ports import Fault, Strike
 from tests.faults.parts import eventually, over_json
@@ -309,7 +310,7 @@ def test_a_stopped_server_is_not_waited_for(whole: World):
             for identity in (*group, *processes.descendants(place.identity)):
                 processes.send(identity, 19)
             began = time.monotonic()
-            with pytest.raises(psycopg.OperationalError), cut_off(session, 0.5):
+            with pytest.raises(psycopg.OperationalError), cut_off(session.fileno(), 0.5):
                 session.execute("SELECT 1")
             with pytest.raises(FaultError), looking.session():
                 pass

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from resilience.errors import FaultError
 from resilience.faults import registry, shaping
 from resilience.host import commands
-from resilience.model import FaultSpec, Undo
-from resilience.ports import Fault
+from resilience.model import FaultSpec
 from tests.faults.echo import Echo, echo, says
-from tests.faults.parts import eventually, over_json
+from tests.faults.parts import eventually, held
 from tests.faults.reasons import without_queue
 from tests.faults.world import queue_of_loopback
 
@@ -28,20 +26,6 @@ pytestmark = [
 def alone() -> Iterator[None]:
     with queue_of_loopback():
         yield
-
-
-@contextmanager
-def held(fault: Fault) -> Iterator[Undo]:
-    """The fault in place; given back by what another process would know."""
-    undo = fault.prepare()
-    assert fault.active(undo) is False
-    try:
-        fault.inject(undo)
-        eventually(lambda: fault.active(undo), 2.0)
-        yield undo
-    finally:
-        registry.from_undo(over_json(undo)).revert(over_json(undo))
-        eventually(lambda: fault.active(undo) is False)
 
 
 def tc(*words: str) -> str:

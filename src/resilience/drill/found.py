@@ -34,6 +34,8 @@ AT_ONCE_S = 0.1
 SHOWN = 200
 HOLDS = b"RESILIENCE_TAG=resilience-hold-"
 TABLES, GROUPS, HOLDERS = "packet filter tables of ours", "control groups of ours", "holders"
+SESSIONS = "(sessions of ours)"
+"""Of a holder, or of a runner that looks: the latter go when the runner does."""
 OF_RUNS = (TABLES, GROUPS, HOLDERS)
 """What a run brings and takes away again: another run's may go meanwhile, and that is its own affair."""
 
@@ -179,11 +181,11 @@ def _postgres(place: Place) -> Json:
         roles = session.execute("SELECT rolname, rolconnlimit, rolconfig FROM pg_roles ORDER BY 1").fetchall()
         kept = session.execute("SELECT setdatabase::text, setrole::text, setconfig FROM pg_db_role_setting").fetchall()
         ours = session.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'resilience-hold-%'"
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'resilience-%'"
         ).fetchall()
         databases = session.execute("SELECT datname, datconnlimit, datallowconn FROM pg_database ORDER BY 1").fetchall()
     found: dict[str, Json] = {**settings, "(roles)": repr(roles), "(kept)": repr(kept), "(databases)": repr(databases)}
-    return {**found, "(sessions of ours)": repr(ours)}
+    return {**found, SESSIONS: repr(ours)}
 
 
 def _proxies(place: Place) -> Json:

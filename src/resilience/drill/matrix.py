@@ -151,7 +151,9 @@ class Matrix:
             silent = found.silent(self._places())
             left = [f"{name} does not answer at once" for name in silent]
             if not silent:
-                left += found.differences(before, found.look(self._places()))
+                changed = found.differences(before, found.look(self._places()))
+                # A stopped runner has its own session open, with which it looks; it must go when the runner does.
+                left += [what for what in changed if ending is not None or found.SESSIONS not in what]
             left += [str(problem) for page in debts.outstanding(state) for problem in debts.problems_of(page)]
             if ending is not None and ending.poll() is None:
                 left.append("the runner still runs")

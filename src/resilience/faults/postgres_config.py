@@ -13,7 +13,8 @@ from psycopg import sql
 
 from resilience.errors import FaultError
 from resilience.faults.postgres_held import PostgresFault
-from resilience.faults.postgres_server import CANARY, Server, Session, cut_off, one, role_of, said, slots, terminate
+from resilience.faults.postgres_server import CANARY, LOOK_S, Server, Session, one, role_of, said, slots, terminate
+from resilience.host.network import cut_off
 from resilience.model import Json, Problem, Undo
 
 READ_ONLY = "25006"
@@ -163,14 +164,14 @@ class ReadOnly(ConfigFault):
 
     def _felt(self, server: Server, session: Session, data: Mapping[str, Json]) -> bool:  # noqa: ARG002 - as declared
         try:
-            with self._canary(server, str(data["role"])) as fresh, cut_off(fresh):
+            with self._canary(server, str(data["role"])) as fresh, cut_off(fresh.fileno(), LOOK_S):
                 seen = {"a new session": self._refuses(fresh)}
         except psycopg.Error as error:
             raise FaultError(Problem("postgres", said(error))) from error
         if self._before is not None and not self._before.closed:
             with (
                 suppress(psycopg.OperationalError),
-                cut_off(self._before),
+                cut_off(self._before.fileno(), LOOK_S),
             ):  # ended by somebody else: the new one must do
                 seen["one from before"] = self._refuses(self._before)
         self.proof = "; ".join(f"a write in {which} is {answer or 'taken'}" for which, answer in seen.items())

@@ -12,10 +12,11 @@ from resilience.errors import FaultError
 from resilience.faults import holder
 from resilience.faults.kinds import LEASE, Settings
 from resilience.faults.postgres_held import PATIENCE_S, POLL_S, PostgresFault, told_by
-from resilience.faults.postgres_server import CANARY, Bounds, Server, cut_off, one, role_of, said
+from resilience.faults.postgres_server import CANARY, LOOK_S, Bounds, Server, one, role_of, said
 from resilience.faults.process import Kill
 from resilience.host import processes
 from resilience.host.disks import free_bytes, size_bytes
+from resilience.host.network import cut_off
 from resilience.model import Json, Place, Problem, Undo
 
 LARGEST_MB = 2048
@@ -128,7 +129,10 @@ def _spill(server: Server, role: str) -> str:
     """How a statement that needs room is refused, to the service's role if it can log in; empty if it is not."""
     try:
         bounds: Bounds = {"work_mem": "64kB", "statement_timeout": 2000}
-        with server.connect(CANARY, bounds, role=role if server.knows(role) else "") as session, cut_off(session):
+        with (
+            server.connect(CANARY, bounds, role=role if server.knows(role) else "") as session,
+            cut_off(session.fileno(), LOOK_S),
+        ):
             session.execute(_SPILL)
     except psycopg.Error as error:
         return said(error)

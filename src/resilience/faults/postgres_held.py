@@ -15,7 +15,6 @@ from resilience.faults.postgres_server import (
     CANARY,
     Server,
     Session,
-    cut_off,
     end_named,
     one,
     role_of,
@@ -24,6 +23,7 @@ from resilience.faults.postgres_server import (
     terminate,
 )
 from resilience.host import processes
+from resilience.host.network import cut_off
 from resilience.model import Json, Place, Problem, Undo
 
 PATIENCE_S = 10.0
@@ -277,7 +277,7 @@ def _until_ended(server: Server, role: str, bound_s: float) -> tuple[float, str]
     """Open a session as the service does and do nothing: how long it lasts, and what the server says at its end."""
     began = time.monotonic()
     try:
-        with server.connect(CANARY, role=role) as session, cut_off(session, bound_s + 1):
+        with server.connect(CANARY, role=role) as session, cut_off(session.fileno(), bound_s + 1):
             select.select([session.fileno()], [], [], bound_s)  # a session that is ended is told so unasked
             lasted_s = time.monotonic() - began
             session.execute("SELECT 1")

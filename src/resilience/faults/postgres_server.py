@@ -4,8 +4,6 @@ Every session has limits that the server itself enforces, so that it frees what 
 Whatever is ours is known by its `application_name`, which begins with `PREFIX`.
 """
 
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from resilience.errors import FaultError
+from resilience.host.network import cut_off
 from resilience.model import Json, Place, Problem
 
 PREFIX = "resilience-"
@@ -168,7 +167,7 @@ class Server:
             FaultError: the server cannot be asked, or refuses what it is asked.
         """
         try:
-            with self.connect(name) as connection, cut_off(connection):
+            with self.connect(name) as connection, cut_off(connection.fileno(), LOOK_S):
                 yield connection
         except psycopg.Error as error:
             raise FaultError(Problem("postgres", said(error))) from error
@@ -187,30 +186,10 @@ class Server:
         if not self.knows(role):
             return None
         try:
-            with self.connect(CANARY, role=role) as connection, cut_off(connection):
+            with self.connect(CANARY, role=role) as connection, cut_off(connection.fileno(), LOOK_S):
                 return ""
         except psycopg.Error as error:
             return said(error)
-
-
-@contextmanager
-def cut_off(connection: Session, after_s: float = LOOK_S) -> Iterator[None]:
-    """Cut a session that takes too long: a stopped server heeds no statement timeout, and libpq waits for ever."""
-    own = socket.socket(fileno=socket.dup(connection.fileno()))
-
-    def cut() -> None:
-        with suppress(OSError):
-            own.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(after_s, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        own.close()
 
 
 def said(error: psycopg.Error) -> str:

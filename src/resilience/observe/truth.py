@@ -6,11 +6,9 @@ themselves are read once, in the same snapshot as the digest that agreed.
 """
 
 import hashlib
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import psycopg
@@ -19,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from resilience.columns import Truth
 from resilience.entry import prefix_of
 from resilience.errors import RecordError
+from resilience.host.network import cut_off
 from resilience.model import Problem
 from resilience.observe.copying import copied
 from resilience.observe.rows import Columns
@@ -138,7 +137,8 @@ class PostgresTruth:
     @contextmanager
     def _snapshot(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         try:
-            with closing(self._connect()) as connection, _cut_off_after(connection, self._timeout_s):
+            # The server has its chance first to say so itself.
+            with closing(self._connect()) as connection, cut_off(connection.fileno(), self._timeout_s * 1.1 + 0.5):
                 yield connection
         except (psycopg.Error, OSError) as error:
             hint = "the query is in the experiment's ledger.truth; it is run as it stands, with %(prefix)s bound"
@@ -207,26 +207,6 @@ class PostgresTruth:
         except psycopg.ProgrammingError:  # no connection string at all
             return "PostgreSQL"
         return f"PostgreSQL {parts.get('host', '')}:{parts.get('port', '')}/{parts.get('dbname', '')}"
-
-
-@contextmanager
-def _cut_off_after(connection: psycopg.Connection[Any], timeout_s: float) -> Iterator[None]:
-    """Cut a connection that takes too long. A stopped server heeds no statement timeout, and libpq waits for ever."""
-    own = socket.socket(fileno=socket.dup(connection.fileno()))
-
-    def cut() -> None:
-        with suppress(OSError):
-            own.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(timeout_s * 1.1 + 0.5, cut)  # after the server had its chance to say so itself
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        own.close()
 
 
 def read_settled(
