@@ -3,6 +3,10 @@
 A client in a process of its own sends 500 operations a second to Redis by the way on which the service comes, open
 loop. An operation is affected if it was not answered well, or took much longer than without a fault. What counts is
 when it was begun: an operation begun before the inject and caught by it counts as 0 ms.
+
+Packets that were lost on an open connection are sent again when TCP's timer says so, 200 ms or more later, whatever
+lost them. So faults of the network are judged by operations that open a connection each, as the first try after a
+failure does; what they do to open connections is measured as well and told, not judged.
 """
 
 import secrets
@@ -13,7 +17,7 @@ import sys
 import tempfile
 import time
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import Figure, Options, Result
@@ -24,7 +28,11 @@ from resilience.ports import Fault
 from resilience.stack.embedded import EmbeddedStack
 
 LIMIT_MS = 20.0
-GOAL = {"*_inject_p95_ms": f"at most {LIMIT_MS:g} ms", "*_revert_p95_ms": f"at most {LIMIT_MS:g} ms"}
+GOAL = {
+    "*_inject_p95_ms": f"at most {LIMIT_MS:g} ms",
+    "*_revert_p95_ms": f"at most {LIMIT_MS:g} ms",
+    "network_*_by_ping_*": "told only: they have TCP's timer in them",
+}
 HELD_S = 0.3
 BETWEEN_S = 0.4
 WARM_S = 1.0
@@ -32,21 +40,43 @@ SLOW_MS = 10.0
 """Affected is what is not answered well, or takes longer than this and than all but `RARE` of those without a fault."""
 RARE = 0.001
 
-TRIED: dict[str, tuple[str, dict[str, object]]] = {
-    "toxiproxy.down": ("ping", {}),
-    "toxiproxy.latency": ("ping", {"latency_ms": 100}),
-    "toxiproxy.timeout": ("ping", {}),
-    "toxiproxy.reset": ("ping", {}),
-    "redis.readonly": ("set", {}),
-    "redis.out-of-memory": ("set", {}),
-    "redis.hung": ("ping", {}),
-    "redis.max-clients": ("connect", {}),
-    "process.pause": ("ping", {}),
-    "network.partition": ("ping", {}),
-    "network.loss": ("ping", {"percent": 100}),
-    "cgroup.cpu": ("work", {"percent": 1}),
-}
-"""Kind → operation by which it is seen, and settings."""
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A kind with its settings, and the operation by which it is seen."""
+
+    kind: str
+    operation: str = "ping"
+    settings: dict[str, object] = field(default_factory=dict)
+    judged: bool = True
+
+    @property
+    def name(self) -> str:
+        """In the figures."""
+        return self.kind.replace(".", "_").replace("-", "_") + ("" if self.judged else f"_by_{self.operation}")
+
+    @property
+    def spec(self) -> FaultSpec:
+        """On Redis."""
+        return FaultSpec(name="timed", kind=self.kind, on="redis", duration_s=30.0, settings=self.settings)
+
+
+TRIED = (
+    Tried("toxiproxy.down"),
+    Tried("toxiproxy.latency", settings={"latency_ms": 100}),
+    Tried("toxiproxy.timeout"),
+    Tried("toxiproxy.reset"),
+    Tried("redis.readonly", "set"),
+    Tried("redis.out-of-memory", "set"),
+    Tried("redis.hung"),
+    Tried("redis.max-clients", "connect"),
+    Tried("process.pause"),
+    Tried("network.partition", "connect"),
+    Tried("network.loss", "connect", {"percent": 100}),
+    Tried("network.partition", judged=False),
+    Tried("network.loss", settings={"percent": 100}, judged=False),
+    Tried("cgroup.cpu", "work", {"percent": 1}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +88,8 @@ class Turn:
     gone_ns: int
 
 
-def _turn(kind: str, place: Place) -> Turn:
-    _, settings = TRIED[kind]
-    fault = registry.build(FaultSpec(name="timed", kind=kind, on="redis", duration_s=30.0, settings=settings), place)
+def _turn(tried: Tried, place: Place) -> Turn:
+    fault = registry.build(tried.spec, place)
     assert isinstance(fault, Fault)
     undo = fault.prepare()
     inject_ns = time.monotonic_ns()
@@ -79,7 +108,7 @@ def _turn(kind: str, place: Place) -> Turn:
             pass
         time.sleep(0.02)
     else:
-        raise FaultError(f"{kind} was not given back")
+        raise FaultError(f"{tried.kind} was not given back")
     return Turn(inject_ns, revert_ns, time.monotonic_ns())
 
 
@@ -114,17 +143,17 @@ def _p95(values: list[float]) -> float:
     return round(sorted(values)[max(0, -(-95 * len(values) // 100) - 1)], 2)
 
 
-def _measure(kind: str, stack: EmbeddedStack, count: int) -> tuple[list[float], list[float]]:
+def _measure(tried: Tried, stack: EmbeddedStack, count: int) -> tuple[list[float], list[float]]:
     place = stack.places()["redis"]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows"
-        words = (place.host, str(place.via_port), place.passfile, TRIED[kind][0], str(out))
+        words = (place.host, str(place.via_port), place.passfile, tried.operation, str(out))
         client = subprocess.Popen([sys.executable, "-m", "benchmarks.prober", *words])
         try:
             time.sleep(WARM_S)
             turns = []
             for _ in range(count):
-                turns.append(_turn(kind, place))
+                turns.append(_turn(tried, place))
                 time.sleep(BETWEEN_S)
         finally:
             client.send_signal(signal.SIGTERM)
@@ -139,27 +168,22 @@ def measure(options: Options) -> Result:
     met, stack = True, EmbeddedStack(None, tag=f"bench-{secrets.token_hex(4)}", experiment_folder=Path.cwd())
     try:
         stack.start()
-        for kind in (kind for kind in TRIED if kind in registry.KINDS):
-            spec = FaultSpec(name="timed", kind=kind, on="redis", duration_s=30.0, settings=TRIED[kind][1])
-            problems = registry.check(spec) or registry.fits(spec, stack.places()["redis"])
+        for tried in TRIED:
+            problems = registry.check(tried.spec) or registry.fits(tried.spec, stack.places()["redis"])
             if problems:
-                options.say(f"{kind}: not possible here: {problems[0]}")
-                figures[f"{kind}_not_possible"] = str(problems[0])
+                options.say(f"{tried.kind}: not possible here: {problems[0]}")
+                figures[f"{tried.name}_not_possible"] = str(problems[0])
                 met = False
                 continue
-            first, last = _measure(kind, stack, count)
-            name = kind.replace(".", "_").replace("-", "_")
-            figures[f"{name}_inject_p50_ms"], figures[f"{name}_inject_p95_ms"] = (
-                round(statistics.median(first), 2),
-                _p95(first),
-            )
-            figures[f"{name}_revert_p50_ms"], figures[f"{name}_revert_p95_ms"] = (
-                round(statistics.median(last), 2),
-                _p95(last),
-            )
-            met = met and _p95(first) <= LIMIT_MS and _p95(last) <= LIMIT_MS
+            first, last = _measure(tried, stack, count)
+            for moment, values in (("inject", first), ("revert", last)):
+                figures[f"{tried.name}_{moment}_p50_ms"] = round(statistics.median(values), 2)
+                figures[f"{tried.name}_{moment}_p95_ms"] = _p95(values)
+            if tried.judged:
+                met = met and _p95(first) <= LIMIT_MS and _p95(last) <= LIMIT_MS
             options.say(
-                f"{kind}: inject p50 {statistics.median(first):.1f}, p95 {_p95(first):.1f} ms; "
+                f"{tried.kind} by {tried.operation}: "
+                f"inject p50 {statistics.median(first):.1f}, p95 {_p95(first):.1f} ms; "
                 f"revert p50 {statistics.median(last):.1f}, p95 {_p95(last):.1f} ms"
             )
     finally:

@@ -1,8 +1,9 @@
 """A client of its own that sends one small operation to Redis every two milliseconds, whatever became of the others.
 
-`python -m benchmarks.prober HOST PORT PASSWORD_FILE OPERATION OUT`. Each operation takes an idle connection, or opens
-one; a connection on which something went wrong is closed. At SIGTERM what was seen is written to OUT: one row an
-operation, start and end in nanoseconds of the monotonic clock, and whether it was answered well.
+`python -m benchmarks.prober HOST PORT PASSWORD_FILE OPERATION OUT`. It is as services are: it has a pool of `POOL`
+connections, an operation for which none is free fails at once, and one on which something went wrong is closed. The
+operation `connect` opens a connection each time instead, however many wait. At SIGTERM what was seen is written to OUT:
+one row an operation, start and end in nanoseconds of the monotonic clock, and whether it was answered well.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 
 RATE = 500
 TIMEOUT_S = 0.25
+POOL = 16
 SCRIPT = b"for i=1,60000 do local x=i end return 1"
 OPERATIONS = {
     "ping": b"PING\r\n",
@@ -33,6 +35,7 @@ class Prober:
         self._address, self._password, self._words = (host, port), password, OPERATIONS[operation]
         self._fresh = operation == "connect"
         self._idle: list[Connection] = []
+        self._busy = 0
         self.rows = array("q")
 
     async def run(self, ended: asyncio.Event) -> None:
@@ -52,6 +55,10 @@ class Prober:
 
     async def _one(self) -> None:
         start_ns = time.monotonic_ns()
+        if self._busy >= POOL and not self._fresh:
+            self.rows.extend((start_ns, start_ns, 0))
+            return
+        self._busy += 1
         connection: Connection | None = None
         well = False
         try:
@@ -63,6 +70,7 @@ class Prober:
                 well = answer.startswith(GOOD)
         except (OSError, TimeoutError):
             pass
+        self._busy -= 1
         self.rows.extend((start_ns, time.monotonic_ns(), int(well)))
         if connection is not None:
             if well and not self._fresh:

@@ -1,4 +1,7 @@
-"""What faults of the network have in common: the packets of a part's own port, named by address, port and direction.
+"""What faults of the network have in common: the packets of a part's port, named by address, port and direction.
+
+It is the port by which the service comes. Where a proxy of the stack stands there, the proxy's way to the part behind
+it is left alone, as the stack's own: the service's TCP meets the fault, not the proxy's.
 
 The rules stand in a table of the packet filter that is ours alone. A packet that crosses the loopback interface is met
 where it arrives, any other where it leaves or arrives: each exactly once. Connections that are open already are met as
@@ -108,7 +111,7 @@ class PacketFault:
         return {}
 
     def _targets(self, place: Place) -> tuple[Target, ...]:
-        return addresses(place.host, place.port)
+        return addresses(place.host, place.via_port)
 
     def _family(self, targets: tuple[Target, ...]) -> str:  # noqa: ARG002 - for those that must choose
         return "inet"
