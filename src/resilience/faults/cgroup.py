@@ -131,6 +131,12 @@ class Cpu(GroupFault):
     kind = "cgroup.cpu"
     controller = "cpu"
 
+    def revert(self, undo: Undo, /) -> None:
+        """Give back the processor at once, then the rest."""
+        group = parts_of(undo)[0]
+        group.lift(*(("cpu.cfs_quota_us", "-1") if group.version == 1 else ("cpu.max", "max")))
+        group.remove()
+
     def _limits(self, version: int, root: Identity) -> Mapping[str, str]:  # noqa: ARG002 - as declared
         percent = self._number("percent")
         period_us = next(length for length in PERIODS_US if percent * length // 100 >= LEAST_US)

@@ -144,7 +144,7 @@ class Group:
 
     def enter(self, root: Identity) -> None:
         """Move a process and its descendants into it, also those that are born meanwhile."""
-        moved = True
+        moved = move(root.pid, Path(self.path))  # before anybody is looked for, which takes its time
         while moved:
             inside = self.pids()
             outside = [each for each in (root, *processes.descendants(root)) if each.pid not in inside]
@@ -164,6 +164,11 @@ class Group:
     def figures(self, name: str) -> dict[str, int]:
         """A file of `name value` lines."""
         return {key: int(value) for key, value in (line.split() for line in self.read(name).splitlines())}
+
+    def lift(self, name: str, value: str) -> None:
+        """End a limit before the processes are moved out, which a throttled process makes wait. Harmless if gone."""
+        with suppress(OSError):
+            (Path(self.path) / name).write_text(value)
 
     def remove(self) -> None:
         """Move everything in it back to where it was, and remove it. Harmless if it is not there.
