@@ -34,6 +34,7 @@ class Samples:
         status: HTTP status, 0 if there was none.
         degraded: the answer said that it was degraded.
         details: texts; `detail` holds indices into it, 0 being the empty text (error class and message).
+        shed: the answer put the client off in an orderly way: 429 or 503, and when to come back (`Retry-After`).
     """
 
     operations: Sequence[str]
@@ -46,6 +47,7 @@ class Samples:
     status: Int16
     degraded: Bool
     detail: Int32
+    shed: Bool
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -64,6 +66,7 @@ class Samples:
             self.status[mask],
             self.degraded[mask],
             self.detail[mask],
+            self.shed[mask],
         )
 
 
@@ -106,6 +109,20 @@ class LedgerLines:
         return int(self.writer.shape[0])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectLines(LedgerLines):
+    """The ledger of an account whose writes have effects on objects: what each write was to do, on each of its lines.
+
+    Attributes:
+        object: the number of the object it is done to. other: of a transfer, of the object that is given to; else 0.
+        value: the amount that is added or transferred; of a document its version, negative if it is removed; else 0.
+    """
+
+    object: Int64
+    other: Int64
+    value: Int64
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What the primary store holds of this run, one row per stored row, in order of position.
@@ -134,6 +151,15 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountBook:
+    """What there is of one account of the ledger: its lines, and its truth if that could be read."""
+
+    name: str
+    lines: LedgerLines
+    truth: Truth | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One run, read back: everything that judging and reporting need, and nothing else.
 
@@ -144,6 +170,7 @@ class Record:
         truth: None if there is no ledger or the truth could not be read (`problems` says why).
         problems: what is wrong with the record itself: no footer, a part that cannot be read, counts that do not agree.
             Any of it keeps the verdict from passing.
+        accounts: those of the ledger that the experiment declares beside `ledger` itself.
     """
 
     folder: str
@@ -155,3 +182,4 @@ class Record:
     ledger: LedgerLines | None
     truth: Truth | None
     problems: tuple[str, ...] = ()
+    accounts: tuple[AccountBook, ...] = ()

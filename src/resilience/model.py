@@ -255,6 +255,8 @@ class Operation:
         timeout_s: the client gives up after this long, counted from sending.
         rejected_status: answers that certainly had no effect, by the target's contract (a write's *rejected*).
         critical: whether the operation must hold under fault (otherwise it may fall back or be shed).
+        account: of a write or a read-back, the account of the ledger that it belongs to; empty is `ledger` itself.
+        deletes: of a write to an account of documents, whether it removes the object rather than writing it.
     """
 
     name: str
@@ -269,6 +271,8 @@ class Operation:
     rejected_status: tuple[int, ...] = ()
     timeout_s: float = 2.0
     critical: bool = True
+    account: str = ""
+    deletes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,11 +328,16 @@ class Objective:
         expression: as written.
         aggregate: `p`, `avg`, `min`, `max`, `med` (milliseconds of response time of everything that was sent, failures
             and timeouts included; unknown if nothing was ok), `rate` (error rate: everything that was offered and not
-            ok), `count` (offered), `rps` (ok per second), `degraded` (share of ok answers that were degraded).
+            ok), `count` (offered), `rps` (ok per second), `degraded` (share of ok answers that were degraded),
+            `availability` (share of what was offered that was ok), `apdex`, `burn`, `budget` (see `judge.budget`).
+        limit: the threshold; with `relation`, the margin as a share of 1.
         quantile: for `p`, in percent: 95.0.
         operation: one operation, or `all`.
         phase: where it is judged; `fault` empty means every phase of that name, each on its own.
         window_s: `over 10s`: must hold in every sliding window of that length; None is the whole phase.
+        argument: for `apdex`, T in milliseconds; for `burn` and `budget`, the promised availability in percent.
+        relation: how it must compare with the baseline: `no worse than` or `within` a margin; empty for a threshold.
+        tenant, region: one of them; `each` is every one on its own; empty is all together.
     """
 
     expression: str
@@ -340,6 +349,10 @@ class Objective:
     phase: PhaseName = PhaseName.BASELINE
     fault: str = ""
     window_s: float | None = None
+    argument: float | None = None
+    relation: str = ""
+    tenant: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,6 +407,45 @@ class Ledger:
     duplicates: str = "exactly-once"
     ordered: bool = True
     read_your_writes: bool = True
+    min_acknowledged: int = 100
+    min_exposed: int = 5
+    exposure_s: float = 2.0
+
+
+class Effect(StrEnum):
+    """What a write of an account does, and what a row of that account's truth is (see `judge.effects`)."""
+
+    INSERT = "insert"  # stores something of its own; a row is a write: its id, its body, where it was stored
+    QUEUE = "queue"  # a message to be worked off; a row is an effect it had: its id, its body, in which order
+    STREAM = "stream"  # a message to be delivered; a row is a receipt: its id, its body, in which order
+    APPEND = "append"  # adds to a list; a row is an element: its id, its body, list × 1 000 000 + place in the list
+    DOCUMENT = "document"  # replaces or removes an object; a row is an object: the id and body it has, its number
+    COUNTER = "counter"  # adds to an object; a row is an object: its name, anything, its value
+    TRANSFER = "transfer"  # takes from one object, gives to another; a row is an object: its name, anything, its balance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account of the write ledger beside `ledger` itself: writes of one effect, with a truth of their own.
+
+    Attributes:
+        duplicates: as of `Ledger`; `at-most-once` counts what is lost instead of what is doubled.
+        ordered: as of `Ledger`; of documents: whether versions decide among writes that were under way together.
+        objects: how many objects (lists, documents, counters) its writes are spread over, by `${key}`.
+        amount: the most that a write adds or transfers; each is from 1 to this.
+        initial: what each object of a transfer has at first.
+        read_your_writes, min_acknowledged, min_exposed, exposure_s: as of `Ledger`.
+    """
+
+    name: str
+    effect: Effect
+    truth: Truth
+    duplicates: str = "exactly-once"
+    ordered: bool = True
+    read_your_writes: bool = True
+    objects: int = 100
+    amount: int = 9
+    initial: int = 1000
     min_acknowledged: int = 100
     min_exposed: int = 5
     exposure_s: float = 2.0
@@ -636,6 +688,7 @@ class Experiment:
         digest: SHA-256 of the file's bytes, hexadecimal.
         folder: absolute path of the folder that relative names in the file start from.
         steps: what the method does, in order.
+        accounts: of the write ledger, beside `ledger` itself.
         chaos: the whole file as chaostoolkit wants it, JSON only.
     """
 
@@ -652,6 +705,7 @@ class Experiment:
     safety: Safety
     steps: tuple[Step, ...]
     chaos: Mapping[str, Json]
+    accounts: tuple[Account, ...] = ()
 
     @property
     def faults(self) -> tuple[FaultSpec, ...]:
@@ -790,6 +844,7 @@ class LoadOrder:
         base_url: where the target is.
         folder: the run folder; samples and ledger are written there.
         max_s: the generator stops by itself after this long, whatever happens.
+        accounts: of the write ledger, in the order in which their writers are numbered.
     """
 
     run: str
@@ -799,6 +854,7 @@ class LoadOrder:
     folder: str
     load: Load
     max_s: float
+    accounts: tuple[Account, ...] = ()
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
