@@ -296,7 +296,7 @@ WRONG = [
         "single %",
         "%%",
     ),
-    ({"OWN.ledger.truth.query": REMOVED}, f"{OWN}.ledger.truth.query", "is missing", "add query"),
+    ({"OWN.ledger.truth.query": REMOVED}, f"{OWN}.ledger.truth", "none of query, redis", "write query"),
     ({"OWN.safety.max_duration": "1m"}, f"{OWN}.safety.max_duration", "1m9s in all", "raise the limit"),
     ({"OWN.safety.abort": ["rate<0.5 @ fault"]}, f"{OWN}.safety.abort[0]", "no window", "over 5s"),
 ]

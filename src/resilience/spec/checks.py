@@ -38,6 +38,7 @@ from resilience.spec.steps import (
     check_programs,
 )
 from resilience.spec.text import join
+from resilience.spec.truths import check_ledger
 
 PLACEHOLDERS: Mapping[Role, tuple[str, ...]] = {
     Role.READ: ("key",),
@@ -57,7 +58,6 @@ NEEDED: Mapping[Role, Mapping[str, str]] = {
 """What the request of an operation must hold, and why."""
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
-_PREFIX = "%(prefix)s"
 _ROUNDING_S = 1e-6  # sums of lengths are floats
 
 
@@ -198,16 +198,8 @@ def _check_ledger(draft: Draft, findings: Findings) -> None:
         findings.add(path, "there is no operation with role: write to read back from", "add one")
     if draft.ledger is None:
         return
-    truth, path = draft.ledger.truth, draft.at("ledger", "truth")
-    if bool(truth.part) == bool(truth.dsn_env):
-        found = "both part and dsn_env are there" if truth.part else "neither part nor dsn_env is there"
-        findings.add(path, f"{found}, expected one of them", "write part: postgres")
-    if _PREFIX not in truth.query:
-        message = f"{show(truth.query)} does not ask for this run's entries alone"
-        findings.add(join(path, "query"), message, f"add WHERE id LIKE {_PREFIX} || '%%'")
-    elif "%" in truth.query.replace(_PREFIX, "").replace("%%", ""):
-        message = f"{show(truth.query)} has a single %, which begins a placeholder"
-        findings.add(join(path, "query"), message, "write %% for a percent sign")
+    allow = draft.safety.allow_modules if draft.safety is not None else ()
+    check_ledger(draft.ledger, draft.at("ledger"), allow, findings)
 
 
 def _check_steps(draft: Draft, findings: Findings) -> None:

@@ -9,7 +9,10 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from resilience.model import (
+    CacheCopy,
     Expect,
+    FunctionTruth,
+    HttpTruth,
     Ledger,
     Load,
     Marker,
@@ -17,6 +20,7 @@ from resilience.model import (
     Operation,
     Program,
     Recovery,
+    RedisTruth,
     Role,
     Safety,
     Service,
@@ -83,6 +87,18 @@ def _block(kind: type) -> Shape:
         whole=False,
     )
 
+
+VARIABLE = Shape(
+    {
+        "type": "string",
+        "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+        "title": "environment variable",
+        "examples": ["TRUTH_DSN"],
+    }
+)
+
+STORED = ("stream", "list", "hash", "keys")
+"""How entries can be stored in Redis."""
 
 GROUPS: Mapping[str, str] = {"request": "What is sent."}
 """Keys that only hold other keys."""
@@ -180,24 +196,50 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("min_acknowledged", "min_acknowledged", count(1, 10**9), "With fewer acknowledged writes: unknown."),
         Key("min_exposed", "min_exposed", count(1, 10**9), "Writes that each fault must have had a chance to lose."),
         Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
+        Key("cache", "cache", _block(CacheCopy), "Copies of entries in a cache that must equal the store."),
     ),
     Truth: (
         Key("part", "part", NAME, "The part of the stack that holds it: postgres."),
-        Key(
-            "dsn_env",
-            "dsn_env",
-            Shape(
-                {
-                    "type": "string",
-                    "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
-                    "title": "environment variable",
-                    "examples": ["TRUTH_DSN"],
-                }
-            ),
-            "Name of the environment variable with a connection string, instead of part.",
-        ),
+        Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with a connection string or address, not part."),
         Key("query", "query", TEXT, "SQL for id, body, position of all rows whose id starts with %(prefix)s."),
+        Key("redis", "redis", _block(RedisTruth), "Entries in Redis, instead of query."),
+        Key("http", "http", _block(HttpTruth), "Entries that an HTTP endpoint lists, instead of query."),
+        Key("function", "function", _block(FunctionTruth), "Entries that a Python function yields, instead of query."),
         Key("settle", "settle_s", LENGTH, "Two reads this far apart must agree before the truth is believed."),
+        Key("again", "again_s", DURATION, "How long after that it is looked at once more, for late writes; 0s: not."),
+        Key("check_index", "check_index", FLAG, "Whether PostgreSQL's indices must give the same rows as the table."),
+    ),
+    RedisTruth: (
+        Key("type", "type", choice(*STORED), "How the entries are stored."),
+        Key("key", "key", TEXT, "The key; of keys, their pattern with {id} where the id stands."),
+        Key("id", "id", TEXT, "Dotted path of the id: a field of a stream's entry, or into JSON."),
+        Key("body", "body", TEXT, "Dotted path of the body; left out, the value is the body itself."),
+        Key("position", "position", TEXT, "Dotted path of a number that grows; left out, the place in stream or list."),
+        Key("newest_first", "newest_first", FLAG, "Whether a list is filled at its head."),
+        Key("volatile", "volatile", FLAG, "The store is known to keep nothing when it ends; a pass says so."),
+    ),
+    HttpTruth: (
+        Key("path", "path", PATH, "Asked with GET; may hold {prefix}, and {cursor} or {offset} for further pages."),
+        Key("items", "items", TEXT, "Dotted path of the list in a page; left out, the page is the list."),
+        Key("id", "id", TEXT, "Dotted path of the id in an item."),
+        Key("body", "body", TEXT, "Dotted path of the body in an item."),
+        Key("position", "position", TEXT, "Dotted path of a number that grows; left out, the place in the listing."),
+        Key("next", "next", TEXT, "Dotted path of the next {cursor} in a page; the last page has none."),
+        Key("facts", "facts", TEXT, "Dotted path of what the first page says of the store, texts by name."),
+        Key("headers_env", "headers_env", texts("Header → environment variable."), "Headers, by secret variables."),
+    ),
+    FunctionTruth: (
+        Key("module", "module", TEXT, "Python module; must be allowed, see safety.allow_modules."),
+        Key("name", "name", TEXT, "Function of it: (prefix, place, **arguments) → (id, body, position) each."),
+        Key("arguments", "arguments", Shape({"type": "object"}), "What the function is given besides."),
+        Key("timeout", "timeout_s", LENGTH, "Its process is ended after this long."),
+    ),
+    CacheCopy: (
+        Key("part", "part", NAME, "The part of the stack that is the cache: redis."),
+        Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with its address, instead of part."),
+        Key("key", "key", TEXT, "Key of an entry's copy, with {id} where the id stands."),
+        Key("body", "body", TEXT, "Dotted path of the body in its JSON; left out, the value is the body itself."),
+        Key("min_compared", "min_compared", count(1, 10**9), "With fewer copies to compare: unknown."),
     ),
     Recovery: (
         Key("limit", "limit_s", LENGTH, "The most that recovery may take."),

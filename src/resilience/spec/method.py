@@ -91,7 +91,7 @@ def check_providers(chaos: Mapping[str, Json], own: str, allow: Sequence[str], f
     """
     for path, provider in _providers(chaos, "", own):
         module = provider.get("module")
-        if isinstance(module, str) and not _allowed(module, (*ALLOWED, *allow)):
+        if isinstance(module, str) and not is_allowed(module, allow):
             hint = f"allowed are {', '.join((*ALLOWED, *allow))}; add others to safety.allow_modules"
             findings.add(join(path, "module"), f"the module {module!r} is not allowed", hint)
         if module == ACTIONS and not path.startswith("method["):
@@ -202,5 +202,6 @@ def _providers(value: Any, path: str, own: str) -> Iterator[tuple[str, Mapping[s
             yield from _providers(each, join(path, index), own)
 
 
-def _allowed(module: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(module, pattern) or pattern == f"{module}.*" for pattern in patterns)
+def is_allowed(module: str, allow: Sequence[str]) -> bool:
+    """Whether a file may name a module: it is on our list, or matches one of its own patterns."""
+    return any(fnmatchcase(module, pattern) or pattern == f"{module}.*" for pattern in (*ALLOWED, *allow))
