@@ -15,7 +15,8 @@ from resilience.columns import Mark
 from resilience.errors import RecordError
 from resilience.judge.entries import index
 from resilience.record import ledger as ledgers
-from resilience.record.ledger import HEADER_SIZE, LINE_SIZE, SEAL_SIZE, LedgerWriter, read_ledger, with_crc
+from resilience.record.ledger import HEADER_SIZE, SEAL_SIZE, LedgerWriter, read_ledger
+from resilience.record.lines import LINE_SIZE, with_crc
 
 RUN = "0badcafe"
 LINES = st.tuples(

@@ -14,6 +14,7 @@ PLAN = "plan.json"
 EVENTS = "events.jsonl"
 SAMPLES = "samples"
 WRITES = "writes"
+ACCOUNTS = "accounts"
 RESOURCES = "resources"
 JOURNAL = "journal.json"
 VERDICT = "verdict.json"
@@ -24,6 +25,11 @@ NEED_BYTES = 200_000_000
 """Free space asked for before a run begins: many times what a run of minutes writes."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def writes_of(folder: Path, account: str = "") -> Path:
+    """Where the ledger and the truth of an account are; without a name, of `ledger` itself."""
+    return folder / WRITES / ACCOUNTS / account if account else folder / WRITES
 
 
 def create(root: Path, name: str, *, at: datetime, need_bytes: int = NEED_BYTES) -> Path:

@@ -1,9 +1,10 @@
-"""The write ledger on disk: one append-only binary file per process in `writes/`.
+"""The write ledger on disk: one append-only binary file per process in `writes/`, and for each account in its folder.
 
 A file is a header, lines of fixed size each with its CRC-32, and a seal. All numbers are little-endian.
 
 * header (64 bytes): magic, version, size of a line, run, boot id, monotonic and wall clock in ns, CRC-32
 * line (32 bytes): at_ns, seq, writer, epoch, status, mark, CRC-32
+* line of an account (version 2, 48 bytes): the same, then value, object, other, before the CRC-32
 * seal (64 bytes): magic, number of lines, BLAKE2b-256 over all lines, CRC-32
 
 A line is in the kernel's page cache before `note` returns, so it survives SIGKILL of the process (not the loss of the
@@ -17,51 +18,30 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from resilience.columns import LedgerLines, Mark
+from resilience.columns import EffectLines, LedgerLines, Mark
 from resilience.errors import RecordError
 from resilience.host.processes import boot_id
-from resilience.record.folder import WRITES
+from resilience.record.folder import writes_of
+from resilience.record.lines import CRC, EFFECT_LINE, EFFECTS, LINE, PLAIN, Form, intact, with_crc
 
 SUFFIX = ".ledger"
-VERSION = 1
 HEADER_MAGIC = b"RSLEDGER"
 SEAL_MAGIC = b"RSLSEAL\0"
 HEADER = struct.Struct("<8sHH16s16sqq")
-LINE = struct.Struct("<qQIIhBx")
 SEAL = struct.Struct("<8sQ32s12x")
-CRC = struct.Struct("<I")
 HEADER_SIZE = HEADER.size + CRC.size
-LINE_SIZE = LINE.size + CRC.size
 SEAL_SIZE = SEAL.size + CRC.size
 RUN_SIZE = 16
 LARGE = 1 << 21
 """Ledgers of more lines are not held in memory."""
 BLOCK = 1 << 17
 """So many lines are read at once: four megabytes."""
-_DTYPE = np.dtype(
-    [
-        ("at_ns", "<i8"),
-        ("seq", "<u8"),
-        ("writer", "<u4"),
-        ("epoch", "<u4"),
-        ("status", "<i2"),
-        ("mark", "u1"),
-        ("unused", "u1"),
-        ("crc", "<u4"),
-    ]
-)
-
-
-def with_crc(content: bytes) -> bytes:
-    """The content, and its CRC-32 behind it."""
-    return content + CRC.pack(zlib.crc32(content))
 
 
 class LedgerWriter:
@@ -74,6 +54,8 @@ class LedgerWriter:
     Raises:
         RecordError: the file is there already, or cannot be made.
     """
+
+    form: ClassVar[Form] = PLAIN
 
     def __init__(self, path: Path, run: str) -> None:
         name = run.encode("ascii")
@@ -92,7 +74,7 @@ class LedgerWriter:
             raise RecordError(msg) from error
         boot = uuid.UUID(boot_id()).bytes
         clocks = (time.monotonic_ns(), time.time_ns())
-        self._write(with_crc(HEADER.pack(HEADER_MAGIC, VERSION, LINE_SIZE, name, boot, *clocks)))
+        self._write(with_crc(HEADER.pack(HEADER_MAGIC, self.form.version, self.form.size, name, boot, *clocks)))
 
     def note(self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0) -> None:
         """Write one line down before returning.
@@ -100,7 +82,9 @@ class LedgerWriter:
         Raises:
             RecordError: it could not be written (disk full). Nothing may be sent any more.
         """
-        content = LINE.pack(at_ns, seq, writer, epoch, status, mark)
+        self._note(LINE.pack(at_ns, seq, writer, epoch, status, mark))
+
+    def _note(self, content: bytes) -> None:
         line = content + CRC.pack(zlib.crc32(content))
         self._write(line)
         self._digest.update(line)
@@ -138,7 +122,26 @@ class LedgerWriter:
             raise RecordError(msg)
 
 
-def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True) -> LedgerLines:
+class AccountWriter(LedgerWriter):
+    """Writes the ledger of one account: each line says what the write was to do, too."""
+
+    form: ClassVar[Form] = EFFECTS
+
+    def note(
+        self,
+        mark: Mark,
+        writer: int,
+        epoch: int,
+        seq: int,
+        at_ns: int,
+        status: int = 0,
+        effect: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        """Write one line down before returning; `effect` is value, object, other, as in `columns.EffectLines`."""
+        self._note(EFFECT_LINE.pack(at_ns, seq, writer, epoch, status, mark, *effect))
+
+
+def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True, account: str = "") -> LedgerLines:
     """Read all ledger files of a run, however damaged; lines that cannot be trusted are left out and reported.
 
     Only the files are checked here. Whether the lines make sense (a settlement without its attempt, a gap in `seq`) is
@@ -148,34 +151,38 @@ def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True) 
         folder: the run folder.
         run: what the files must say of themselves; None accepts any run, as long as it is the same in all.
         finished: False for a run in progress, which is not sealed yet and may end in half a line.
+        account: whose ledger; empty for that of `ledger` itself. Of an account the lines are `EffectLines`.
     """
-    paths = sorted((folder / WRITES).glob(f"*{SUFFIX}"))
+    paths = sorted(writes_of(folder, account).glob(f"*{SUFFIX}"))
+    form = EFFECTS if account else PLAIN
     problems: list[str] = []
     if not paths:
-        problems.append(f"there is no write ledger in {folder / WRITES}")
+        problems.append(f"there is no write ledger in {writes_of(folder, account)}")
     parts: list[_Part] = []
     whose: dict[int, str] = {}
     boots: set[bytes] = set()
     for path in paths:
-        reader = _FileReader(path, problems, finished=finished)
+        shown = path.relative_to(folder).as_posix()
+        reader = _FileReader(path, shown, form, problems, finished=finished)
         header = reader.header()
         if header is None:
             continue
         run = run or header.run
         if header.run != run:
-            problems.append(f"writes/{path.name} is of run {header.run!r}, {run!r} was expected")
+            problems.append(f"{shown} is of run {header.run!r}, {run!r} was expected")
             continue
         boots.add(header.boot)
         part = reader.lines()
         problems += [
-            f"writer {writer} is in writes/{other} and in writes/{path.name}"
+            f"writer {writer} is in {other} and in {shown}"
             for writer in sorted(part.writers)
-            if (other := whose.setdefault(writer, path.name)) != path.name
+            if (other := whose.setdefault(writer, shown)) != shown
         ]
         parts.append(part)
     if len(boots) > 1:
         problems.append("ledger files are of different boots: their instants cannot be compared")
-    stored = StoredLines(parts, tuple(problems))
+    kind = StoredEffectLines if account else StoredLines
+    stored = kind(parts, tuple(problems))
     return stored if len(stored) > LARGE else stored.in_memory()
 
 
@@ -183,6 +190,7 @@ class _Part(NamedTuple):
     """The lines of one file: how many, which of them cannot be believed, and which writers wrote the others."""
 
     path: Path
+    form: Form
     size: int
     bad: npt.NDArray[np.int64]
     writers: set[int]
@@ -190,13 +198,13 @@ class _Part(NamedTuple):
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
         """All lines that can be believed."""
         for begin in range(0, self.size, BLOCK):
-            lines = _read(self.path, begin, min(BLOCK, self.size - begin))
+            lines = _read(self.path, self.form, begin, min(BLOCK, self.size - begin))
             bad = self.bad[np.searchsorted(self.bad, begin) : np.searchsorted(self.bad, begin + BLOCK)] - begin
             yield np.delete(lines, bad) if len(bad) else lines
 
 
-def _read(path: Path, begin: int, count: int) -> npt.NDArray[Any]:
-    lines = np.fromfile(path, _DTYPE, count, offset=HEADER_SIZE + begin * LINE_SIZE)
+def _read(path: Path, form: Form, begin: int, count: int) -> npt.NDArray[Any]:
+    lines = np.fromfile(path, form.dtype, count, offset=HEADER_SIZE + begin * form.size)
     if len(lines) != count:
         msg = f"{path} became shorter while it was read"
         raise RecordError(msg)
@@ -208,6 +216,8 @@ class StoredLines(LedgerLines):
 
     A single column can be had all the same.
     """
+
+    form: ClassVar[Form] = PLAIN
 
     def __init__(self, parts: Sequence[_Part], problems: tuple[str, ...]) -> None:
         object.__setattr__(self, "_parts", tuple(parts))
@@ -221,17 +231,18 @@ class StoredLines(LedgerLines):
         """All lines in the order of the files, in parts of a bounded size."""
         for part in self._of():
             for lines in part.blocks():
-                yield _columns(lines, ())
+                yield _columns(lines, self.form, ())
 
     def in_memory(self) -> LedgerLines:
         """The same, held in memory."""
         read = [lines for part in self._of() for lines in part.blocks()]
-        return _columns(np.concatenate([np.empty(0, _DTYPE), *read]), self.problems)
+        return _columns(np.concatenate([np.empty(0, self.form.dtype), *read]), self.form, self.problems)
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - as the attribute is
         """An attribute; a column is read from the files."""
-        if name in _KINDS:
-            column = np.empty(len(self), _KINDS[name])
+        kinds = super().__getattribute__("form").kinds
+        if name in kinds:
+            column = np.empty(len(self), kinds[name])
             end = 0
             for block in self.blocks():
                 column[end : end + len(block)] = getattr(block, name)
@@ -245,21 +256,18 @@ class StoredLines(LedgerLines):
         return parts
 
 
-_KINDS: dict[str, Any] = {
-    "writer": np.int32,
-    "epoch": np.int32,
-    "seq": np.int64,
-    "mark": np.int8,
-    "status": np.int16,
-    "at_ns": np.int64,
-}
+class StoredEffectLines(StoredLines, EffectLines):
+    """The same of an account."""
+
+    form: ClassVar[Form] = EFFECTS
 
 
-def _columns(lines: npt.NDArray[Any], problems: tuple[str, ...]) -> LedgerLines:
-    arrays: dict[str, Any] = {name: lines[name].astype(kind) for name, kind in _KINDS.items()}
+def _columns(lines: npt.NDArray[Any], form: Form, problems: tuple[str, ...]) -> LedgerLines:
+    arrays: dict[str, Any] = {name: lines[name].astype(kind) for name, kind in form.kinds.items()}
     for array in arrays.values():
         array.setflags(write=False)
-    return LedgerLines(**arrays, problems=problems)
+    kind = EffectLines if form is EFFECTS else LedgerLines
+    return kind(**arrays, problems=problems)
 
 
 class _Header(NamedTuple):
@@ -270,9 +278,10 @@ class _Header(NamedTuple):
 class _FileReader:
     """Reads one ledger file; what is wrong with it goes to `problems`."""
 
-    def __init__(self, path: Path, problems: list[str], *, finished: bool) -> None:
-        self._name = f"writes/{path.name}"
+    def __init__(self, path: Path, name: str, form: Form, problems: list[str], *, finished: bool) -> None:
+        self._name = name
         self._path = path
+        self._form = form
         self._problems = problems
         self._finished = finished
         self._size = 0
@@ -293,8 +302,10 @@ class _FileReader:
             self._problem("has no header that can be read; all of it is left out")
             return None
         magic, version, size, run, boot, _, _ = HEADER.unpack(content[: HEADER.size])
-        if (magic, version, size) != (HEADER_MAGIC, VERSION, LINE_SIZE):
-            self._problem(f"has format {magic!r} {version} {size}, {HEADER_MAGIC!r} {VERSION} {LINE_SIZE} was expected")
+        expected = (HEADER_MAGIC, self._form.version, self._form.size)
+        if (magic, version, size) != expected:
+            told = " ".join(map(str, expected))
+            self._problem(f"has format {magic!r} {version} {size}, {told} was expected")
             return None
         return _Header(run.rstrip(b"\0").decode("ascii", "replace"), boot)
 
@@ -306,7 +317,7 @@ class _FileReader:
             size -= SEAL_SIZE
         elif self._finished:
             self._problem("is not sealed: its writer was cut short")
-        count, rest = divmod(size, LINE_SIZE)
+        count, rest = divmod(size, self._form.size)
         if rest and self._finished:
             self._problem(f"ends in {rest} bytes of a line")
         # What is as it was sealed is as it was written, line by line; only otherwise is each line looked at.
@@ -314,8 +325,8 @@ class _FileReader:
         strange, writers = 0, set[int]()
         damaged, bad = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for begin in range(0, count, BLOCK):
-            lines = _read(self._path, begin, min(BLOCK, count - begin))
-            good = np.ones(len(lines), np.bool_) if whole else _intact(lines.view(np.uint8))
+            lines = _read(self._path, self._form, begin, min(BLOCK, count - begin))
+            good = np.ones(len(lines), np.bool_) if whole else intact(lines.view(np.uint8), self._form)
             known = np.isin(lines["mark"], _MARKS)
             damaged.append(np.flatnonzero(~good) + begin)
             strange += int(np.count_nonzero(good & ~known))
@@ -332,12 +343,12 @@ class _FileReader:
             )
         if strange:
             self._problem(f"has {strange} lines with marks that are not known")
-        return _Part(self._path, count, np.concatenate(bad), writers)
+        return _Part(self._path, self._form, count, np.concatenate(bad), writers)
 
     def _digest(self, count: int) -> bytes:
         digest = hashlib.blake2b(digest_size=32)
         for begin in range(0, count, BLOCK):
-            digest.update(_read(self._path, begin, min(BLOCK, count - begin)).view(np.uint8).data)
+            digest.update(_read(self._path, self._form, begin, min(BLOCK, count - begin)).view(np.uint8).data)
         return digest.digest()
 
     def _seal(self) -> tuple[int, bytes] | None:
@@ -359,37 +370,3 @@ def _distinct(numbers: npt.NDArray[np.uint32]) -> set[int]:
 
 
 _MARKS = np.array([mark.value for mark in Mark], np.uint8)
-_BLOCK = 1 << 14
-"""Lines checked at once: half a megabyte, which stays in the processor's cache."""
-
-
-def _intact(content: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which lines have the right CRC-32.
-
-    CRC-32 is affine over XOR: for messages of one length, crc(a ⊕ b) = crc(a) ⊕ crc(b) ⊕ crc(0). A line is the XOR of
-    its two-byte words, each alone among zeros, so its CRC is crc(0) ⊕ the XOR over all words w at place i of
-    table[i][w] = crc(w alone at place i) ⊕ crc(0). That is fourteen look-ups per line, for all lines at once.
-    """
-    zero, tables = _crc_tables()
-    words = content.view("<u2").reshape(-1, LINE_SIZE // 2)
-    stored = content.view(_DTYPE)["crc"]
-    good = np.empty(len(words), np.bool_)
-    for start in range(0, len(words), _BLOCK):
-        block = words[start : start + _BLOCK]
-        crc = np.full(len(block), zero, np.uint32)
-        for place, table in enumerate(tables):
-            crc ^= table[block[:, place]]
-        good[start : start + _BLOCK] = crc == stored[start : start + _BLOCK]
-    return good
-
-
-@cache
-def _crc_tables() -> tuple[int, npt.NDArray[np.uint32]]:
-    zero = zlib.crc32(bytes(LINE.size))
-    single = np.array(
-        [[zlib.crc32(bytes(place) + bytes([byte]) + bytes(LINE.size - place - 1)) ^ zero for byte in range(256)]
-         for place in range(LINE.size)],
-        np.uint32,
-    )  # fmt: skip
-    low, high = single[0::2, None, :], single[1::2, :, None]
-    return zero, (high ^ low).reshape(LINE.size // 2, -1)

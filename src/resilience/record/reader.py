@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resilience.columns import LedgerLines, Mark, Record, Samples, Truth
+from resilience.columns import AccountBook, LedgerLines, Mark, Record, Samples, Truth
 from resilience.errors import RecordError
 from resilience.model import OUTCOMES, Event, EventKind, Experiment, Plan, Problem
 from resilience.record import truth as truths
@@ -43,10 +43,15 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
                 truth = truths.load(folder)
             except RecordError as error:
                 problems += tuple(str(problem) for problem in error.problems)
+    books = []
+    for account in experiment.accounts:
+        book, account_problems = _book(folder, account.name, plan.run, finished=finished)
+        books.append(book)
+        problems += account_problems
     header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
     problems += _compare_header(header.get("run"), plan.run)
     if finished:
-        problems += _compare_counts(events, samples, ledger)
+        problems += _compare_counts(events, samples, _ledgers(ledger, books))
     stack = header.get("stack")
     return Record(
         folder=str(folder),
@@ -58,7 +63,23 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         ledger=ledger,
         truth=truth,
         problems=problems,
+        accounts=tuple(books),
     )
+
+
+def _ledgers(ledger: LedgerLines | None, books: Sequence[AccountBook]) -> list[LedgerLines]:
+    return [*([] if ledger is None else [ledger]), *(book.lines for book in books)]
+
+
+def _book(folder: Path, account: str, run: str, *, finished: bool) -> tuple[AccountBook, tuple[str, ...]]:
+    """Ledger and truth of one account, and what kept the truth from being read."""
+    lines = read_ledger(folder, run=run, finished=finished, account=account)
+    if not finished:
+        return AccountBook(account, lines, None), ()
+    try:
+        return AccountBook(account, lines, truths.load(folder, account=account)), ()
+    except RecordError as error:
+        return AccountBook(account, lines, None), tuple(str(problem) for problem in error.problems)
 
 
 def _documents(folder: Path) -> tuple[Experiment, Plan]:
@@ -83,7 +104,7 @@ def _compare_header(told: object, run: str) -> tuple[str, ...]:
     return (f"events are of run {told!r}, plan.json is of run {run!r}",)
 
 
-def _compare_counts(events: Sequence[Event], samples: Samples, ledger: LedgerLines | None) -> tuple[str, ...]:
+def _compare_counts(events: Sequence[Event], samples: Samples, ledgers: Sequence[LedgerLines]) -> tuple[str, ...]:
     """What the generator says it did beside what is there: whole files can be missing without a trace otherwise."""
     accounts = [event.detail for event in events if event.kind is EventKind.LOAD]
     if not accounts:
@@ -92,9 +113,9 @@ def _compare_counts(events: Sequence[Event], samples: Samples, ledger: LedgerLin
     found = {"offered": len(samples)}
     counts = np.bincount(samples.outcome, minlength=len(OUTCOMES)).tolist()
     found |= {outcome.value: count for outcome, count in zip(OUTCOMES, counts, strict=True)}
-    if ledger is not None:
-        found["attempted"] = int(np.count_nonzero(ledger.mark == Mark.ATTEMPTED))
-        found["acknowledged"] = int(np.count_nonzero(ledger.mark == Mark.ACKNOWLEDGED))
+    if ledgers:
+        for name, mark in (("attempted", Mark.ATTEMPTED), ("acknowledged", Mark.ACKNOWLEDGED)):
+            found[name] = sum(int(np.count_nonzero(ledger.mark == mark)) for ledger in ledgers)
     return tuple(
         f"the load generator counted {account[name]} {name}, the record has {count}"
         for name, count in found.items()

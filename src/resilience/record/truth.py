@@ -16,7 +16,7 @@ from resilience.errors import RecordError
 from resilience.host.files import write_durably
 from resilience.model import Json
 from resilience.record.documents import load_document, save_document
-from resilience.record.folder import WRITES
+from resilience.record.folder import writes_of
 from resilience.record.redact import Redactor
 
 FORMAT = 1
@@ -48,18 +48,18 @@ LARGE = 1 << 20
 """Truths of more rows are not held in memory when they are read back."""
 
 
-def save(folder: Path, truth: Truth, redactor: Redactor | None = None) -> None:
-    """Write the truth into the run folder, rows first: `truth.json` says how many there are and their digest.
+def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, account: str = "") -> None:
+    """Write the truth about an account into the run folder, rows first: `truth.json` says how many, and their digest.
 
     Raises:
         RecordError: it cannot be written.
     """
-    content = _packed(truth)
+    content, folder = _packed(truth), writes_of(folder, account)
     try:
-        (folder / WRITES).mkdir(exist_ok=True)
-        write_durably(folder / WRITES / ROWS, content)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(folder / ROWS, content)
     except OSError as error:
-        msg = f"the truth about writes cannot be written to {folder / WRITES}: {error}"
+        msg = f"the truth about writes cannot be written to {folder}: {error}"
         raise RecordError(msg) from error
     document: dict[str, Json] = {
         "format": FORMAT,
@@ -69,7 +69,7 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None) -> None:
         "facts": dict(truth.facts),
         "foreign": truth.foreign,
     }
-    save_document(folder / WRITES / FACTS, document, redactor or Redactor())
+    save_document(folder / FACTS, document, redactor or Redactor())
 
 
 def _packed(truth: Truth) -> bytes:
@@ -102,17 +102,18 @@ def _values(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(content, kind, len(array), array.offset * size) if len(array) else np.empty(0, kind)
 
 
-def load(folder: Path) -> Truth:
-    """Read the truth back.
+def load(folder: Path, *, account: str = "") -> Truth:
+    """Read the truth about an account back.
 
     Raises:
         RecordError: it is missing, damaged, or not what its `truth.json` says.
     """
-    document: Any = load_document(folder / WRITES / FACTS)
+    folder = writes_of(folder, account)
+    document: Any = load_document(folder / FACTS)
     try:
-        return _parse(document, folder / WRITES / ROWS)
+        return _parse(document, folder / ROWS)
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"the truth about writes in {folder / WRITES} cannot be read: {error}"
+        msg = f"the truth about writes in {folder} cannot be read: {error}"
         raise RecordError(msg) from error
 
 
