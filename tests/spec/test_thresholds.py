@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from resilience.errors import SpecError
 from resilience.model import Comparison, Objective, PhaseName
-from resilience.spec.thresholds import AGGREGATES, parse_objective
+from resilience.spec.metrics import AGGREGATES
+from resilience.spec.thresholds import parse_abort, parse_objective
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,27 @@ def test_an_objective_is_read_as_written(text, expected):
         ("rate<0.1 over 0s", "empty"),
         ("rate<0.1 during fault", "not understood"),
         ("rate<0.1 @", "not understood"),
+        ("availability>=99.9", "write 0.999"),
+        ("availability>=0", "always holds"),
+        ("apdex<0.9", "apdex needs a time"),
+        ("apdex(0)>0.9", "apdex needs a time"),
+        ("apdex(1m)>0.9", "found '1m'"),
+        ("apdex(100)>1", "never holds"),
+        ("burn<2", "found nothing"),
+        ("burn(100%)<2", "below 100 %"),
+        ("burn(0)<2", "above 0 %"),
+        ("burn(99%)<=100", "always holds, whatever is measured; it is never above 100"),
+        ("burn(99%)>101", "never holds"),
+        ("budget(x)<0.1", "found 'x'"),
+        ("p(95) no worse than 10 @ after", "write 10%"),
+        ("p(95) no worse than a little @ after", "write 5%"),
+        ("p(95) no worse than 0% @ after", "above 0 %"),
+        ("p(95) within 100% @ after", "below 100 %"),
+        ("p(95) within 5%", "found no phase"),
+        ("p(95) within 5% @ baseline", "found baseline"),
+        ("p(95) within 5% @ after over 10s", "whole phase, found 'over'"),
+        ("rps no worse than 5% @ after", "rps is not compared"),
+        ("p(95) worse than 5% @ after", "write for example"),
     ],
 )
 def test_a_wrong_objective_is_told_what_to_write(text, told):
@@ -77,6 +99,44 @@ def test_a_wrong_objective_is_told_what_to_write(text, told):
         parse_objective(text)
     assert told in str(caught.value)
     assert all(repr(text) in problem.message for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "argument", "limit"),
+    [
+        ("availability>=0.999 @ after", "availability", None, 0.999),
+        ("apdex(100)>0.9", "apdex", 100.0, 0.9),
+        ("apdex(250ms) > 0.9", "apdex", 250.0, 0.9),
+        ("apdex(1.5s)>0.9 over 10s", "apdex", 1500.0, 0.9),
+        ("burn(99.9%)<14.4 @ fault over 10s", "burn", 99.9, 14.4),
+        ("budget(99)<0.02 @ fault(redis-down)", "budget", 99.0, 0.02),
+    ],
+)
+def test_metrics_of_a_service_level_say_what_was_promised(text, metric, argument, limit):
+    """Requirement J5: availability, Apdex, burn rate and error budget; in their parentheses what they are about."""
+    found = parse_objective(text)
+    assert (found.aggregate, found.argument, found.limit, found.relation) == (metric, argument, limit, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "relation", "margin"),
+    [
+        ("p(95) no worse than 10% @ after", "no worse than", 0.1),
+        ("availability  no  worse  than 0.5% @ recovery(redis-down)", "no worse than", 0.005),
+        ("med within 5% @ after", "within", 0.05),
+    ],
+)
+def test_a_relation_has_a_margin_and_a_later_phase(text, relation, margin):
+    """Requirement J1: no worse than before, and the same as before, are claims with a margin."""
+    found = parse_objective(text)
+    assert (found.relation, found.limit) == (relation, pytest.approx(margin))
+    assert found.phase is not PhaseName.BASELINE
+
+
+def test_a_relation_cannot_abort_a_run():
+    """It is about a whole phase, and a run is aborted while the phase goes on."""
+    with pytest.raises(SpecError, match="not live"):
+        parse_abort("p(95) no worse than 10% @ after")
 
 
 def test_everything_wrong_with_an_objective_is_told_at_once():

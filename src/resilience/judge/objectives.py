@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from resilience.columns import Samples
+from resilience.judge.budget import apdex, availability, bad, budget_used, burn_rate
 from resilience.judge.case import Case
-from resilience.judge.quantiles import DROPPED, MS, OK, nearest_rank, of_operation
+from resilience.judge.quantiles import DROPPED, MS, OK, Traffic, nearest_rank, of_operation
 from resilience.judge.signal import expected, too_few
 from resilience.model import Answer, Comparison, Json, Objective, Part, Phase
 
@@ -61,8 +62,11 @@ class Judged:
         }
 
 
-def measure(objective: Objective, samples: Samples, seconds: float) -> float | None:
+def measure(objective: Objective, samples: Samples, seconds: float, usual: float | None = None) -> float | None:
     """The value of an objective's aggregate over samples that arrived within `seconds`; None if there is none.
+
+    Args:
+        usual: operations offered per second in the baseline; a share of a budget needs it.
 
     Raises:
         ValueError: the aggregate is not known.
@@ -78,6 +82,14 @@ def measure(objective: Objective, samples: Samples, seconds: float) -> float | N
             return (offered - ok) / offered if offered else None
         case "degraded":
             return float(np.count_nonzero(samples.degraded & (samples.outcome == OK))) / ok if ok else None
+        case "availability":
+            return availability(samples)
+        case "apdex":
+            return apdex(samples, objective.argument or 0.0)
+        case "burn":
+            return burn_rate(samples, (objective.argument or 0.0) / 100)
+        case "budget":
+            return budget_used(bad(samples), usual, (objective.argument or 0.0) / 100) if usual and offered else None
         case _:
             return _latency(objective, samples) if ok else None
 
@@ -91,7 +103,7 @@ def _latency(objective: Objective, samples: Samples) -> float:
     if objective.aggregate not in quantiles:
         raise ValueError(
             f"{objective.expression}: the aggregate is {objective.aggregate!r}, "
-            f"expected one of avg, count, degraded, max, med, min, p, rate, rps"
+            f"expected one of apdex, availability, avg, budget, burn, count, degraded, max, med, min, p, rate, rps"
         )
     return nearest_rank(times, quantiles[objective.aggregate]) / MS
 
@@ -136,16 +148,29 @@ def _unknown(objective: Objective, phase: str, count: int, why: str) -> Judged:
     return Judged(objective, phase, None, Answer.UNKNOWN, count, because)
 
 
+def _selection(case: Case, objective: Objective) -> Callable[[Samples], Samples] | str:
+    """Picks the samples that an objective is about; a text says why there are none."""
+    if objective.operation == "all":
+        return lambda samples: samples
+    index = case.traffic.index(objective.operation)
+    if index < 0:
+        return f"no operation {objective.operation!r} was ever offered"
+    return lambda samples: of_operation(samples, index)
+
+
 def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
-    chosen: Callable[[Samples], Samples] = lambda samples: samples  # noqa: E731 - the identity
-    if objective.operation != "all":
-        index = case.traffic.index(objective.operation)
-        if index < 0:
-            return _unknown(objective, phase.label, 0, f"no operation {objective.operation!r} was ever offered")
-        chosen = lambda samples: of_operation(samples, index)  # noqa: E731 - a selection, said in place
-    count = len(chosen(case.during(phase)))
+    chosen = _selection(case, objective)
+    if isinstance(chosen, str):
+        return _unknown(objective, phase.label, 0, chosen)
+    traffic = Traffic(chosen(case.during(phase)))
+    count = len(traffic.samples)
     if count == 0 and objective.aggregate not in _ALWAYS_MEASURABLE:
         return _unknown(objective, phase.label, 0, f"no samples in {phase.label}")
+    usual = None
+    if objective.aggregate == "budget":
+        usual = _usual(case, chosen)
+        if not usual:
+            return _unknown(objective, phase.label, count, "the baseline has none, so its usual rate is not known")
     length_s = phase.end_s - phase.start_s
     spans = [(phase.start_s, phase.end_s)]
     if objective.window_s is not None:
@@ -153,9 +178,7 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
             why = f"{phase.label} lasted {length_s:.1f} s, less than the window of {objective.window_s:g} s"
             return _unknown(objective, phase.label, count, why)
         spans = list(_windows(phase, objective.window_s))
-    values: list[float | None] = [
-        measure(objective, chosen(case.traffic.between(start_s, end_s)), end_s - start_s) for start_s, end_s in spans
-    ]
+    values = [measure(objective, traffic.between(start_s, end_s), end_s - start_s, usual) for start_s, end_s in spans]
     judged = _decide(objective, phase, count, values)
     if judged.answer is Answer.FAIL and objective.aggregate in _ALWAYS_MEASURABLE:
         offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
@@ -163,6 +186,12 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
             why = f"{offered:,} operations are on record for {phase.label} where the load's profile has {due:,.0f}"
             return _unknown(objective, phase.label, count, why)
     return judged
+
+
+def _usual(case: Case, chosen: Callable[[Samples], Samples]) -> float:
+    """Operations offered per second of the baseline, of those that are chosen."""
+    length_s = sum(phase.end_s - phase.start_s for phase in case.baselines)
+    return sum(len(chosen(case.during(phase))) for phase in case.baselines) / length_s if length_s > 0 else 0.0
 
 
 def _decide(objective: Objective, phase: Phase, count: int, values: list[float | None]) -> Judged:

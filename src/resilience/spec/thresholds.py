@@ -1,17 +1,19 @@
 """Objectives in k6's threshold grammar, with a phase and a window; and conditions under which a run is aborted.
 
-    objective  = metric comparison number { over | at }
-    abort      = metric comparison number { for | at }  |  objective with over
-    metric     = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded"
+    objective  = metric comparison number { over | at }  |  metric relation number "%" at
+    abort      = metric comparison number { for | at }   |  objective with over
+    metric     = see `spec.metrics`
     comparison = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
-    over       = "over" duration                              at most once
-    for        = "for" duration                               once
-    at         = "@" phase [ "(" fault name ")" ]             at most once
+    relation   = "no worse than" | "within"               than in the baseline, of the baseline
+    over       = "over" duration                          at most once
+    for        = "for" duration                           once
+    at         = "@" phase [ "(" fault name ")" ]         at most once
     phase      = "warm-up" | "baseline" | "fault" | "recovery" | "after"
 
-`model.Objective` says what each metric means. An objective that holds always, or never, whatever is measured, is
-refused: it would be a verdict about nothing. With `for`, an expression says what must not be, and holds in any phase;
-with `over`, what must be. So `rate>0.5 for 10s @ fault` and `rate<=0.5 over 10s @ fault` abort at the same moment.
+An objective that holds always, or never, whatever is measured, is refused: it would be a verdict about nothing. With
+`for`, an expression says what must not be, and holds in any phase; with `over`, what must be. So `rate>0.5 for 10s @
+fault` and `rate<=0.5 over 10s @ fault` abort at the same moment. A relation is a claim about a difference, with a
+margin in percent: see `judge.equivalence`.
 """
 
 import re
@@ -20,23 +22,24 @@ from difflib import get_close_matches
 from resilience.errors import SpecError
 from resilience.model import AbortWhen, Comparison, Objective, PhaseName, Problem, is_name
 from resilience.spec.durations import parse_duration
+from resilience.spec.metrics import COMPARABLE, NUMBER, read_limit, read_metric
 
-AGGREGATES = ("p", "avg", "min", "max", "med", "rate", "count", "rps", "degraded")
-SHARES = ("rate", "degraded")
-"""Aggregates that are shares: from 0 to 1."""
+EXAMPLE = (
+    "write for example p(95)<500 @ baseline, rate<0.01 @ fault(NAME), rps>225 @ after over 10s or "
+    "p(95) no worse than 10% @ after"
+)
 
-EXAMPLE = "write for example p(95)<500 @ baseline, rate<0.01 @ fault(NAME) or rps>225 @ after over 10s"
+NO_WORSE, WITHIN = "no worse than", "within"
 
 _SHAPE = re.compile(
-    r"\s*(?P<metric>[a-zA-Z_]+)\s*(?:\((?P<quantile>[^()]*)\))?"
-    r"\s*(?P<comparison><=|>=|===|==|!=|<|>)"
+    r"\s*(?P<metric>[a-zA-Z_]+)\s*(?:\((?P<inside>[^()]*)\))?"
+    r"(?:\s*(?P<comparison><=|>=|===|==|!=|<|>)|\s+(?P<relation>no\s+worse\s+than|within)\s)"
     r"\s*(?P<limit>[^\s@]+)(?P<rest>(?:\s.*|@.*)?)",
     re.ASCII,
 )
 _CLAUSE = re.compile(
     r"\s*(?:@\s*(?P<phase>[\w-]+)\s*(?:\((?P<fault>[^()]*)\))?|(?P<word>over|for)\s+(?P<window>\S+))", re.ASCII
 )
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _WITH_NAME = (PhaseName.FAULT, PhaseName.RECOVERY)
 
 LIVE = ("rate", "rps", "degraded", "p")
@@ -74,6 +77,9 @@ def parse_abort(text: str, operation: str = "all") -> AbortWhen:
     """
     objective, word, somewhere = _read(text, operation)
     problems = []
+    if objective.relation:
+        hint = "write what must not be, as in rate>0.5 for 10s"
+        raise SpecError(Problem("", f"{text!r} is judged over a whole phase, not live", hint))
     if objective.window_s is None:
         problems.append(Problem("", f"{text!r} has no window, and is judged live", f"write {text} for 5s or over 5s"))
     if objective.aggregate not in LIVE:
@@ -106,14 +112,31 @@ def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
     if shape is None:
         raise SpecError(Problem("", f"{text!r} is not an objective", _shape_hint(text)))
     problems: list[Problem] = []
-    metric, quantile = _metric(shape["metric"], shape["quantile"], problems)
-    comparison = Comparison(shape["comparison"].replace("===", "=="))
-    limit = _limit(metric, comparison, shape["limit"], problems)
+    metric = read_metric(shape["metric"], shape["inside"], problems)
+    relation = " ".join((shape["relation"] or "").split())
+    comparison = Comparison((shape["comparison"] or "<=").replace("===", "=="))
+    if relation:
+        limit = _margin(shape["limit"], problems)
+    else:
+        limit = read_limit(metric, comparison, shape["limit"], problems)
     phase, fault, window_s, word = _clauses(shape["rest"], problems)
+    if relation:
+        _check_relation(metric.word, relation, phase, word, problems)
     if problems:
         raise SpecError([Problem("", f"{text!r}: {problem.message}", problem.hint) for problem in problems])
-    where = phase or PhaseName.BASELINE
-    read = Objective(text, metric, comparison, limit, quantile, operation, where, fault, window_s)
+    read = Objective(
+        expression=text,
+        aggregate=metric.word,
+        comparison=comparison,
+        limit=limit,
+        quantile=metric.quantile,
+        operation=operation,
+        phase=phase or PhaseName.BASELINE,
+        fault=fault,
+        window_s=window_s,
+        argument=metric.argument,
+        relation=relation,
+    )
     return read, word, phase is not None
 
 
@@ -123,56 +146,29 @@ def _shape_hint(text: str) -> str:
     return EXAMPLE
 
 
-def _metric(word: str, quantile: str | None, problems: list[Problem]) -> tuple[str, float | None]:
-    if word not in AGGREGATES:
-        near = get_close_matches(word, AGGREGATES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(AGGREGATES)}"
-        problems.append(Problem("", f"{word!r} is not a metric", hint))
-        return word, None
-    if word != "p":
-        if quantile is not None:
-            problems.append(Problem("", f"{word} takes nothing in parentheses", f"write {word}"))
-        return word, None
-    if quantile is None or not _NUMBER.fullmatch(quantile.strip()) or not 0 < float(quantile) <= 100:  # noqa: PLR2004 - %
-        shown = "nothing" if quantile is None else repr(quantile)
-        problems.append(Problem("", f"p needs a percentage above 0 and up to 100, found {shown}", "write p(95)"))
-        return word, None
-    return word, float(quantile)
+def _margin(text: str, problems: list[Problem]) -> float:
+    """The margin of a relation as a share of 1."""
+    bare = text.removesuffix("%")
+    if not text.endswith("%") or not NUMBER.fullmatch(bare):
+        hint = "write 5%" if not NUMBER.fullmatch(text) else f"write {text}%"
+        problems.append(Problem("", f"the margin {text!r} is not a percentage", hint))
+    elif not 0 < float(bare) < 100:  # noqa: PLR2004 - %
+        message = f"a margin is above 0 % and below 100 %, found {text}"
+        problems.append(Problem("", message, "write the largest difference that does no harm"))
+    else:
+        return float(bare) / 100
+    return 0.0
 
 
-def _limit(metric: str, comparison: Comparison, text: str, problems: list[Problem]) -> float:
-    if not _NUMBER.fullmatch(text):
-        problems.append(Problem("", f"the limit {text!r} is not a plain number", _limit_hint(metric, text)))
-        return 0.0
-    limit = float(text)
-    if metric in SHARES and limit > 1:
-        hint = f"for {text} % write {limit / 100:g}"
-        problems.append(Problem("", f"{metric} is a share from 0 to 1, found the limit {text}", hint))
-    elif always := _foregone(metric, comparison, limit):
-        hint = "choose a limit that can be met and can be missed"
-        problems.append(Problem("", f"this {always} holds, whatever is measured", hint))
-    return limit
-
-
-def _limit_hint(metric: str, text: str) -> str:
-    if text.endswith("%") and _NUMBER.fullmatch(text[:-1]):
-        return f"write {float(text[:-1]) / 100:g}"
-    if text.startswith("-"):
-        return "no metric is negative"
-    if found := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text):
-        return f"response times are in milliseconds: write {float(found[1]) * (1 if found[2] == 'ms' else 1000):g}"
-    return "write milliseconds, as in 500" if metric in ("p", "avg", "min", "max", "med") else "write a number"
-
-
-def _foregone(metric: str, comparison: Comparison, limit: float) -> str:
-    """`always` or `never` where no measurement can change the answer; every metric is ≥ 0, shares are ≤ 1."""
-    if limit == 0 and comparison is Comparison.GE:
-        return "always"
-    if limit == 0 and comparison is Comparison.LT:
-        return "never"
-    if metric in SHARES and limit == 1 and comparison in (Comparison.LE, Comparison.GT):
-        return "always" if comparison is Comparison.LE else "never"
-    return ""
+def _check_relation(metric: str, relation: str, phase: PhaseName | None, word: str, problems: list[Problem]) -> None:
+    if metric not in COMPARABLE:
+        hint = f"use one of {', '.join(COMPARABLE)}"
+        problems.append(Problem("", f"{metric} is not compared with the baseline", hint))
+    if phase in {None, PhaseName.BASELINE, PhaseName.WARM_UP}:
+        found = "no phase" if phase is None else str(phase)
+        problems.append(Problem("", f"{relation!r} is about a later phase than the baseline, found {found}", "@ after"))
+    if word:
+        problems.append(Problem("", f"{relation!r} is about a whole phase, found {word!r}", f"leave out {word} …"))
 
 
 def _clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName | None, str, float | None, str]:
