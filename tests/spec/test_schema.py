@@ -28,6 +28,7 @@ USER_FACING = (
     model.RedisTruth,
     model.HttpTruth,
     model.FunctionTruth,
+    model.Account,
     model.CacheCopy,
     model.Recovery,
     model.Safety,

@@ -32,6 +32,9 @@ def _of_the_record(record: Record) -> Iterator[str]:
     if record.ledger is not None:
         for problem in record.ledger.problems:
             yield f"The write ledger has a problem: {problem}."
+    for book in record.accounts:
+        for problem in book.lines.problems:
+            yield f"The write ledger of the account {book.name} has a problem: {problem}."
     for event in record.events:
         if event.kind is EventKind.INTERRUPTED:
             yield f"The run was interrupted after {event.at_s:.1f} s: {as_text(event.detail.get('reason'))}."
@@ -63,7 +66,7 @@ def _cycles(verdict: Verdict) -> Sequence[Row]:
 
 
 def _of_the_writes(record: Record) -> Iterator[str]:
-    if record.experiment.ledger is None:
+    if record.experiment.ledger is None and not record.experiment.accounts:
         yield "No write ledger was declared: nothing is known about lost or duplicated writes."
         return
     if record.truth is None:

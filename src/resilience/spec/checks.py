@@ -10,6 +10,7 @@ from typing import Any
 
 from resilience.model import (
     AbortWhen,
+    Account,
     Json,
     Ledger,
     Load,
@@ -22,6 +23,7 @@ from resilience.model import (
     StackSpec,
     Step,
 )
+from resilience.spec.accounts import MORE, account_of, check_accounts, met, needed
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.method import texts_in
@@ -75,6 +77,7 @@ class Draft:
         check_fault: knows kinds of fault and their settings.
         steps: those that are right, with their paths.
         complete: whether all steps could be read.
+        accounts: of the ledger, those that are right, with their paths.
         chaos: the whole file.
     """
 
@@ -94,6 +97,7 @@ class Draft:
     complete: bool
     check_fault: CheckFault
     chaos: Mapping[str, Json]
+    accounts: Sequence[tuple[str, Account]] = ()
 
     def at(self, *keys: str) -> str:
         """A path inside our block."""
@@ -155,7 +159,8 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
         "headers": operation.headers,
         "json": operation.json,
     }
-    allowed = PLACEHOLDERS[operation.role]
+    account = account_of(operation, [one for _, one in draft.accounts]) if operation.role is Role.WRITE else None
+    allowed = (*PLACEHOLDERS[operation.role], *(MORE[account.effect] if account else ()))
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},
@@ -163,11 +168,11 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     }
     for key, answer in answers.items():
         list(_placeholders(answer, join(path, key), operation.role, allowed, findings))
-    for name, why in NEEDED[operation.role].items():
-        if name not in sent:
+    for name, why in (needed(operation, account) if account else NEEDED[operation.role]).items():
+        if not met(name, sent):
             message = f"the {operation.role} {operation.name!r} does not send ${{{name}}}"
             findings.add(join(path, "request"), message, f"put it in: {why}")
-    if operation.role is Role.WRITE and "ledger" not in draft.own:
+    if operation.role is Role.WRITE and not operation.account and "ledger" not in draft.own:
         message = f"the operation {operation.name!r} writes, but nothing says where the truth about writes is"
         findings.add(draft.at("ledger"), message, "add ledger: {truth: …}")
 
@@ -190,15 +195,20 @@ def _placeholders(value: Json, path: str, role: Role, allowed: Sequence[str], fi
 def _check_ledger(draft: Draft, findings: Findings) -> None:
     operations: Any = draft.own.get("load")
     listed = operations.get("operations") if isinstance(operations, Mapping) else None
-    roles = [each.get("role") for each in listed if isinstance(each, Mapping)] if isinstance(listed, Sequence) else []
-    if "ledger" in draft.own and Role.WRITE not in roles:
+    mixed = [
+        (each.get("role"), str(each.get("account", ""))) if isinstance(each, Mapping) else (None, "")
+        for each in (listed if isinstance(listed, Sequence) else ())
+    ]
+    if "ledger" in draft.own and (Role.WRITE, "") not in mixed:
         findings.add(draft.at("ledger"), "there is no operation with role: write", "add one, or remove the ledger")
-    if Role.READ_BACK in roles and Role.WRITE not in roles:
-        path = join(f"{draft.at('load', 'operations')}[{roles.index(Role.READ_BACK)}]", "role")
-        findings.add(path, "there is no operation with role: write to read back from", "add one")
+    for index, (role, account) in enumerate(mixed):
+        if role == Role.READ_BACK and (Role.WRITE, account) not in mixed:
+            path = join(f"{draft.at('load', 'operations')}[{index}]", "role")
+            findings.add(path, "there is no operation with role: write to read back from", "add one")
+    allow = draft.safety.allow_modules if draft.safety is not None else ()
+    check_accounts(draft.accounts, draft.operations, allow, findings)
     if draft.ledger is None:
         return
-    allow = draft.safety.allow_modules if draft.safety is not None else ()
     check_ledger(draft.ledger, draft.at("ledger"), allow, findings)
 
 

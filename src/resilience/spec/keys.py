@@ -9,7 +9,9 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from resilience.model import (
+    Account,
     CacheCopy,
+    Effect,
     Expect,
     FunctionTruth,
     HttpTruth,
@@ -60,6 +62,7 @@ class Extension:
     objectives: tuple[Objective, ...] = ()
     stack: StackSpec = field(default_factory=StackSpec)
     ledger: Ledger | None = None
+    accounts: tuple[Account, ...] = ()
     recovery: Recovery = field(default_factory=Recovery)
     safety: Safety = field(default_factory=Safety)
 
@@ -110,6 +113,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("load", "load", _block(Load), "How much load when, and of what."),
         Key("objectives", "objectives", listing(OBJECTIVE), "What must hold, and in which phase."),
         Key("ledger", "ledger", _block(Ledger), "What is promised about writes; needed if an operation writes."),
+        Key("accounts", "accounts", listing(_block(Account)), "Further accounts of the ledger, each of one effect."),
         Key("recovery", "recovery", _block(Recovery), "What counts as recovered, and how soon it must be."),
         Key("safety", "safety", _block(Safety), "Limits that hold whatever else the file asks for."),
     ),
@@ -174,6 +178,8 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         ),
         Key("timeout", "timeout_s", LENGTH, "The client gives up after this long."),
         Key("critical", "critical", FLAG, "Whether it must hold under fault, or may fall back or be shed."),
+        Key("account", "account", NAME, "The account that it writes to, or reads back from; without it, `ledger`."),
+        Key("deletes", "deletes", FLAG, "Of a write to an account of documents: whether it removes the object."),
     ),
     Expect: (
         Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
@@ -182,6 +188,25 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     Marker: (
         Key("header", "header", TEXT, "A header that is present."),
         Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it equals."),
+    ),
+    Account: (
+        Key("name", "name", NAME, "Unique in the file; operations name it."),
+        Key("effect", "effect", choice(*Effect, kind=Effect), "What a write does, and what a row of the truth is."),
+        Key("truth", "truth", _block(Truth), "Where the truth about its writes is read."),
+        Key(
+            "duplicates",
+            "duplicates",
+            choice("exactly-once", "at-least-once", "at-most-once"),
+            "What fails the run: lost and doubled; lost alone; doubled alone.",
+        ),
+        Key("ordered", "ordered", FLAG, "Whether order is promised; of documents, whether versions decide."),
+        Key("read_your_writes", "read_your_writes", FLAG, "Whether reads after the acknowledgement see the write."),
+        Key("objects", "objects", count(1, 1_000_000), "How many objects its writes are spread over, by ${key}."),
+        Key("amount", "amount", count(1, 1_000_000), "The most that one write adds or transfers."),
+        Key("initial", "initial", count(0, 10**12), "What each object of a transfer has at first."),
+        Key("min_acknowledged", "min_acknowledged", count(1, 10**9), "With fewer acknowledged writes: unknown."),
+        Key("min_exposed", "min_exposed", count(1, 10**9), "Writes that each fault must have had a chance to lose."),
+        Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
     ),
     Ledger: (
         Key("truth", "truth", _block(Truth), "Where the truth about writes is read."),

@@ -126,7 +126,7 @@ def check_hypothesis(chaos: Mapping[str, Json], own: Mapping[str, Any], path: st
     if not asked and findings.clean("steady-state-hypothesis"):
         hint = f"add a probe of {PROBES}: objectives_met, degraded_gracefully, recovered or no_data_lost"
         findings.add(where, "nobody asks for the verdict", hint)
-    if "no_data_lost" in asked and "ledger" not in own:
+    if "no_data_lost" in asked and not {"ledger", "accounts"} & set(own):
         findings.add(join(path, "ledger"), "is missing, but a probe asks whether data was lost", "add ledger: …")
     if "objectives_met" in asked and not own.get("objectives"):
         findings.add(join(path, "objectives"), "there is none, but a probe asks for them", "add objectives: …")

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resilience.errors import SpecError
-from resilience.model import Experiment, FaultSpec, Ledger, Load, Operation, Problem, Recovery, Safety, StackSpec
+from resilience.model import (
+    Account,
+    Experiment,
+    FaultSpec,
+    Ledger,
+    Load,
+    Operation,
+    Problem,
+    Recovery,
+    Safety,
+    StackSpec,
+)
 from resilience.spec.chaos import NAME
 from resilience.spec.checks import Draft, check
 from resilience.spec.findings import Findings, show
@@ -73,6 +84,7 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
         safety=draft.safety,
         steps=tuple(step for _, step in draft.steps),
         chaos=source.data,
+        accounts=tuple(account for _, account in draft.accounts),
     )
 
 
@@ -118,6 +130,10 @@ def _draft(
         recovery=block(Recovery, "recovery") if "recovery" in own else Recovery(),
         safety=safety,
         ledger=block(Ledger, "ledger"),
+        accounts=_read(
+            _each(own.get("accounts"), join(path, "accounts")),
+            lambda value, where: read_block(Account, value, where, findings),
+        ),
         operations=_read(operations, lambda value, where: read_block(Operation, value, where, findings)),
         objectives=_read(
             _each(own.get("objectives"), join(path, "objectives")),

@@ -69,7 +69,8 @@ def things(experiment: Experiment, environment: Mapping[str, str]) -> tuple[Thin
     for name, variables in told.items():
         for variable, value in variables.items():
             found += [Thing(f"stack.{name}.environment.{variable}", each) for each in names_in(value)]
-    if experiment.ledger is not None and (variable := experiment.ledger.truth.dsn_env):
+    truths = [one.truth for one in (experiment.ledger, *experiment.accounts) if one is not None]
+    for variable in dict.fromkeys(truth.dsn_env for truth in truths if truth.dsn_env):
         named = names_in(environment.get(variable, ""))
         found += [Thing(variable, each) for each in named]
         found += [Thing(name, environment[name]) for name in ("PGHOST", "PGDATABASE") if environment.get(name)]
