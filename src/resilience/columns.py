@@ -5,7 +5,7 @@ the run began (int64), so no figure depends on how a float was rounded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -134,6 +134,10 @@ class Truth:
         foreign: ids (at most 32) with the run's prefix that cannot be read as ours.
         facts: what was read about the store itself (`fsync`, `synchronous_commit`, version, in recovery, …).
         read_ns: when the believed read began.
+        before: the same as `facts`, before anything was written; empty if it was not read.
+        again_ns: when the store was looked at once more, later; 0 if it was not.
+        late: how many entries were there then and had not been before.
+        late_named: their ids, at most 32.
     """
 
     writer: Int32
@@ -144,6 +148,10 @@ class Truth:
     foreign: tuple[str, ...]
     facts: dict[str, str]
     read_ns: int
+    before: dict[str, str] = field(default_factory=dict)
+    again_ns: int = 0
+    late: int = 0
+    late_named: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of rows."""

@@ -29,6 +29,7 @@ from resilience.model import (
 )
 from resilience.model import Truth as TruthSpec
 
+SHED = 503
 RUN = "0badcafe"
 OPERATIONS = (
     Operation(name="read-item", weight=70, method="GET", path="/items/${key}", timeout_s=1.0),
@@ -174,7 +175,7 @@ class Scene:
                 kinds = {"failed": FAILED, "wrong": FAILED, "unknown": UNKNOWN, "dropped": DROPPED, "shed": FAILED}
                 outcome[hit] = kinds[spell.what]
                 detail[hit] = 2 if spell.what == "wrong" else 1
-                status[hit] = 503 if spell.what == "shed" else 0
+                status[hit] = SHED if spell.what == "shed" else 0
                 length[hit] = 0.0 if spell.what == "dropped" else 0.001
         begin = np.round(arrival * NS).astype(np.int64)
         samples = Samples(
@@ -188,6 +189,7 @@ class Scene:
             status=status.astype(np.int16),
             degraded=degraded,
             detail=detail,
+            shed=status == SHED,
         )
         return samples if self.until_s is None else samples.where(samples.end_ns < self.until_s * NS)
 

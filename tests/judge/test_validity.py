@@ -95,6 +95,7 @@ class Late(Scene):
             samples.status,
             samples.degraded,
             samples.detail,
+            samples.shed,
         )
 
 

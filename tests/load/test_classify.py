@@ -190,3 +190,35 @@ def test_no_document_breaks_a_look_at_it():
     """Any JSON document can be looked into along any path."""
     for document, path in itertools.product([None, 1, "x", [], {}, [[]]], ["", ".", "0", "a.b"]):
         assert text_at(document, path) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "later"),
+    [
+        (503, {"retry-after": "2"}, "2 s"),
+        (429, {"retry-after": " 0 "}, "0 s"),
+        (503, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, "a date"),
+        (503, {}, ""),
+        (429, {"retry-after": ""}, ""),
+        (503, {"retry-after": "soon"}, ""),
+        (503, {"retry-after": "-1"}, ""),
+        (503, {"retry-after": "²"}, ""),
+        (500, {"retry-after": "2"}, ""),
+    ],
+)
+def test_shed_is_a_refusal_that_says_when_to_come_back(status, headers, later):
+    """Requirement J1: 429 or 503 with a `Retry-After` that RFC 9110 allows is shed in order; anything else is not."""
+    named = tuple((name.encode(), value.encode("latin-1")) for name, value in headers.items())
+    read = classify(Role.READ, Reply(status, named), Expect())
+    detail = f"status {status}, retry after {later}" if later else f"status {status}"
+    assert read == Finding(Outcome.FAILED, None, status, detail=detail, shed=bool(later))
+    write = classify(Role.WRITE, Reply(status, named), ECHO)
+    assert (write.outcome, write.shed) == (Outcome.UNKNOWN, bool(later)), "only the contract makes it rejected"
+    contract = classify(Role.WRITE, Reply(status, named), ECHO, (status,))
+    assert (contract.outcome, contract.mark, contract.shed) == (Outcome.FAILED, Mark.REJECTED, bool(later))
+
+
+def test_what_was_expected_is_not_shed():
+    """A 429 that the file accepts is an ordinary good answer."""
+    reply = Reply(429, ((b"retry-after", b"1"),))
+    assert classify(Role.READ, reply, Expect(status=(429,))) == Finding(Outcome.OK, None, 429)

@@ -1,5 +1,6 @@
 """Samples, written and read back."""
 
+import hashlib
 import json
 import threading
 import time
@@ -27,6 +28,7 @@ ROWS = st.tuples(
     st.integers(0, 599),
     st.booleans(),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+    st.booleans(),
 )
 
 
@@ -41,9 +43,10 @@ def rows_of(samples):
         samples.status,
         samples.degraded,
         samples.detail,
+        samples.shed,
     ]
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [(*row[:-1], samples.details[row[-1]]) for row in rows]
+    return [(*row[:7], samples.details[row[7]], *row[8:]) for row in rows]
 
 
 @settings(deadline=None, max_examples=40)
@@ -95,8 +98,27 @@ def test_columns_are_read_only_and_typed(run):
     samples, _ = read_samples(run)
     kinds = {"arrival_ns": "int64", "operation": "int16", "outcome": "int8", "status": "int16", "detail": "int32"}
     assert {name: getattr(samples, name).dtype.name for name in kinds} == kinds
-    assert samples.degraded.dtype == np.bool_
+    assert samples.degraded.dtype == samples.shed.dtype == np.bool_
     assert not samples.end_ns.flags.writeable
+
+
+def test_a_record_from_before_there_was_shedding_reads_as_nothing_shed(tmp_path):
+    """Requirement J1: what older files do not say was not so; their other columns are as they were."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    writer.add(1, 2, 3, 1, 0, 200, degraded=True, detail="why", shed=True)
+    writer.close()
+    (part,) = (tmp_path / "samples").glob("*.parquet")
+    table = pq.read_table(part)
+    pq.write_table(table.select([name for name in table.column_names if name != "shed"]), part)
+    reseal(
+        tmp_path / "samples" / "_load.sealed.json",
+        lambda seal: seal["parts"][part.name].update(
+            blake2b=hashlib.blake2b(part.read_bytes(), digest_size=16).hexdigest()
+        ),
+    )
+    samples, problems = read_samples(tmp_path)
+    assert problems == ()
+    assert rows_of(samples) == [(1, 2, 3, 1, 0, 200, True, "why", False)]
 
 
 def corrupt(path, place):

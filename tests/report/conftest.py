@@ -124,7 +124,17 @@ def make_samples(rate: float = 250.0, length_s: float = 69.0) -> Samples:
     end = arrival + (took_ms * 1e6).astype(np.int64)
     zeros = np.zeros(number, np.int32)
     return Samples(
-        OPERATIONS, ("",), arrival, arrival.copy(), end, operation, outcome, zeros.astype(np.int16), degraded, zeros
+        OPERATIONS,
+        ("",),
+        arrival,
+        arrival.copy(),
+        end,
+        operation,
+        outcome,
+        zeros.astype(np.int16),
+        degraded,
+        zeros,
+        np.zeros(number, bool),
     )
 
 

@@ -6,15 +6,21 @@ ok has failed.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from resilience.columns import Mark
 from resilience.model import Expect, Json, Marker, Outcome, Role
 
 NOT_FOUND = 404
+OVERLOADED = (429, 503)
+"""What a service answers that puts a client off for now (RFC 6585, RFC 9110)."""
+RETRY_AFTER = b"retry-after"
 _SHOWN = 80
+_DIGITS = 9
+_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _NO_HEADERS: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -67,6 +73,7 @@ class Finding:
     Attributes:
         mark: what the write ledger must note; None for a plain read, and for a read-back that says nothing.
         detail: empty if ok; else `kind` or `kind: particulars`, the kind being one of few constant texts.
+        shed: put off in an orderly way: not done, one of `OVERLOADED`, and told when to come back.
     """
 
     outcome: Outcome
@@ -74,6 +81,7 @@ class Finding:
     status: int = 0
     degraded: bool = False
     detail: str = ""
+    shed: bool = False
 
 
 def classify(
@@ -95,6 +103,20 @@ def classify(
         degraded: how an answer says that it is degraded.
         sought: for a read-back, the entry it asked for.
     """
+    finding = _meaning(role, happened, expect, rejected_status, degraded, sought)
+    later = retry_after(happened) if isinstance(happened, Reply) and finding.outcome is not Outcome.OK else ""
+    # Being put off says nothing of what had been done before: a write counts as rejected only by the target's contract.
+    return replace(finding, shed=True, detail=f"{finding.detail}, retry after {later}") if later else finding
+
+
+def _meaning(
+    role: Role,
+    happened: Happened,
+    expect: Expect,
+    rejected_status: Iterable[int],
+    degraded: Marker | None,
+    sought: Sought | None,
+) -> Finding:
     if isinstance(happened, NotSent):
         return Finding(Outcome.FAILED, Mark.REJECTED if role is Role.WRITE else None, detail=happened.reason)
     if isinstance(happened, Broken):
@@ -108,6 +130,19 @@ def classify(
     fault = _unmet(happened, document, expect)
     outcome = Outcome.FAILED if fault else Outcome.OK
     return Finding(outcome, None, happened.status, says_degraded, fault)
+
+
+def retry_after(reply: Reply) -> str:
+    """When an answer that puts its client off wants it back: `2 s` or `a date`; empty if it does neither.
+
+    Source: RFC 9110, 10.2.3: a number of seconds, or a date.
+    """
+    if reply.status not in OVERLOADED:
+        return ""
+    said = next((value.decode("latin-1").strip() for name, value in reply.headers if name == RETRY_AFTER), "")
+    if said.isascii() and said.isdigit():
+        return f"{int(said[:_DIGITS])} s"
+    return "a date" if _DATE.fullmatch(said) else ""
 
 
 def _uncertain(role: Role, status: int, detail: str, *, degraded: bool) -> Finding:

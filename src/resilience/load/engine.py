@@ -32,7 +32,7 @@ PATIENCE_S = 1.0
 class Samples(Protocol):
     """Where samples go: `record.samples.SampleWriter`."""
 
-    def add(
+    def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
         self,
         arrival_ns: int,
         start_ns: int,
@@ -42,6 +42,7 @@ class Samples(Protocol):
         status: int = 0,
         degraded: bool = False,
         detail: str = "",
+        shed: bool = False,
     ) -> None:
         """Take one sample."""
 
@@ -243,6 +244,7 @@ class Engine:
             finding.status,
             finding.degraded,
             finding.detail,
+            finding.shed,
         )
         response_ns = end_ns - attempt.arrival_ns
         self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)

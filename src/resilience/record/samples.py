@@ -44,9 +44,12 @@ SCHEMA = pa.schema(
         ("status", pa.int16()),
         ("degraded", pa.bool_()),
         ("detail", _NAME),
+        ("shed", pa.bool_()),
     ]
 )
-_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str]
+_LATER = {"shed": False}
+"""Columns that older records do not have, and what their rows then hold."""
+_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool]
 
 
 class _Part(NamedTuple):
@@ -71,7 +74,7 @@ def _packed(table: pa.Table) -> bytes:
 
 def warm_up() -> None:
     """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
-    row: _Row = (0, 0, 0, 0, 0, 0, False, "")
+    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False)
     _packed(_table([row], ("",), Redactor(), SCHEMA))
 
 
@@ -102,7 +105,7 @@ class SampleWriter:
         operations_json = json.dumps(self._operations)
         self._schema = SCHEMA.with_metadata({FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: operations_json})
 
-    def add(
+    def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
         self,
         arrival_ns: int,
         start_ns: int,
@@ -112,9 +115,10 @@ class SampleWriter:
         status: int = 0,
         degraded: bool = False,
         detail: str = "",
+        shed: bool = False,
     ) -> None:
         """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`."""
-        self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail))
+        self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed))
 
     def flush(self) -> int:
         """Write what was added since the last flush as one more file; return how many rows that was.
@@ -160,7 +164,7 @@ class SampleWriter:
 
 
 def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
-    arrival, start, end, operation, outcome, status, degraded, detail = zip(*rows, strict=True)
+    arrival, start, end, operation, outcome, status, degraded, detail, shed = zip(*rows, strict=True)
     codes: dict[str, int] = {}
     details = [codes.setdefault(text, len(codes)) for text in detail]
     texts = [redactor.text(text) for text in codes]
@@ -171,6 +175,7 @@ def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, sche
         _numbers("h", status),
         _numbers("?", degraded),
         pa.DictionaryArray.from_arrays(_numbers("i", details), pa.array(texts, pa.string())),
+        _numbers("?", shed),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
@@ -259,6 +264,7 @@ class _Names:
     def columns(self, table: pa.Table) -> list[npt.NDArray[Any]]:
         """The columns of one file in the order of `SCHEMA`."""
         metadata = table.schema.metadata or {}
+        table = _completed(table)
         if not table.schema.equals(SCHEMA) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
             raise ValueError(f"format {metadata.get(FORMAT_KEY)!r} with columns {table.schema.names} was found")
         empty = [name for name in table.column_names if table[name].null_count]
@@ -284,6 +290,15 @@ class _Names:
         return Samples(operations=tuple(self.operations), details=tuple(self.details), **arrays)
 
 
+def _completed(table: pa.Table) -> pa.Table:
+    """A table as it is written today: columns that older files lack come last, with what they meant by leaving out."""
+    for name, value in _LATER.items():
+        if name not in table.column_names:
+            kind = SCHEMA.field(name).type
+            table = table.append_column(name, pa.array([value] * table.num_rows, kind))
+    return table
+
+
 _KINDS: dict[str, Any] = {
     "arrival_ns": np.int64,
     "start_ns": np.int64,
@@ -293,6 +308,7 @@ _KINDS: dict[str, Any] = {
     "status": np.int16,
     "degraded": np.bool_,
     "detail": np.int32,
+    "shed": np.bool_,
 }
 
 
