@@ -25,7 +25,8 @@ from resilience.entry import body_of, format_id, tails_of
 from resilience.judge.canary import run_canary
 from resilience.judge.entries import index
 from resilience.judge.taxonomy import CLASSES, classify
-from resilience.observe.truth import PostgresTruth, read_settled
+from resilience.observe.truth import read_settled
+from resilience.observe.truth_postgres import PostgresTruth
 from resilience.record import truth as truths
 from resilience.record.ledger import LedgerWriter, read_ledger
 from resilience.stack.embedded import EmbeddedStack

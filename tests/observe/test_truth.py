@@ -14,7 +14,8 @@ from resilience.entry import body_of, format_id, parse_id
 from resilience.errors import RecordError
 from resilience.observe import copying
 from resilience.observe.rows import Columns
-from resilience.observe.truth import MAX_READS, PostgresTruth, read_settled
+from resilience.observe.truth import MAX_READS, read_settled
+from resilience.observe.truth_postgres import PostgresTruth
 
 pytestmark = pytest.mark.stack
 

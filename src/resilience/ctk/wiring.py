@@ -14,7 +14,8 @@ from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
 from resilience.load.drivers.locust import LocustDriver
 from resilience.model import Experiment, Place, Undo
-from resilience.observe.truth import PostgresTruth, read_settled
+from resilience.observe.truth import read_settled
+from resilience.observe.truth_postgres import PostgresTruth
 from resilience.ports import Display
 from resilience.runtime.collaborators import Collaborators
 from resilience.stack.factory import open_stack
@@ -31,7 +32,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         tag=f"stack-{run}",
         bugs=os.environ.get("TARGET_BUGS", ""),
         experiment_folder=Path(experiment.folder),
-        wired=tuple({spec.on for spec in experiment.faults if spec.kind.startswith("protocol.")}),
+        wired=wired(experiment),
     )
     data = stack.debt_data()
     return Collaborators(
@@ -48,6 +49,12 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         displays=displays,
         secrets=_connection_secrets(experiment),
     )
+
+
+def wired(experiment: Experiment, *, any_seed: bool = False) -> tuple[str, ...]:
+    """The parts that need the protocol proxy before them: as they were drawn, or whichever a seed may draw."""
+    specs = [spec for spec in experiment.faults if spec.kind.startswith("protocol.")]
+    return tuple(dict.fromkeys(part for spec in specs for part in (spec.on, *(spec.among if any_seed else ()))))
 
 
 def connections_through_proxy(place: Place) -> int | None:

@@ -5,7 +5,7 @@ message, the number of fields, and each field behind its length.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,16 +61,24 @@ class Columns:
 
     def add(self, entry_id: str, body: str, position: int) -> None:
         """Take one row."""
-        parsed = parse_id(entry_id, self._run)
-        if parsed is None and len(self._foreign) < MAX_FOREIGN:
-            self._foreign.append(entry_id)
-        writer, epoch, seq = parsed or (-1, -1, -1)
+        self.add_all([(entry_id, body, position)])
+
+    def add_all(self, rows: Sequence[tuple[str, str, int]]) -> None:
+        """Take rows one by one."""
+        names, intact = [], []
+        for entry_id, body, _ in rows:
+            parsed = parse_id(entry_id, self._run)
+            if parsed is None and len(self._foreign) < MAX_FOREIGN:
+                self._foreign.append(entry_id)
+            names.append(parsed or (-1, -1, -1))
+            intact.append(parsed is not None and body == body_of(entry_id))
+        table: Int64 = np.array(names, np.int64).reshape(-1, 3)
         self._append(
-            writer=np.array([writer], np.int64),
-            epoch=np.array([epoch], np.int64),
-            seq=np.array([seq], np.int64),
-            intact=np.array([parsed is not None and body == body_of(entry_id)]),
-            position=np.array([position], np.int64),
+            writer=table[:, 0],
+            epoch=table[:, 1],
+            seq=table[:, 2],
+            intact=np.array(intact, np.bool_),
+            position=np.array([position for _, _, position in rows], np.int64),
         )
 
     def add_copied(self, matrix: Bytes) -> None:

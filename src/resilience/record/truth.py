@@ -68,6 +68,10 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, accoun
         "read_ns": truth.read_ns,
         "facts": dict(truth.facts),
         "foreign": truth.foreign,
+        "before": dict(truth.before),
+        "again_ns": truth.again_ns,
+        "late": truth.late,
+        "late_named": truth.late_named,
     }
     save_document(folder / FACTS, document, redactor or Redactor())
 
@@ -128,13 +132,17 @@ def _parse(document: Any, path: Path) -> Truth:  # noqa: ANN401 - any JSON docum
             raise ValueError(f"{file.metadata.num_rows} rows, {document['rows']} were expected")
         if not file.schema_arrow.equals(_SCHEMA):
             raise ValueError(f"columns {file.schema_arrow.names} were found, {_SCHEMA.names} were expected")
-    stored = StoredTruth(
-        path,
-        document["rows"],
-        foreign=tuple(str(text) for text in document["foreign"]),
-        facts={str(key): str(value) for key, value in document["facts"].items()},
-        read_ns=int(document["read_ns"]),
-    )
+    told = {
+        "foreign": tuple(str(text) for text in document["foreign"]),
+        "facts": {str(key): str(value) for key, value in document["facts"].items()},
+        "read_ns": int(document["read_ns"]),
+        # What follows is not in old records.
+        "before": {str(key): str(value) for key, value in document.get("before", {}).items()},
+        "again_ns": int(document.get("again_ns", 0)),
+        "late": int(document.get("late", 0)),
+        "late_named": tuple(str(text) for text in document.get("late_named", ())),
+    }
+    stored = StoredTruth(path, document["rows"], told)
     return stored if len(stored) > LARGE else stored.in_memory()
 
 
@@ -144,9 +152,8 @@ class StoredTruth(Truth):
     A single column can be had all the same.
     """
 
-    def __init__(self, path: Path, rows: int, *, foreign: tuple[str, ...], facts: dict[str, str], read_ns: int) -> None:
-        told = {"_path": path, "_rows": rows, "foreign": foreign, "facts": facts, "read_ns": read_ns}
-        for name, value in told.items():
+    def __init__(self, path: Path, rows: int, told: dict[str, Any]) -> None:
+        for name, value in {"_path": path, "_rows": rows, "_told": told, **told}.items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -176,4 +183,4 @@ class StoredTruth(Truth):
     def _of(self, arrays: dict[str, Any]) -> Truth:
         for array in arrays.values():
             array.setflags(write=False)
-        return Truth(**arrays, foreign=self.foreign, facts=self.facts, read_ns=self.read_ns)
+        return Truth(**arrays, **self.__dict__["_told"])
