@@ -323,23 +323,31 @@ def doctor(as_json: bool) -> None:
 @click.option(
     "--file", "path", type=FILE, help="Run the service that this experiment declares; else the reference target."
 )
-def up(path: Path | None) -> None:
+@click.option(
+    "--protocol",
+    "proxied",
+    multiple=True,
+    type=click.Choice(["postgres", "redis"]),
+    help="Put the protocol proxy before this part, for faults of its protocol; what the file needs is there anyhow.",
+)
+def up(path: Path | None, proxied: tuple[str, ...]) -> None:
     """Start the embedded stack and keep it running between experiments."""
     import os
 
-    from resilience.model import Program, Service
+    from resilience.model import Service, StackSpec
     from resilience.stack import kept
+    from resilience.stack.wanted import Wanted
 
-    service: Service | None = Service(command=("python", "-m", "fixtures.target"))
-    programs: tuple[Program, ...] = ()
+    spec = StackSpec(service=Service(command=("python", "-m", "fixtures.target")))
     folder = Path.cwd()
     if path is not None:
         from resilience.ctk.run import load_file
+        from resilience.ctk.wiring import wired
 
         experiment = load_file(path)
-        service, programs, folder = experiment.stack.service, experiment.stack.programs, Path(experiment.folder)
-    bugs = os.environ.get("TARGET_BUGS", "")
-    places = kept.up(service, programs=programs, experiment_folder=folder, bugs=bugs, notify=click.echo)
+        spec, folder = experiment.stack, Path(experiment.folder)
+        proxied += wired(experiment, any_seed=True)
+    places = kept.up(Wanted.of(spec, os.environ.get("TARGET_BUGS", ""), folder, proxied), notify=click.echo)
     for name, place in places.items():
         click.echo(f"{name}: {place.url or f'{place.host}:{place.port}'}")
 

@@ -11,6 +11,7 @@ from resilience.model import StackSpec
 from resilience.stack import kept
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.factory import open_stack
+from resilience.stack.wanted import Wanted
 from tests.stack.traces import HERE, plain_service, remains
 
 
@@ -22,9 +23,14 @@ def own_state(tmp_path, monkeypatch):
     kept.down()
 
 
+def wanted_by(*, bugs="", wired=(), **spec):
+    """What the tests' own service is to run on."""
+    return Wanted.of(StackSpec(**{"service": plain_service(), **spec}), bugs, HERE, wired)
+
+
 def bring_up(root, **settings):
     """`resilience up`."""
-    return kept.up(settings.pop("service", plain_service()), experiment_folder=HERE, folder_root=root, **settings)
+    return kept.up(wanted_by(**settings), folder_root=root)
 
 
 def open_as_run(**settings):
@@ -84,6 +90,29 @@ def test_a_kept_stack_that_runs_something_else_is_not_used(root):
 
 @pytest.mark.stack
 @pytest.mark.usefixtures("own_state")
+def test_a_kept_stack_says_which_programs_it_runs_and_which_proxies_stand_in_the_way(root):
+    """The run's record has it from there. A part without the protocol proxy it needs is refused, with what to do."""
+    places = bring_up(root, wired=("redis",))
+    assert (places["redis"].wire_proxy, places["postgres"].wire_proxy) == ("redis", "")
+    run = open_as_run(wired=("redis",))
+    run.start()
+    assert set(run.found) == {"postgres", "redis-server", "toxiproxy-server", "wire"}
+    assert run.found["wire"].endswith("own proxy, before redis")
+    run.stop()
+    plain = open_as_run()  # a proxy without rules passes everything on
+    plain.start()
+    plain.stop()
+    other = open_as_run(wired=("postgres", "redis"))
+    with pytest.raises(EnvironmentNotReady, match="no protocol proxy before postgres") as caught:
+        other.start()
+    assert "resilience down" in str(caught.value)
+    processes.send(places["wire"].identity, signal.SIGKILL)
+    processes.wait_gone([places["wire"].identity], 2)
+    assert "has ended" in kept.status().parts["wire"]
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("own_state")
 def test_a_half_dead_stack_is_not_used_and_status_says_which_part_is_down(root):
     """One part was killed, one is paused. `up` starts it anew."""
     places = bring_up(root)
@@ -128,9 +157,13 @@ def test_an_up_that_fails_leaves_no_trace(root, own_state):
 def test_an_up_that_was_killed_half_way_can_be_ended(root):
     """The stack was written down before it was started."""
     code = (
-        "from pathlib import Path; from resilience.stack import kept\n"
+        "from pathlib import Path\n"
+        "from resilience.model import StackSpec\n"
+        "from resilience.stack import kept\n"
+        "from resilience.stack.wanted import Wanted\n"
         "from tests.stack.traces import HERE, plain_service\n"
-        f"kept.up(plain_service('never'), experiment_folder=HERE, folder_root=Path({str(root)!r}))"
+        "wanted = Wanted.of(StackSpec(service=plain_service('never')), '', HERE)\n"
+        f"kept.up(wanted, folder_root=Path({str(root)!r}))"
     )
     with pytest.raises(EnvironmentNotReady, match="did not end"):
         commands.run([sys.executable, "-c", code], timeout_s=3)

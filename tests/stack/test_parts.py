@@ -12,6 +12,7 @@ def test_a_stack_has_its_servers_and_what_was_asked_for():
     assert parts.names(SHOP, (WORKER, PROVIDER)) == (*parts.SERVERS, "worker", "provider", "service")
     two = Service(command=("shop",), copies=2)
     assert parts.names(two, ()) == (*parts.SERVERS, "service-1", "service-2", "balancer", "service")
+    assert parts.names(None, (), ("redis",)) == (*parts.SERVERS, "wire")
     assert parts.copies(None) == ()
 
 

@@ -15,7 +15,7 @@ from resilience.errors import EnvironmentNotReady
 from resilience.model import Json, Place, Program, Service
 from resilience.stack import health, parts
 from resilience.stack.loopback import Reservation
-from resilience.stack.programs import BALANCER, NAMES, Notify, find_all
+from resilience.stack.programs import BALANCER, NAMES, Notify, find_all, own_proxy
 from resilience.stack.programs import Program as Found
 from resilience.stack.settle import PREFIX, STATE, is_tag, settle
 from resilience.stack.starting import Start, read_secrets
@@ -60,7 +60,8 @@ class EmbeddedStack:
         reserve: takes free ports.
 
     Attributes:
-        found: server program → version and where it came from, once it was started: `2.12.0-resilience, own proxy`.
+        found: server program → version and where it came from, once it was started: `2.12.0-resilience, own proxy`;
+            and `wire`, the protocol proxy, with the parts it stands before, if any.
     """
 
     name: ClassVar[str] = "embedded"
@@ -91,7 +92,7 @@ class EmbeddedStack:
         self.project = project_folder(Path(experiment_folder))
         self.folder = Path(folder_root or tempfile.gettempdir()).resolve() / f"{PREFIX}{tag}"
         self.environment = environment
-        self.found: Mapping[str, str] = {}
+        self.found: dict[str, str] = {}
         self._notify = notify
         self._reserve = reserve
         self._ports: Reservation | None = None
@@ -111,6 +112,9 @@ class EmbeddedStack:
         wanted = (*NAMES, BALANCER) if parts.balanced(self.service) else NAMES
         found = find_all(wanted, environment=self.environment, notify=self._notify)
         self.found = {name: f"{program.version}, {program.origin}" for name, program in found.items()}
+        if self.wired:
+            own = own_proxy()
+            self.found |= {parts.WIRE: f"{own.version}, {own.origin}, before {' and '.join(self.wired)}"}
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._start(found)

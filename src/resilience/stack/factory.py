@@ -6,6 +6,7 @@ from resilience.errors import EnvironmentNotReady
 from resilience.model import Problem, StackSpec
 from resilience.stack import kept, programs
 from resilience.stack.embedded import EmbeddedStack
+from resilience.stack.wanted import Wanted
 
 
 def open_stack(
@@ -28,7 +29,7 @@ def open_stack(
         experiment_folder: the folder of the experiment's file.
         bugs: as in `TARGET_BUGS`.
         folder_root: where the private folder is made; the system's temporary folder unless given.
-        wired: parts that get a proxy that understands protocols before them; a kept stack has none.
+        wired: parts that need a proxy that understands protocols before them; a kept stack without one is refused.
         notify: told about something that takes a while.
 
     Raises:
@@ -38,7 +39,7 @@ def open_stack(
         message = f"stack {spec.use!r} is not available in this version"
         raise EnvironmentNotReady(Problem(where="stack.use", message=message, hint="use embedded"))
     if kept.running():
-        return kept.KeptStack(kept.Wanted.of(spec.service, bugs, experiment_folder, spec.programs))
+        return kept.KeptStack(Wanted.of(spec, bugs, experiment_folder, wired))
     return EmbeddedStack(
         spec.service,
         programs=spec.programs,

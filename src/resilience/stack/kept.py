@@ -14,48 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from resilience.codec import encode
 from resilience.errors import EnvironmentNotReady
 from resilience.host import files, processes
-from resilience.model import Json, Place, Problem, Program, Service
+from resilience.model import Json, Place, Problem
 from resilience.stack import health, parts, postgres
-from resilience.stack.embedded import EmbeddedStack, project_folder, read_places
+from resilience.stack.embedded import EmbeddedStack, read_places
 from resilience.stack.loopback import Hopeless, proxies_ready
 from resilience.stack.programs import Notify
 from resilience.stack.settle import settle
 from resilience.stack.starting import REDIS_PASSWORD, read_secrets
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a stack is asked to run; a kept one serves only who asks for the same."""
-
-    service: Service | None
-    bugs: str
-    project: str
-    programs: tuple[Program, ...] = ()
-
-    @classmethod
-    def of(
-        cls, service: Service | None, bugs: str, experiment_folder: Path | str, programs: tuple[Program, ...] = ()
-    ) -> "Wanted":
-        """As `EmbeddedStack` takes it."""
-        return cls(service, bugs, str(project_folder(Path(experiment_folder))), programs)
-
-    def differences(self, record: Mapping[str, Json]) -> list[str]:
-        """How the kept stack differs from this, one sentence each."""
-        mine: dict[str, Json] = json.loads(json.dumps(encode(self)))
-        names = {
-            "service": "its service",
-            "bugs": "its TARGET_BUGS",
-            "project": "its project folder",
-            "programs": "its list of programs",
-        }
-        return [
-            f"{named} is {json.dumps(record.get(key))}, but {json.dumps(mine[key])} is wanted"
-            for key, named in names.items()
-            if record.get(key) != mine[key]
-        ]
+from resilience.stack.wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +60,8 @@ class Status:
 
 
 def up(
-    service: Service | None,
+    wanted: Wanted,
     *,
-    experiment_folder: Path | str,
-    programs: tuple[Program, ...] = (),
-    bugs: str = "",
     folder_root: Path | None = None,
     environment: Mapping[str, str] | None = None,
     notify: Notify = lambda _: None,
@@ -109,7 +74,6 @@ def up(
     Raises:
         EnvironmentNotReady: it is in use, or runs something else, or cannot be started.
     """
-    wanted = Wanted.of(service, bugs, experiment_folder, programs)
     with claim():
         record = _read()
         if record is not None:
@@ -118,16 +82,22 @@ def up(
                 return read_places(Path(str(record["folder"])))
             _remove(record)
         stack = EmbeddedStack(
-            service,
-            programs=programs,
+            wanted.service,
+            programs=wanted.programs,
+            wired=wanted.wired,
+            postgres_disk_mb=wanted.postgres_disk_mb,
             tag=f"kept-{secrets.token_hex(6)}",
-            experiment_folder=experiment_folder,
-            bugs=bugs,
+            experiment_folder=wanted.project,
+            bugs=wanted.bugs,
             folder_root=folder_root,
             environment=environment,
             notify=notify,
         )
-        begun: dict[str, Json] = {**_document(wanted), **stack.debt_data()}
+        begun: dict[str, Json] = {
+            **wanted.as_json(),
+            "parts": parts.names(wanted.service, wanted.programs, wanted.wired),
+            **stack.debt_data(),
+        }
         _write({**begun, "complete": False})
         try:
             stack.start()
@@ -136,7 +106,7 @@ def up(
                 _file().unlink(missing_ok=True)
             raise
         stack.leave()
-        _write({**begun, "complete": True})
+        _write({**begun, "found": dict(stack.found), "complete": True})
         return stack.places()
 
 
@@ -211,7 +181,11 @@ def claim() -> Iterator[None]:
 
 
 class KeptStack:
-    """The kept stack as a run sees it: claimed at start, given back at stop, and left running."""
+    """The kept stack as a run sees it: claimed at start, given back at stop, and left running.
+
+    Attributes:
+        found: as `EmbeddedStack` has it: what `up` found when it started the stack.
+    """
 
     name: ClassVar[str] = "embedded"
 
@@ -219,7 +193,7 @@ class KeptStack:
         self._wanted = wanted
         self._claim = contextlib.ExitStack()
         self._at: Path | None = None
-        self.found: Mapping[str, str] = {}  # `up` found them, and its record does not say which
+        self.found: Mapping[str, str] = {}
 
     def debt_data(self) -> None:
         """Nothing: nobody ends a kept stack but `down`."""
@@ -242,6 +216,7 @@ class KeptStack:
             if problems := status().problems:
                 raise EnvironmentNotReady(problems)
             self._at = Path(str(record["folder"]))
+            self.found = record.get("found") or {}  # type: ignore[assignment] # ours: text → text
             self._claim = claimed.pop_all()
 
     def places(self) -> dict[str, Place]:
@@ -279,9 +254,11 @@ def _wrong(places: Mapping[str, Place], name: str, folder: Path) -> str:
         return postgres.answers(place.port, passfile=place.passfile)
     if place.name == "redis":
         return health.redis_answers(place.via_port, (folder / REDIS_PASSWORD).read_text())
-    if place.name == "toxiproxy":
+    if place.name in {"toxiproxy", parts.WIRE}:
+        wire = place.name == parts.WIRE
+        proxies = [each.wire_proxy if wire else each.proxy for each in places.values()]
         try:
-            return proxies_ready(place.port, [each.proxy for each in places.values() if each.proxy])
+            return proxies_ready(place.port, [proxy for proxy in proxies if proxy])
         except Hopeless as error:
             return str(error)
     return health.service_ready(place.port, place.ready) if place.ready else ""
@@ -295,16 +272,6 @@ def _folder() -> Path:
 
 def _file() -> Path:
     return _folder() / "embedded.json"
-
-
-def _document(wanted: Wanted) -> dict[str, Json]:
-    return {
-        "service": encode(wanted.service),
-        "programs": encode(wanted.programs),
-        "bugs": wanted.bugs,
-        "project": wanted.project,
-        "parts": parts.names(wanted.service, wanted.programs),
-    }
 
 
 def _write(record: Mapping[str, Json]) -> None:

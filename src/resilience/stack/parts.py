@@ -38,10 +38,11 @@ def balanced(service: Service | None) -> bool:
     return service is not None and service.copies > 1
 
 
-def names(service: Service | None, programs: Iterable[Program]) -> tuple[str, ...]:
-    """The parts of a stack that runs a service and further programs."""
+def names(service: Service | None, programs: Iterable[Program], wired: Sequence[str] = ()) -> tuple[str, ...]:
+    """The parts of a stack that runs a service and further programs; `wired` as in `ports`."""
     front = (BALANCER, SERVICE) if balanced(service) else ()
-    return (*SERVERS, *(program.name for program in programs), *copies(service), *front)
+    wire = (WIRE,) if wired else ()
+    return (*SERVERS, *wire, *(program.name for program in programs), *copies(service), *front)
 
 
 def proxied(programs: Iterable[Program]) -> tuple[str, ...]:
