@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.judge.statistics import binomial_quantile, cox_bounds, proven_share, student_95, wilson_lower
+from resilience.judge.statistics import (
+    binomial_quantile,
+    binomial_tail,
+    cox_bounds,
+    fisher_more,
+    proven_share,
+    student_95,
+    wilson_lower,
+)
 
 
 @given(st.integers(0, 60), st.floats(0.01, 0.99), st.floats(0.0005, 0.9995))
@@ -73,3 +81,29 @@ def test_cox_bounds_hold_the_mean_and_narrow_with_n():
 def test_what_n_cycles_prove(n, share):
     """The shares of the design brief."""
     assert proven_share(n) == pytest.approx(share, abs=0.006)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.floats(0.01, 0.99))
+def test_binomial_tail_is_the_sum_of_what_is_beyond(k, n, q):
+    """Equal to the definition, with exact binomial coefficients; certain from 0, impossible beyond n."""
+    known = math.fsum(math.comb(n, i) * q**i * (1 - q) ** (n - i) for i in range(k, n + 1))
+    assert binomial_tail(k, n, q) == pytest.approx(known, abs=1e-9)
+    assert (binomial_tail(0, 0, q), binomial_tail(1, 0, q)) == (1.0, 0.0)
+    assert (binomial_tail(1, 5, 0.0), binomial_tail(5, 5, 1.0)) == (0.0, 1.0)
+
+
+@given(st.integers(1, 25), st.integers(1, 25), st.data())
+def test_fisher_counts_the_ways(n, other_n, data):
+    """Equal to counting: of all ways to choose the hits, how many put at least so many into the one group."""
+    hits, other_hits = data.draw(st.integers(0, n)), data.draw(st.integers(0, other_n))
+    total = hits + other_hits
+    ways = sum(math.comb(n, k) * math.comb(other_n, total - k) for k in range(hits, min(n, total) + 1))
+    assert fisher_more(hits, n, other_hits, other_n) == pytest.approx(ways / math.comb(n + other_n, total), rel=1e-6)
+
+
+def test_fisher_has_known_values():
+    """The lady tasting tea: all four cups right, 1 of 70; three or more, 17 of 70. An empty group says nothing."""
+    assert fisher_more(4, 4, 0, 4) == pytest.approx(1 / 70)
+    assert fisher_more(3, 4, 1, 4) == pytest.approx(17 / 70)
+    assert fisher_more(3, 3, 0, 0) == 1.0
+    assert fisher_more(0, 0, 3, 3) == 1.0

@@ -1,12 +1,16 @@
-"""Small statistics: binomial quantile, Wilson bound, Student quantile, Cox's interval of a log-normal mean."""
+"""Small statistics: binomial, Wilson's bound, Fisher's exact test, Student's t, Cox's interval of a log-normal mean."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 Z_95 = 1.959963984540054
 """Standard normal quantile of 97.5 %: two-sided 95 %."""
+
+Z_ONE_95 = 1.6448536269514722
+"""Standard normal quantile of 95 %: one-sided 95 %."""
 
 # Student t, one-sided 95 %, 1 to 30 degrees of freedom.
 _STUDENT_95 = (
@@ -26,26 +30,32 @@ def binomial_quantile(p: float, n: int, q: float) -> int:
     if q >= 1.0:
         return n
     k = np.arange(n + 1)
-    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
+    factorials = _log_factorials(n)
     logs = factorials[n] - factorials - factorials[::-1] + k * math.log(q) + (n - k) * math.log1p(-q)
     return min(int(np.searchsorted(np.cumsum(np.exp(logs)), p)), n)
 
 
-def wilson_lower(successes: int, n: int, z: float = Z_95) -> float:
-    """Wilson's lower bound of a proportion; 0 if there were no trials."""
+def wilson(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's bounds of a proportion; 0 and 1 if there were no trials."""
     if n <= 0:
-        return 0.0
+        return 0.0, 1.0
     share = successes / n
     centre = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (centre - spread) / (1 + z * z / n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def wilson_lower(successes: int, n: int, z: float = Z_95) -> float:
+    """Wilson's lower bound of a proportion; 0 if there were no trials."""
+    return wilson(successes, n, z)[0]
 
 
 def student_95(freedom: int) -> float:
     """The one-sided 95 % quantile of Student's t; beyond 30 degrees of freedom by Cornish and Fisher's expansion."""
     if freedom <= len(_STUDENT_95):
         return _STUDENT_95[freedom - 1]
-    z = 1.6448536269514722
+    z = Z_ONE_95
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
@@ -65,3 +75,40 @@ def cox_bounds(values: Sequence[float]) -> tuple[float, float]:
 def proven_share(cycles: int) -> float:
     """If all of n cycles met a limit, at least this share of all cycles does, with 95 % confidence: 0.05^(1/n)."""
     return float(0.05 ** (1 / cycles))
+
+
+def binomial_tail(k: int, n: int, q: float) -> float:
+    """P(X ≥ k), for X the number of successes in n trials of probability q; exact, as in `binomial_quantile`."""
+    if k <= 0:
+        return 1.0
+    if k > n or q <= 0.0:
+        return 0.0
+    if q >= 1.0:
+        return 1.0
+    factorials = _log_factorials(n)
+    some = np.arange(k, n + 1)
+    logs = factorials[n] - factorials[some] - factorials[n - some] + some * math.log(q) + (n - some) * math.log1p(-q)
+    return min(1.0, float(np.sum(np.exp(logs))))
+
+
+def fisher_more(hits: int, n: int, other_hits: int, other_n: int) -> float:
+    """Fisher's exact test, one-sided: how likely at least `hits` of `n` are, if both groups are alike.
+
+    Given how many hits there are in all, their number in one group is hypergeometric, whatever their common
+    probability. 1 if a group is empty.
+    """
+    total, both = hits + other_hits, n + other_n
+    if n <= 0 or other_n <= 0:
+        return 1.0
+    factorials = _log_factorials(both)
+
+    def log_ways(of: int, some: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.asarray(factorials[of] - factorials[some] - factorials[of - some])
+
+    some = np.arange(max(hits, total - other_n), min(total, n) + 1)
+    logs = log_ways(n, some) + log_ways(other_n, total - some) - log_ways(both, np.asarray(total))
+    return min(1.0, float(np.sum(np.exp(logs))))
+
+
+def _log_factorials(n: int) -> npt.NDArray[np.float64]:
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
