@@ -35,6 +35,7 @@ class Samples:
         degraded: the answer said that it was degraded.
         details: texts; `detail` holds indices into it, 0 being the empty text (error class and message).
         shed: the answer put the client off in an orderly way: 429 or 503, and when to come back (`Retry-After`).
+        tenant, region: indices into `tenants` and `regions`, −1 for none of them; None if the load has none at all.
     """
 
     operations: Sequence[str]
@@ -48,6 +49,10 @@ class Samples:
     degraded: Bool
     detail: Int32
     shed: Bool
+    tenant: Int16 | None = None
+    region: Int16 | None = None
+    tenants: Sequence[str] = ()
+    regions: Sequence[str] = ()
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -67,6 +72,10 @@ class Samples:
             self.degraded[mask],
             self.detail[mask],
             self.shed[mask],
+            None if self.tenant is None else self.tenant[mask],
+            None if self.region is None else self.region[mask],
+            self.tenants,
+            self.regions,
         )
 
 

@@ -121,6 +121,52 @@ def test_a_record_from_before_there_was_shedding_reads_as_nothing_shed(tmp_path)
     assert rows_of(samples) == [(1, 2, 3, 1, 0, 200, True, "why", False)]
 
 
+def test_tenants_and_regions_are_read_back_by_name(tmp_path):
+    """Requirement L4: whose operation it was, and from where; files without them read as of nobody's."""
+    writer = SampleWriter(tmp_path, "load-0", OPERATIONS, tenants=("blue", "green"), regions=("eu",))
+    for number in range(6):
+        writer.add(number, number, number + 1, 0, 0, tenant=number % 2, region=0)
+    writer.close()
+    other = SampleWriter(tmp_path, "load-1", OPERATIONS, tenants=("red", "green"))
+    other.add(6, 6, 7, 0, 0, tenant=1)
+    other.close()
+    plain = SampleWriter(tmp_path, "load-2", OPERATIONS)
+    plain.add(7, 7, 8, 0, 0)
+    plain.close()
+    samples, problems = read_samples(tmp_path)
+    assert problems == ()
+    assert (samples.tenants, samples.regions) == (("blue", "green", "red"), ("eu",))
+    assert [samples.tenants[index] if index >= 0 else "" for index in samples.tenant.tolist()] == [
+        *["blue", "green"] * 3,
+        "green",
+        "",
+    ]
+    assert samples.region.tolist() == [0] * 6 + [-1, -1]
+    few = samples.where(samples.arrival_ns >= 5)
+    assert (few.tenant.tolist(), few.region.tolist(), few.tenants) == ([1, 1, -1], [0, -1, -1], samples.tenants)
+    table = pq.read_table(tmp_path / "samples" / "load-0-00000.parquet")
+    assert table["tenant"].to_pylist() == ["blue", "green"] * 3
+
+
+def test_without_tenants_nothing_is_written_or_held_for_them(tmp_path):
+    """Most loads have none: their files and arrays have no such column."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS)
+    writer.add(1, 2, 3, 0, 0)
+    writer.close()
+    samples, problems = read_samples(tmp_path)
+    assert (samples.tenant, samples.region, samples.tenants, problems) == (None, None, (), ())
+    assert samples.where(samples.arrival_ns > 0).tenant is None
+    assert "tenant" not in pq.read_schema(tmp_path / "samples" / "load-00000.parquet").names
+
+
+def test_a_tenant_that_nobody_named_is_not_written(tmp_path):
+    """An index out of range is an error, not a nobody."""
+    writer = SampleWriter(tmp_path, "load", OPERATIONS, tenants=("blue",))
+    writer.add(1, 2, 3, 0, 0)
+    with pytest.raises(RecordError):
+        writer.flush()
+
+
 def corrupt(path, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 0x10

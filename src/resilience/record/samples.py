@@ -30,6 +30,8 @@ from resilience.record.redact import Redactor
 
 FORMAT = 1
 OPERATIONS_KEY = b"resilience.operations"
+TENANTS_KEY = b"resilience.tenants"
+REGIONS_KEY = b"resilience.regions"
 FORMAT_KEY = b"resilience.format"
 SEAL_SUFFIX = ".sealed.json"
 """A seal's name begins with `_`, which readers of whole Parquet folders pass over."""
@@ -49,7 +51,10 @@ SCHEMA = pa.schema(
 )
 _LATER = {"shed": False}
 """Columns that older records do not have, and what their rows then hold."""
-_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool]
+_GROUPS = {"tenant": TENANTS_KEY, "region": REGIONS_KEY}
+"""Columns that only loads with tenants or regions have, after all others; and where the names of all of them stand."""
+_NONE = np.int16(-1)
+_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int]
 
 
 class _Part(NamedTuple):
@@ -64,7 +69,7 @@ def _digest(content: bytes) -> str:
 def _packed(table: pa.Table) -> bytes:
     stream = io.BytesIO()
     # Instants come nearly in order, so what is stored is by how much they differ.
-    coded = [name for name in SCHEMA.names if not name.endswith("_ns")]
+    coded = [name for name in table.schema.names if not name.endswith("_ns")]
     encoding = dict.fromkeys(SCHEMA.names[:3], "DELTA_BINARY_PACKED")
     pq.write_table(
         table, stream, compression="zstd", write_page_checksum=True, use_dictionary=coded, column_encoding=encoding
@@ -74,7 +79,7 @@ def _packed(table: pa.Table) -> bytes:
 
 def warm_up() -> None:
     """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
-    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False)
+    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False, -1, -1)
     _packed(_table([row], ("",), Redactor(), SCHEMA))
 
 
@@ -89,9 +94,19 @@ class SampleWriter:
         prefix: names this writer's files; no two writers of a run have the same.
         operations: names, in the order in which `add` numbers them.
         redactor: takes secrets out of details.
+        tenants, regions: names, in the order in which `add` numbers them; their columns are written if there are any.
     """
 
-    def __init__(self, folder: Path, prefix: str, operations: Sequence[str], redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefix: str,
+        operations: Sequence[str],
+        redactor: Redactor | None = None,
+        *,
+        tenants: Sequence[str] = (),
+        regions: Sequence[str] = (),
+    ) -> None:
         self._folder = folder / SAMPLES
         self._folder.mkdir(parents=True, exist_ok=True)
         self._prefix = prefix
@@ -102,8 +117,13 @@ class SampleWriter:
         self._rows: deque[_Row] = deque()
         self._append = self._rows.append
         self._parts: dict[str, _Part] = {}
-        operations_json = json.dumps(self._operations)
-        self._schema = SCHEMA.with_metadata({FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: operations_json})
+        said = {FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: json.dumps(self._operations)}
+        schema = SCHEMA
+        for column, names in (("tenant", tenants), ("region", regions)):
+            if names:
+                schema = schema.append(pa.field(column, _NAME))
+                said[_GROUPS[column]] = json.dumps(list(names))
+        self._schema = schema.with_metadata(said)
 
     def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
         self,
@@ -116,9 +136,11 @@ class SampleWriter:
         degraded: bool = False,
         detail: str = "",
         shed: bool = False,
+        tenant: int = -1,
+        region: int = -1,
     ) -> None:
         """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`."""
-        self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed))
+        self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed, tenant, region))
 
     def flush(self) -> int:
         """Write what was added since the last flush as one more file; return how many rows that was.
@@ -164,7 +186,7 @@ class SampleWriter:
 
 
 def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
-    arrival, start, end, operation, outcome, status, degraded, detail, shed = zip(*rows, strict=True)
+    arrival, start, end, operation, outcome, status, degraded, detail, shed, tenant, region = zip(*rows, strict=True)
     codes: dict[str, int] = {}
     details = [codes.setdefault(text, len(codes)) for text in detail]
     texts = [redactor.text(text) for text in codes]
@@ -177,6 +199,10 @@ def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, sche
         pa.DictionaryArray.from_arrays(_numbers("i", details), pa.array(texts, pa.string())),
         _numbers("?", shed),
     ]
+    for name, numbers in (("tenant", tenant), ("region", region)):
+        if name in schema.names:
+            texts = json.loads(schema.metadata[_GROUPS[name]])
+            columns.append(pa.DictionaryArray.from_arrays(_numbers("i", numbers), pa.array(texts, pa.string())))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -260,38 +286,64 @@ class _Names:
         self.operations: dict[str, int] = {}
         self.outcomes = {outcome.value: index for index, outcome in enumerate(OUTCOMES)}
         self.details = {"": 0}
+        self.groups: dict[str, dict[str, int]] = {name: {} for name in _GROUPS}
 
     def columns(self, table: pa.Table) -> list[npt.NDArray[Any]]:
-        """The columns of one file in the order of `SCHEMA`."""
+        """The columns of one file in the order of `SCHEMA`, then those of `_GROUPS`, −1 where the file has none."""
         metadata = table.schema.metadata or {}
         table = _completed(table)
-        if not table.schema.equals(SCHEMA) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
+        grouped = [name for name in _GROUPS if name in table.schema.names]
+        wanted = pa.schema([*SCHEMA, *(pa.field(name, _NAME) for name in grouped)])
+        if not table.schema.equals(wanted) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
             raise ValueError(f"format {metadata.get(FORMAT_KEY)!r} with columns {table.schema.names} was found")
         empty = [name for name in table.column_names if table[name].null_count]
         if empty:
             raise ValueError(f"no values in some rows of {', '.join(empty)}")
         for operation in json.loads(metadata[OPERATIONS_KEY]):
             self.operations.setdefault(operation, len(self.operations))
+        for name in grouped:
+            for each in json.loads(metadata[_GROUPS[name]]):
+                self.groups[name].setdefault(each, len(self.groups[name]))
         known = {"operation": self.operations, "outcome": self.outcomes, "detail": self.details}
         return [
-            _codes(table[name], known[name], fixed=name == "outcome") if name in known else table[name].to_numpy()
-            for name in table.column_names
+            *(
+                _codes(table[name], known[name], fixed=name == "outcome") if name in known else table[name].to_numpy()
+                for name in SCHEMA.names
+            ),
+            *(
+                _codes(table[name], self.groups[name], fixed=True)
+                if name in grouped
+                else np.broadcast_to(_NONE, len(table))
+                for name in _GROUPS
+            ),
         ]
 
     def samples(self, tables: list[list[npt.NDArray[Any]]]) -> Samples:
         """All files together."""
-        joined = dict.fromkeys(SCHEMA.names, np.empty(0, np.int64))
+        names = [*SCHEMA.names, *_GROUPS]
+        joined = dict.fromkeys(names, np.empty(0, np.int64))
         if tables:
             columns = zip(*tables, strict=True)
-            joined = {name: np.concatenate(parts) for name, parts in zip(SCHEMA.names, columns, strict=True)}
-        arrays = {name: joined[name].astype(kind, copy=False) for name, kind in _KINDS.items()}
+            joined = {
+                name: np.concatenate(parts)
+                for name, parts in zip(names, columns, strict=True)
+                if self.groups.get(name) != {}
+            }
+        kinds = {name: kind for name, kind in _KINDS.items() if self.groups.get(name) != {}}
+        arrays = {name: joined[name].astype(kind, copy=False) for name, kind in kinds.items()}
         for column in arrays.values():
             column.setflags(write=False)
-        return Samples(operations=tuple(self.operations), details=tuple(self.details), **arrays)
+        return Samples(
+            operations=tuple(self.operations),
+            details=tuple(self.details),
+            tenants=tuple(self.groups["tenant"]),
+            regions=tuple(self.groups["region"]),
+            **arrays,
+        )
 
 
 def _completed(table: pa.Table) -> pa.Table:
-    """A table as it is written today: columns that older files lack come last, with what they meant by leaving out."""
+    """A table as it is written today: columns that older files lack are added, with what they meant by leaving out."""
     for name, value in _LATER.items():
         if name not in table.column_names:
             kind = SCHEMA.field(name).type
@@ -309,6 +361,8 @@ _KINDS: dict[str, Any] = {
     "degraded": np.bool_,
     "detail": np.int32,
     "shed": np.bool_,
+    "tenant": np.int16,
+    "region": np.int16,
 }
 
 
