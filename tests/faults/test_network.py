@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,17 @@ def test_cut_in_one_direction_only(server: Echo, direction: str, reached: bytes)
     with server.connect() as connection, held(server.fault("network.partition", direction=direction)):
         assert says(connection, b"word", 0.5) == b""
         assert bytes(server.got[:4]) == reached
+
+
+def test_meets_the_port_by_which_clients_come_and_not_the_proxys_way_to_the_part(server: Echo):
+    """Of a part behind a proxy the proxy's port falls silent; its own still answers (Requirement F3)."""
+    with echo() as proxy:
+        place = replace(server.place(), host=proxy.address[0], via_port=proxy.address[1])
+        cut = registry.build(FaultSpec(name="cut", kind="network.partition", on="echo", duration_s=20.0), place)
+        assert isinstance(cut, Fault)
+        with proxy.connect() as client, server.connect() as own, held(cut):
+            assert says(client, b"one", 0.5) == b""
+            assert says(own, b"two", 2.0) == b"two"
 
 
 def test_resets_old_and_new_connections(server: Echo):

@@ -212,11 +212,10 @@ def _loopback(settings: Settings, place: Place) -> tuple[Problem, ...]:
     if problems:
         return problems
     try:
-        away = [
-            address for address, _ in packets.addresses(place.host, place.port) if not ip_address(address).is_loopback
-        ]
+        found = packets.addresses(place.host, place.via_port)
     except FaultError as error:
         return error.problems
+    away = [address for address, _ in found if not ip_address(address).is_loopback]
     hint = "choose network.loss or toxiproxy.latency"
     return tuple(Problem(address, "packets are doubled on the loopback interface only", hint) for address in away[:1])
 

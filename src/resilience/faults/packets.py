@@ -1,7 +1,7 @@
 """What faults of the network have in common: the packets of a part's port, named by address, port and direction.
 
-It is the port by which the service comes. Where a proxy of the stack stands there, the proxy's way to the part behind
-it is left alone, as the stack's own: the service's TCP meets the fault, not the proxy's.
+A part's port is here the one by which its clients come. Where a proxy of the stack stands there, the proxy's way to the
+part behind it is left alone, as the stack's own: the service's TCP meets the fault, not the proxy's.
 
 The rules stand in a table of the packet filter that is ours alone. A packet that crosses the loopback interface is met
 where it arrives, any other where it leaves or arrives: each exactly once. Connections that are open already are met as

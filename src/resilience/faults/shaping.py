@@ -249,7 +249,7 @@ def _right(settings: Settings, place: Place) -> tuple[Problem, ...]:
     if not has_queue("htb"):
         return (Problem("tc", "this kernel has no queue htb", "choose toxiproxy.bandwidth"),)
     try:
-        device = device_to(packets.addresses(place.host, place.port)[0][0])
+        device = device_to(packets.addresses(place.host, place.via_port)[0][0])
     except FaultError as error:
         return error.problems
     if device != "lo" and settings["direction"] != "to":
