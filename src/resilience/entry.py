@@ -40,6 +40,11 @@ def format_id(run: str, writer: int, epoch: int, seq: int) -> str:
     return f"{run}-{writer:03d}-{epoch:03d}-{seq:06d}"
 
 
+def format_object(run: str, account: int, number: int) -> str:
+    """The name of an object of an account, the accounts of an experiment being counted from 0: an id of its shape."""
+    return format_id(run, account, 0, number)
+
+
 def parse_id(text: str, run: str) -> tuple[int, int, int] | None:
     """(writer, epoch, seq) of an id of this run.
 

@@ -229,10 +229,31 @@ class Expect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """How an answer says something of itself: a header present, or a JSON path that equals a text. Either suffices."""
+    """How an answer says something of itself: by a header, a JSON path that equals a text, or its status.
+
+    Any one of them suffices.
+
+    Attributes:
+        header: a header that is present; with
+        value: only if it holds this text.
+        status: codes that say it; one that counts as ok must be in `Expect.status` as well.
+    """
 
     header: str = ""
     json: Mapping[str, str] = field(default_factory=dict)
+    value: str = ""
+    status: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shed:
+    """That an operation may be put off while there is too much to do: 429 or 503, saying when to come back.
+
+    Attributes:
+        at_most: share of its operations that may be shed in each fault phase.
+    """
+
+    at_most: float = 1.0
 
 
 class Role(StrEnum):
@@ -255,6 +276,8 @@ class Operation:
         timeout_s: the client gives up after this long, counted from sending.
         rejected_status: answers that certainly had no effect, by the target's contract (a write's *rejected*).
         critical: whether the operation must hold under fault (otherwise it may fall back or be shed).
+        shed: how it may be shed; None is that it may not, so that a shed operation is one that was not ok.
+        priority: one of higher priority is never shed while one of lower priority is served.
         account: of a write or a read-back, the account of the ledger that it belongs to; empty is `ledger` itself.
         deletes: of a write to an account of documents, whether it removes the object rather than writing it.
     """
@@ -271,6 +294,8 @@ class Operation:
     rejected_status: tuple[int, ...] = ()
     timeout_s: float = 2.0
     critical: bool = True
+    shed: Shed | None = None
+    priority: int = 0
     account: str = ""
     deletes: bool = False
 
@@ -281,6 +306,14 @@ class Stage:
 
     duration_s: float
     rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A tenant or a region, and its share of the arrivals: weight / sum of weights."""
+
+    name: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +328,7 @@ class Load:
         keys: how many different values `${key}` takes (0 … keys−1); `zipf` skews it (0 is uniform).
         warm_up_s, baseline_s: lengths of the first two phases.
         driver: `locust`.
+        tenants, regions: on whose behalf and from where operations are sent: `${tenant}`, `${region}`; may be none.
     """
 
     rate: float
@@ -307,6 +341,8 @@ class Load:
     warm_up_s: float = 3.0
     baseline_s: float = 15.0
     driver: str = "locust"
+    tenants: tuple[Segment, ...] = ()
+    regions: tuple[Segment, ...] = ()
 
 
 class Comparison(StrEnum):
@@ -318,6 +354,10 @@ class Comparison(StrEnum):
     GE = ">="
     EQ = "=="
     NE = "!="
+
+
+COMPARED_S = 20.0
+"""What is compared with the baseline must be as long as this, and so must the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +396,88 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Something that the target calls, and how it is read how often it was called: a counter that only grows.
+
+    Attributes:
+        name: unique in the file.
+        part: of the stack. Redis and PostgreSQL are asked themselves; any other part is asked by HTTP, at
+        path: for `metric`.
+        metric: names of counters of Prometheus that are added up, each with labels or without:
+            `shop_cache_total{result="error"}`.
+        counts: what is counted: of Redis `commands` or `connections`; of PostgreSQL `transactions`; else `metric`.
+            Empty is the first of these.
+        operations: whose calls they are; empty is all.
+        amplification: the most that calls per operation may grow under a fault, as a factor of the baseline's.
+        calls_per_operation: the most calls that there may be per operation under a fault.
+    """
+
+    name: str
+    part: str
+    path: str = "/metrics"
+    metric: tuple[str, ...] = ()
+    counts: str = ""
+    operations: tuple[str, ...] = ()
+    amplification: float | None = None
+    calls_per_operation: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """A circuit breaker as clients can know it: it opens, what is asked meanwhile falls back at once, it closes.
+
+    Attributes:
+        name: unique in the file.
+        fault: during which it must open, as the file calls it.
+        operations: that fall back while it is open.
+        opens_within_s: counted from the first operation that the fault did something to.
+        closes_within_s: counted from when the fault was seen gone.
+        quick_s: a fallback that takes longer did not come from an open breaker.
+        fallbacks: share of answers that must be quick fallbacks while it is open; the rest may try.
+        calls: the dependency whose counter shows who still calls while it is open; empty looks at none.
+        calls_per_second: the most that may be called meanwhile.
+    """
+
+    name: str
+    fault: str
+    operations: tuple[str, ...]
+    opens_within_s: float
+    closes_within_s: float
+    quick_s: float = 0.1
+    fallbacks: float = 0.95
+    calls: str = ""
+    calls_per_second: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """What degradation must look like, besides what operations say of themselves.
+
+    Attributes:
+        dependencies: whose calls are counted while the run lasts.
+        breakers: that must be seen to work.
+    """
+
+    dependencies: tuple[Dependency, ...] = ()
+    breakers: tuple[Breaker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLevel:
+    """What is promised of the service over a month, by which a run's failures are measured; see `judge.budget`.
+
+    Attributes:
+        availability: promised, in percent.
+        satisfied_s: Apdex's T: an answer within it satisfies.
+        alert_scale: burn-rate alerts are replayed with their windows divided by this; 0 does not replay them.
+    """
+
+    availability: float = 99.9
+    satisfied_s: float = 0.5
+    alert_scale: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
     """What counts as recovered, and how soon it must be.
 
@@ -364,12 +486,15 @@ class Recovery:
         hold_s: how long the recovered band must hold.
         latency_factor: a bin is good only if its p95 ≤ baseline p95 × this, or ≤ `latency_floor_s`.
         latency_floor_s: below this, latency is never bad.
+        gate: what must be within the limit: `each` cycle, and the mean's upper bound if there are cycles enough for
+            one; `bound`, the same, and there must be enough; or `mean` alone.
     """
 
     limit_s: float = 300.0
     hold_s: float = 5.0
     latency_factor: float = 2.0
     latency_floor_s: float = 0.05
+    gate: str = "each"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -520,7 +645,9 @@ class Effect(StrEnum):
     APPEND = "append"  # adds to a list; a row is an element: its id, its body, list × 1 000 000 + place in the list
     DOCUMENT = "document"  # replaces or removes an object; a row is an object: the id and body it has, its number
     COUNTER = "counter"  # adds to an object; a row is an object: its name, anything, its value
-    TRANSFER = "transfer"  # takes from one object, gives to another; a row is an object: its name, anything, its balance
+    TRANSFER = (
+        "transfer"  # takes from one object, gives to another; a row is an object: its name, anything, its balance
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -788,6 +915,8 @@ class Experiment:
         folder: absolute path of the folder that relative names in the file start from.
         steps: what the method does, in order.
         accounts: of the write ledger, beside `ledger` itself.
+        degradation: what it must look like.
+        service_level: what is promised over a month.
         chaos: the whole file as chaostoolkit wants it, JSON only.
     """
 
@@ -805,6 +934,14 @@ class Experiment:
     steps: tuple[Step, ...]
     chaos: Mapping[str, Json]
     accounts: tuple[Account, ...] = ()
+    degradation: Degradation = Degradation()
+    service_level: ServiceLevel = ServiceLevel()
+
+    @property
+    def truths(self) -> Mapping[str, Ledger]:
+        """Whatever has a truth to be read: `ledger` itself without a name, each account as a ledger by its name."""
+        found = {} if self.ledger is None else {"": self.ledger}
+        return found | {account.name: Ledger(truth=account.truth) for account in self.accounts}
 
     @property
     def faults(self) -> tuple[FaultSpec, ...]:

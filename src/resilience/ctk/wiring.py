@@ -68,9 +68,12 @@ def connections_through_proxy(place: Place) -> int | None:
 
 
 def _connection_secrets(experiment: Experiment) -> tuple[str, ...]:
-    """The connection string of the truth, where one is given by the environment, and the password in it."""
-    name = experiment.ledger.truth.dsn_env if experiment.ledger else ""
-    dsn = os.environ.get(name, "") if name else ""
+    """The connection strings of the truths, where they are given by the environment, and the passwords in them."""
+    names = dict.fromkeys(ledger.truth.dsn_env for ledger in experiment.truths.values())
+    return tuple(secret for name in names if name for secret in _secrets_in(os.environ.get(name, "")))
+
+
+def _secrets_in(dsn: str) -> tuple[str, ...]:
     if not dsn:
         return ()
     try:

@@ -7,6 +7,7 @@ arrivals are sent at once and their response time counts from the intended start
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,12 +15,12 @@ import gevent
 from gevent.event import Event
 
 from resilience.entry import body_of
-from resilience.errors import LoadError
+from resilience.load.accounts import AccountLedger, Books
 from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, classify
 from resilience.load.http import Address, Client
 from resilience.load.meter import Meter
 from resilience.load.operations import ACKED_ID, KEY, WRITE_BODY, WRITE_ID, Prepared, paths_of
-from resilience.load.writes import Entry, Ledger, Writers
+from resilience.load.writes import Entry, Ledger
 from resilience.model import OUTCOMES, LoadOrder, Operation, Outcome, Role
 from resilience.spec.mix import Mix
 from resilience.spec.profile import arrivals
@@ -78,6 +79,7 @@ class Engine:
         samples: takes every operation.
         ledger: takes every write.
         report: told of everything that ended.
+        accounts: take the writes to the accounts of the ledger, by name.
 
     Attributes:
         error: why sending was stopped; None if it was not.
@@ -87,14 +89,25 @@ class Engine:
         LoadError: the order cannot be carried out; every reason.
     """
 
-    def __init__(self, order: LoadOrder, samples: Samples, ledger: Ledger, report: Report) -> None:
+    def __init__(
+        self,
+        order: LoadOrder,
+        samples: Samples,
+        ledger: Ledger,
+        report: Report,
+        accounts: Mapping[str, AccountLedger] | None = None,
+    ) -> None:
         load = order.load
         address = Address(order.base_url)
         self._order = order
         self._prepared = [Prepared(operation, order.base_url) for operation in load.operations]
-        self._first_write = _first_write(load.operations)
-        self._id_path = paths_of(load.operations, WRITE_ID, "id")
-        self._body_path = paths_of(load.operations, WRITE_BODY, "body")
+        self._paths = {
+            name: (
+                paths_of(load.operations, WRITE_ID, "id", name),
+                paths_of(load.operations, WRITE_BODY, "body", name),
+            )
+            for name in ("", *(account.name for account in order.accounts))
+        }
         self._mix = Mix(load, order.seed)
         self._schedule = arrivals(load, order.seed, order.max_s)
         self._clients = [Client(address) for _ in range(load.max_in_flight)]
@@ -104,7 +117,7 @@ class Engine:
         self._report = report
         self._until_ns = int(order.max_s * 1e9)
         self._stopped = Event()
-        self.writers = Writers(order.run, order.seed, load.max_in_flight, ledger)
+        self.writers = Books(order, ledger, accounts or {})
         self.meter = Meter([operation.name for operation in load.operations])
         self.error: Exception | None = None
         self.stopped_by = "max"
@@ -175,9 +188,10 @@ class Engine:
         number, key = self._mix.choose(index)
         acked = None
         if self._prepared[number].operation.role is Role.READ_BACK:
-            acked = self.writers.pick()
+            operation = self._prepared[number].operation
+            acked = self.writers.of(operation).pick()
             if acked is None:  # nothing to read yet: write something
-                number = self._first_write
+                number = self.writers.instead(operation)
         self.meter.offered(number)
         if not self._free:
             self._drop(number, arrival_ns)
@@ -206,7 +220,8 @@ class Engine:
         prepared = self._prepared[attempt.number]
         values = {KEY: str(attempt.key)}
         if prepared.operation.role is Role.WRITE:
-            attempt.entry = self.writers.begin(attempt.slot, self.now_ns())
+            attempt.entry, more = self.writers.begin(prepared.operation, attempt.slot, self.now_ns(), attempt.key)
+            values |= more
             values |= {WRITE_ID: attempt.entry.id, WRITE_BODY: body_of(attempt.entry.id)}
         elif attempt.acked is not None:
             values[ACKED_ID] = attempt.acked.id
@@ -228,13 +243,13 @@ class Engine:
             operation.expect if values is None else prepared.expect(values),
             operation.rejected_status,
             degraded=operation.degraded,
-            sought=Sought(acked.id, body_of(acked.id), self._id_path, self._body_path) if acked else None,
+            sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
         )
         if finding.mark is not None:
             if attempt.entry is not None:
-                self.writers.settle(attempt.entry, finding.mark, self.now_ns(), finding.status)
+                self.writers.of(operation).settle(attempt.entry, finding.mark, self.now_ns(), finding.status)
             elif acked is not None:
-                self.writers.read(acked, finding.mark, attempt.start_ns, finding.status)
+                self.writers.of(operation).read(acked, finding.mark, attempt.start_ns, finding.status)
         self._samples.add(
             attempt.arrival_ns,
             attempt.start_ns,
@@ -250,13 +265,3 @@ class Engine:
         self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)
         length = len(happened.body) if isinstance(happened, Reply) else 0
         self._report(operation, finding, response_ns, end_ns - attempt.start_ns, length)
-
-
-def _first_write(operations: tuple[Operation, ...]) -> int:
-    roles = [operation.role for operation in operations]
-    if Role.WRITE in roles:
-        return roles.index(Role.WRITE)
-    if Role.READ_BACK in roles:
-        msg = "an operation reads back what was written, but no operation writes; one with role: write was expected"
-        raise LoadError(msg)
-    return 0

@@ -4,7 +4,7 @@ Names are replaced like this:
 
 * in the path they are percent-encoded; the literal part of the path is encoded where it must be;
 * in header values and inside JSON strings they are text;
-* a JSON string that is exactly `"${key}"` becomes an integer; the other names are always text;
+* a JSON string that is exactly `"${key}"`, `"${number}"`, `"${amount}"` or `"${version}"` becomes an integer;
 * names of JSON members are left as they are.
 """
 
@@ -19,7 +19,9 @@ from resilience.errors import LoadError
 from resilience.model import Expect, Json, Operation, Problem, Role
 
 KEY, WRITE_ID, WRITE_BODY, ACKED_ID = "key", "write_id", "write_body", "acked_id"
+OBJECT, NUMBER, OTHER, AMOUNT, VERSION = "object", "number", "other", "amount", "version"
 NAMES = (KEY, WRITE_ID, WRITE_BODY, ACKED_ID)
+_NUMBERS = {f"${{{name}}}": name for name in (KEY, NUMBER, AMOUNT, VERSION)}
 Values: TypeAlias = Mapping[str, str]
 
 _NAME = re.compile(r"\$\{([^}]*)\}")
@@ -107,11 +109,11 @@ class Prepared:
         return Expect(status=self.operation.expect.status, json=texts)
 
 
-def paths_of(operations: Sequence[Operation], name: str, default: str) -> str:
-    """Where the first write that sends `${name}` as a value of its own has it in its JSON: a dotted path."""
+def paths_of(operations: Sequence[Operation], name: str, default: str, account: str = "") -> str:
+    """Where an account's first write that sends `${name}` as a value of its own has it in its JSON: a dotted path."""
     wanted = f"${{{name}}}"
     for operation in operations:
-        if operation.role is Role.WRITE:
+        if operation.role is Role.WRITE and operation.account == account:
             for path, text in _paths(operation.json, ()):
                 if text == wanted:
                     return path
@@ -135,8 +137,8 @@ def _texts(document: Json) -> Iterator[str]:
 
 def _fill(document: Json, values: Values) -> Json:
     if isinstance(document, str):
-        if document == "${key}":
-            return int(values[KEY])
+        if document in _NUMBERS:
+            return int(values[_NUMBERS[document]])
         return _NAME.sub(lambda match: values[match[1]], document) if "${" in document else document
     if isinstance(document, Mapping):
         return {name: _fill(value, values) for name, value in document.items()}
@@ -155,12 +157,14 @@ def _encode_literals(path: str) -> str:
     return "".join(f"${{{part}}}" if place % 2 else quote(part, _LITERAL) for place, part in enumerate(parts))
 
 
-def _allowed(role: Role) -> tuple[str, ...]:
+def _allowed(operation: Operation) -> tuple[str, ...]:
+    if operation.role is Role.WRITE and operation.account:
+        return (KEY, WRITE_ID, WRITE_BODY, OBJECT, NUMBER, OTHER, AMOUNT, VERSION)
     return {
         Role.READ: (KEY,),
         Role.WRITE: (KEY, WRITE_ID, WRITE_BODY),
         Role.READ_BACK: (KEY, ACKED_ID),
-    }[role]
+    }[operation.role]
 
 
 def _problems(operation: Operation) -> Iterator[Problem]:
@@ -174,7 +178,7 @@ def _problems(operation: Operation) -> Iterator[Problem]:
             yield Problem(where, f"header {name!r}: {value!r} cannot be sent; printable ASCII was expected")
         if name.lower() in _OURS:
             yield Problem(where, f"header {name!r} is set by the client itself", "leave it out")
-    allowed = _allowed(operation.role)
+    allowed = _allowed(operation)
     texts = (operation.path, *operation.headers.values(), *_texts(operation.json), *operation.expect.json.values())
     for name in sorted({name for text in texts for name in _NAME.findall(text)} - set(allowed)):
         known = ", ".join(f"${{{one}}}" for one in allowed)

@@ -34,8 +34,8 @@ from resilience.errors import LoadError, ResilienceError
 from resilience.load.engine import Engine
 from resilience.load.users import ArrivalUser, reporter
 from resilience.model import Json, LoadOrder
-from resilience.record.folder import WRITES
-from resilience.record.ledger import SUFFIX, LedgerWriter
+from resilience.record.folder import writes_of
+from resilience.record.ledger import SUFFIX, AccountWriter, LedgerWriter
 from resilience.record.samples import SampleWriter, warm_up
 
 SLICE_S = 0.25
@@ -131,8 +131,13 @@ class Process:
         folder = Path(order.folder)
         self._environment = Environment(user_classes=[ArrivalUser], host=order.base_url)
         self._samples = SampleWriter(folder, "load", [operation.name for operation in order.load.operations])
-        self._ledger = LedgerWriter(folder / WRITES / f"load{SUFFIX}", order.run)
-        self._engine = Engine(order, self._samples, self._ledger, reporter(self._environment, order.base_url))
+        self._ledger = LedgerWriter(writes_of(folder) / f"load{SUFFIX}", order.run)
+        self._accounts = {
+            account.name: AccountWriter(writes_of(folder, account.name) / f"load{SUFFIX}", order.run)
+            for account in order.accounts
+        }
+        report = reporter(self._environment, order.base_url)
+        self._engine = Engine(order, self._samples, self._ledger, report, self._accounts)
         self._ending = Event()
         self._sliced_s = 0.0
 
@@ -173,7 +178,8 @@ class Process:
             "wall_s": (engine.now_ns() - began_ns) / 1e9,
         }
         self._samples.close()
-        self._ledger.close()
+        for ledger in (self._ledger, *self._accounts.values()):
+            ledger.close()
         return account
 
     def _check(self) -> None:

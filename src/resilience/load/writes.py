@@ -7,12 +7,15 @@ one epoch would then mean nothing.
 
 import random
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from resilience.columns import Mark
 from resilience.entry import format_id
 
+Change: TypeAlias = tuple[int, int, int]
+"""What a write of an account is to do: value, object, other, as in `columns.EffectLines`."""
+
+NOTHING: Change = (0, 0, 0)
 RECENT = 20
 REMEMBERED = 10_000
 
@@ -24,14 +27,14 @@ class Ledger(Protocol):
         """Write one line down before returning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One write: who sends it, and its id."""
+class Entry(NamedTuple):
+    """One write: who sends it, its id, and in an account what it is to do."""
 
     writer: int
     epoch: int
     seq: int
     id: str
+    change: Change = NOTHING
 
 
 class Writers:
@@ -42,16 +45,18 @@ class Writers:
         seed: of the choice of entries to read back.
         count: how many writers.
         ledger: where everything is noted. What it raises is passed on: then nothing may be sent any more.
+        first: the number of the first writer in the ledger; those of other accounts and processes are others.
 
     Attributes:
         attempted, acknowledged: so far.
         unsettled: in flight or indeterminate so far.
     """
 
-    def __init__(self, run: str, seed: int, count: int, ledger: Ledger) -> None:
+    def __init__(self, run: str, seed: int, count: int, ledger: Ledger, *, first: int = 0) -> None:
         self._run = run
         self._ledger = ledger
         self._random = random.Random(f"read-back {seed}")  # noqa: S311 - a reproducible choice, not a secret
+        self._first = first
         self._next = [(0, 0)] * count
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         self._remembered: list[Entry] = []
@@ -59,20 +64,21 @@ class Writers:
         self.acknowledged = 0
         self.unsettled = 0
 
-    def begin(self, writer: int, at_ns: int) -> Entry:
-        """The writer's next entry, noted as attempted before this returns."""
+    def begin(self, writer: int, at_ns: int, change: Change = NOTHING) -> Entry:
+        """The writer's next entry, noted as attempted before this returns; `writer` counts from 0 here."""
         epoch, seq = self._next[writer]
+        writer += self._first
         self._ledger.note(Mark.ATTEMPTED, writer, epoch, seq, at_ns)
-        self._next[writer] = (epoch, seq + 1)
+        self._next[writer - self._first] = (epoch, seq + 1)
         self.attempted += 1
         self.unsettled += 1
-        return Entry(writer, epoch, seq, format_id(self._run, writer, epoch, seq))
+        return Entry(writer, epoch, seq, format_id(self._run, writer, epoch, seq), change)
 
     def settle(self, entry: Entry, mark: Mark, at_ns: int, status: int) -> None:
         """Note what became of a write: acknowledged, rejected or indeterminate."""
         self._ledger.note(mark, entry.writer, entry.epoch, entry.seq, at_ns, status)
         if mark is Mark.INDETERMINATE:
-            self._next[entry.writer] = (entry.epoch + 1, 0)
+            self._next[entry.writer - self._first] = (entry.epoch + 1, 0)
             return
         self.unsettled -= 1
         if mark is Mark.ACKNOWLEDGED:

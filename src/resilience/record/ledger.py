@@ -82,9 +82,7 @@ class LedgerWriter:
         Raises:
             RecordError: it could not be written (disk full). Nothing may be sent any more.
         """
-        self._note(LINE.pack(at_ns, seq, writer, epoch, status, mark))
-
-    def _note(self, content: bytes) -> None:
+        content = LINE.pack(at_ns, seq, writer, epoch, status, mark)
         line = content + CRC.pack(zlib.crc32(content))
         self._write(line)
         self._digest.update(line)
@@ -138,7 +136,11 @@ class AccountWriter(LedgerWriter):
         effect: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         """Write one line down before returning; `effect` is value, object, other, as in `columns.EffectLines`."""
-        self._note(EFFECT_LINE.pack(at_ns, seq, writer, epoch, status, mark, *effect))
+        content = EFFECT_LINE.pack(at_ns, seq, writer, epoch, status, mark, *effect)
+        line = content + CRC.pack(zlib.crc32(content))
+        self._write(line)
+        self._digest.update(line)
+        self._count += 1
 
 
 def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True, account: str = "") -> LedgerLines:

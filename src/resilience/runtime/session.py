@@ -12,6 +12,7 @@ Whatever happens in between, `close()` gives everything back; if this process di
 import platform
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -178,6 +179,7 @@ class Session:
                 folder=str(self.folder),
                 load=self.experiment.load,
                 max_s=self.experiment.safety.max_duration_s + DRAIN_S,
+                accounts=self.experiment.accounts,
             )
         )
         safety = self.experiment.safety
@@ -332,18 +334,18 @@ class Session:
         self._settle("load")
 
     def _read_truth(self) -> None:
-        if self.experiment.ledger is None:
-            return
-        try:
-            truth = self._with.read_truth(
-                self.experiment,
-                self._with.stack.places(),
-                self.plan.run,
-                lambda: time.monotonic_ns() - self._clock.zero_ns,
-            )
-            truth_files.save(self.folder, truth, self.redactor)
-        except ResilienceError as error:
-            self.problem("truth", str(error))
+        """Read the truth about the ledger and each of its accounts, one after the other."""
+        for name, ledger in self.experiment.truths.items():
+            try:
+                truth = self._with.read_truth(
+                    replace(self.experiment, ledger=ledger),
+                    self._with.stack.places(),
+                    self.plan.run,
+                    lambda: time.monotonic_ns() - self._clock.zero_ns,
+                )
+                truth_files.save(self.folder, truth, self.redactor, account=name)
+            except ResilienceError as error:
+                self.problem("truth", f"account {name}: {error}" if name else str(error))
 
     def close(self) -> None:
         """Give everything back: load, stack, debts, reaper. Idempotent.
