@@ -155,6 +155,18 @@ def test_degraded_is_read_from_a_header_or_the_body(reply, expected):
     assert classify(Role.READ, reply, Expect(), degraded=marker).degraded is expected
 
 
+def test_a_marker_may_ask_for_the_text_of_its_header_or_for_a_status():
+    """Requirement J1: with a value the header must hold it; a status says it by itself."""
+    named = Marker(header="X-Source", value="replica")
+    for text, expected in ((b"replica", True), (b" replica ", True), (b"primary", False)):
+        reply = Reply(200, ((b"x-source", text),))
+        assert classify(Role.READ, reply, Expect(), degraded=named).degraded is expected
+    partial = Marker(status=(203,))
+    for status, expected in ((203, True), (200, False)):
+        found = classify(Role.READ, Reply(status), Expect(status=(200, 203)), degraded=partial)
+        assert (found.outcome, found.degraded) == (Outcome.OK, expected)
+
+
 def test_a_plain_answer_carries_its_status():
     """Status and outcome of an ordinary good read."""
     assert classify(Role.READ, Reply(200), Expect()) == Finding(Outcome.OK, None, 200)

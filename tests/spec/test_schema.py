@@ -30,10 +30,16 @@ USER_FACING = (
     model.FunctionTruth,
     model.Account,
     model.CacheCopy,
+    model.Shed,
+    model.Degradation,
+    model.Dependency,
+    model.Breaker,
     model.Recovery,
     model.Safety,
     model.Service,
     model.Program,
+    model.Segment,
+    model.ServiceLevel,
     model.StackSpec,
 )
 

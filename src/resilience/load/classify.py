@@ -195,9 +195,11 @@ def _unmet(reply: Reply, document: "_Document", expect: Expect) -> str:
 
 def _is_marked(reply: Reply, document: "_Document", marker: Marker) -> bool:
     if marker.header:
-        name = marker.header.lower().encode()
-        if any(found == name for found, _ in reply.headers):
+        name, value = marker.header.lower().encode(), marker.value.encode()
+        if any(found == name and (not value or text.strip() == value) for found, text in reply.headers):
             return True
+    if reply.status in marker.status:
+        return True
     return any(document.text_at(path) == text for path, text in marker.json.items())
 
 

@@ -5,30 +5,36 @@ Each check notes what it finds and goes on, with whatever could be read of a fil
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from resilience.model import (
+    COMPARED_S,
     AbortWhen,
     Account,
+    Degradation,
     Json,
     Ledger,
     Load,
     Objective,
     Operation,
+    PhaseName,
     PlannedPhase,
     Recovery,
     Role,
     Safety,
+    ServiceLevel,
     StackSpec,
     Step,
 )
 from resilience.spec.accounts import MORE, account_of, check_accounts, met, needed
+from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.method import texts_in
 from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
+from resilience.spec.segments import check_about, check_segments, placeholders
 from resilience.spec.steps import (
     CheckFault,
     check_judged,
@@ -78,6 +84,7 @@ class Draft:
         steps: those that are right, with their paths.
         complete: whether all steps could be read.
         accounts: of the ledger, those that are right, with their paths.
+        degradation, service_level: as far as they could be read.
         chaos: the whole file.
     """
 
@@ -98,6 +105,8 @@ class Draft:
     check_fault: CheckFault
     chaos: Mapping[str, Json]
     accounts: Sequence[tuple[str, Account]] = ()
+    degradation: Degradation = field(default_factory=Degradation)
+    service_level: ServiceLevel = field(default_factory=ServiceLevel)
 
     def at(self, *keys: str) -> str:
         """A path inside our block."""
@@ -118,6 +127,9 @@ def check(draft: Draft, findings: Findings) -> None:
     _check_load(draft, findings)
     for path, operation in draft.operations:
         _check_operation(path, operation, draft, findings)
+        check_marks(path, operation, findings)
+    about = About([operation for _, operation in draft.operations], draft.stack, draft.faults)
+    check_degradation(draft.degradation, draft.at("degradation"), about, findings)
     _check_ledger(draft, findings)
     _check_steps(draft, findings)
     _check_lengths(draft, findings)
@@ -146,6 +158,8 @@ def _check_load(draft: Draft, findings: Findings) -> None:
     load = draft.load
     if load is not None and max([load.rate, *(stage.rate for stage in load.stages)]) <= 0:
         findings.add(draft.at("load", "rate"), f"{load.rate:g} is no load at all", "write a rate above 0")
+    if load is not None:
+        check_segments(load, draft.at("load"), findings)
     for index in repeated(draft.names):
         path = join(f"{draft.at('load', 'operations')}[{index}]", "name")
         findings.add(path, f"there is an operation {draft.names[index]!r} already", "choose another name")
@@ -160,7 +174,8 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
         "json": operation.json,
     }
     account = account_of(operation, [one for _, one in draft.accounts]) if operation.role is Role.WRITE else None
-    allowed = (*PLACEHOLDERS[operation.role], *(MORE[account.effect] if account else ()))
+    more = MORE[account.effect] if account else ()
+    allowed = (*PLACEHOLDERS[operation.role], *more, *placeholders(draft.load))
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},
@@ -187,6 +202,7 @@ def _placeholders(value: Json, path: str, role: Role, allowed: Sequence[str], fi
                 near = did_you_mean(found[1], [name for names in PLACEHOLDERS.values() for name in names])
                 known = f"a {role} may hold {', '.join(f'${{{name}}}' for name in allowed)}"
                 hint = known if found[1] in near else f"{known}; {near}" if near.startswith("did") else known
+                hint = f"add {found[1]}s to load" if found[1] in {"tenant", "region"} else hint
                 findings.add(where, f"{found[0]} is not known to a {role}", hint)
             else:
                 yield found[1]
@@ -239,6 +255,8 @@ def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, 
     if objective.operation not in {"all", *draft.names}:
         message = f"{text} is about {objective.operation!r}, which is no operation of this file"
         findings.add(join(path, "operation"), message, did_you_mean(objective.operation, draft.names))
+    if isinstance(objective, Objective):
+        check_about(objective, path, draft.load, findings)
     if objective.phase is None:
         return
     if "@" not in objective.expression:
@@ -259,3 +277,10 @@ def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, 
     elif judged and objective.window_s is not None and objective.window_s > min(judged) + _ROUNDING_S:
         message = f"{text} could not be judged: the phase takes {format_duration(min(judged))}"
         findings.add(path, message, "shorten the window or lengthen the phase")
+    elif judged and isinstance(objective, Objective) and objective.relation:
+        before = [phase.end_s - phase.start_s for phase in planned if phase.name is PhaseName.BASELINE]
+        shortest = min(*judged, *before)
+        if shortest < COMPARED_S - _ROUNDING_S:
+            needed = f"{format_duration(COMPARED_S)} are needed of the baseline and of the phase each"
+            message = f"{text} could not be judged: there are {format_duration(shortest)} of one, and {needed}"
+            findings.add(path, message, "lengthen load.baseline or the phase")

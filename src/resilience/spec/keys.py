@@ -10,7 +10,10 @@ from typing import Any
 
 from resilience.model import (
     Account,
+    Breaker,
     CacheCopy,
+    Degradation,
+    Dependency,
     Effect,
     Expect,
     FunctionTruth,
@@ -25,7 +28,10 @@ from resilience.model import (
     RedisTruth,
     Role,
     Safety,
+    Segment,
     Service,
+    ServiceLevel,
+    Shed,
     StackSpec,
     Stage,
     Truth,
@@ -63,7 +69,9 @@ class Extension:
     stack: StackSpec = field(default_factory=StackSpec)
     ledger: Ledger | None = None
     accounts: tuple[Account, ...] = ()
+    degradation: Degradation = field(default_factory=Degradation)
     recovery: Recovery = field(default_factory=Recovery)
+    service_level: ServiceLevel = field(default_factory=ServiceLevel)
     safety: Safety = field(default_factory=Safety)
 
 
@@ -114,7 +122,9 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("objectives", "objectives", listing(OBJECTIVE), "What must hold, and in which phase."),
         Key("ledger", "ledger", _block(Ledger), "What is promised about writes; needed if an operation writes."),
         Key("accounts", "accounts", listing(_block(Account)), "Further accounts of the ledger, each of one effect."),
+        Key("degradation", "degradation", _block(Degradation), "What degradation must look like, seen from outside."),
         Key("recovery", "recovery", _block(Recovery), "What counts as recovered, and how soon it must be."),
+        Key("service_level", "service_level", _block(ServiceLevel), "What is promised of the service over a month."),
         Key("safety", "safety", _block(Safety), "Limits that hold whatever else the file asks for."),
     ),
     StackSpec: (
@@ -152,11 +162,17 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
         Key("baseline", "baseline_s", LENGTH, "Length of the phase that all others are compared with."),
         Key("driver", "driver", choice("locust"), "The program that sends the load."),
+        Key("tenants", "tenants", listing(_block(Segment)), "On whose behalf operations are sent: ${tenant}."),
+        Key("regions", "regions", listing(_block(Segment)), "From where operations are sent: ${region}."),
         Key("operations", "operations", listing(_block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
     Stage: (
         Key("duration", "duration_s", DURATION, "How long the rate takes to get there; 0s is a jump."),
         Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at the stage's end."),
+    ),
+    Segment: (
+        Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
+        Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
     ),
     Operation: (
         Key("name", "name", NAME, "Unique in the file; objectives and reports use it."),
@@ -178,6 +194,10 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         ),
         Key("timeout", "timeout_s", LENGTH, "The client gives up after this long."),
         Key("critical", "critical", FLAG, "Whether it must hold under fault, or may fall back or be shed."),
+        Key("shed", "shed", _block(Shed), "That it may be shed in order: 429 or 503 that says when to come back."),
+        Key(
+            "priority", "priority", count(0, 1000), "Higher is never shed while lower is served; counts if they differ."
+        ),
         Key("account", "account", NAME, "The account that it writes to, or reads back from; without it, `ledger`."),
         Key("deletes", "deletes", FLAG, "Of a write to an account of documents: whether it removes the object."),
     ),
@@ -188,6 +208,41 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     Marker: (
         Key("header", "header", TEXT, "A header that is present."),
         Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it equals."),
+        Key("value", "value", TEXT, "The text that the header must hold; without it any will do."),
+        Key("status", "status", listing(STATUS), "Status codes that say it; those that are ok stand in expect, too."),
+    ),
+    Shed: (Key("at_most", "at_most", number(0, 1), "Share of its operations that may be shed in a fault phase."),),
+    Degradation: (
+        Key("dependencies", "dependencies", listing(_block(Dependency)), "Whose calls are counted during the run."),
+        Key("breakers", "breakers", listing(_block(Breaker)), "Circuit breakers that must be seen to work."),
+    ),
+    Dependency: (
+        Key("name", "name", NAME, "Unique among the dependencies of the file."),
+        Key("part", "part", NAME, "The part of the stack that is asked, directly, how often it was called."),
+        Key("path", "path", PATH, "Where metrics are, of a part that is asked by HTTP."),
+        Key("metric", "metric", listing(TEXT), 'Prometheus counters, added up: shop_cache_total{result="error"}.'),
+        Key(
+            "counts",
+            "counts",
+            choice("commands", "connections", "transactions", "metric"),
+            "What is counted: of Redis commands or connections, of PostgreSQL transactions; else the metric.",
+        ),
+        Key("operations", "operations", listing(NAME), "Whose calls they are; all of them if left out."),
+        Key(
+            "amplification", "amplification", number(0, above=True), "Most calls per operation under a fault, × normal."
+        ),
+        Key("calls_per_operation", "calls_per_operation", number(0), "Most calls per operation under a fault."),
+    ),
+    Breaker: (
+        Key("name", "name", NAME, "Unique among the breakers of the file."),
+        Key("fault", "fault", NAME, "The fault, or group of faults, under which it must open."),
+        Key("operations", "operations", listing(NAME, 1), "Operations that fall back while it is open."),
+        Key("opens_within", "opens_within_s", LENGTH, "From the first operation that the fault met."),
+        Key("closes_within", "closes_within_s", LENGTH, "From when the fault was seen gone."),
+        Key("quick", "quick_s", LENGTH, "A fallback that takes longer waited for the dependency."),
+        Key("fallbacks", "fallbacks", number(0, 1), "Share of quick fallbacks while it is open."),
+        Key("calls", "calls", NAME, "The dependency whose counter shows who still calls it."),
+        Key("calls_per_second", "calls_per_second", number(0), "The most calls that there may be while it is open."),
     ),
     Account: (
         Key("name", "name", NAME, "Unique in the file; operations name it."),
@@ -271,6 +326,22 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("hold", "hold_s", LENGTH, "How long things must be good again to count as recovered."),
         Key("latency_factor", "latency_factor", number(1), "Good: p95 at most the baseline's, times this."),
         Key("latency_floor", "latency_floor_s", DURATION, "Below this, latency is never bad."),
+        Key(
+            "gate",
+            "gate",
+            choice("each", "bound", "mean"),
+            "What must be within the limit: each cycle, also the mean's upper bound, or the mean alone.",
+        ),
+    ),
+    ServiceLevel: (
+        Key("availability", "availability", number(0, 99.99999, above=True), "Promised availability in percent."),
+        Key("satisfied", "satisfied_s", LENGTH, "An answer within this satisfies (T of Apdex)."),
+        Key(
+            "alert_scale",
+            "alert_scale",
+            number(0),
+            "Burn-rate alerts are replayed with windows divided by this; 1 is as in production, 0 does not replay.",
+        ),
     ),
     Safety: (
         Key("max_duration", "max_duration_s", LENGTH, "The run is reverted and stopped after this long."),

@@ -8,6 +8,7 @@ from typing import Any
 from resilience.errors import SpecError
 from resilience.model import (
     Account,
+    Degradation,
     Experiment,
     FaultSpec,
     Ledger,
@@ -16,6 +17,7 @@ from resilience.model import (
     Problem,
     Recovery,
     Safety,
+    ServiceLevel,
     StackSpec,
 )
 from resilience.spec.chaos import NAME
@@ -85,6 +87,8 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
         steps=tuple(step for _, step in draft.steps),
         chaos=source.data,
         accounts=tuple(account for _, account in draft.accounts),
+        degradation=draft.degradation,
+        service_level=draft.service_level,
     )
 
 
@@ -130,6 +134,8 @@ def _draft(
         recovery=block(Recovery, "recovery") if "recovery" in own else Recovery(),
         safety=safety,
         ledger=block(Ledger, "ledger"),
+        degradation=block(Degradation, "degradation") or Degradation(),
+        service_level=block(ServiceLevel, "service_level") or ServiceLevel(),
         accounts=_read(
             _each(own.get("accounts"), join(path, "accounts")),
             lambda value, where: read_block(Account, value, where, findings),
