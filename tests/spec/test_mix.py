@@ -1,12 +1,13 @@
 """Operations and keys come in the proportions asked for, reproducibly. Requirement L4."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience.model import Load, Operation
+from resilience.model import Load, Operation, Segment
 from resilience.spec.mix import BLOCK, Mix
 
 
@@ -60,3 +61,35 @@ def test_another_seed_chooses_otherwise():
     """A seed that were ignored would make every run the same."""
     first, second = Mix(load(), 1), Mix(load(), 2)
     assert [first.choose(index) for index in range(100)] != [second.choose(index) for index in range(100)]
+
+
+SEGMENTS = {
+    "tenants": (Segment(name="blue", weight=3), Segment(name="green", weight=1)),
+    "regions": (Segment(name="eu"), Segment(name="us"), Segment(name="asia", weight=2)),
+}
+
+
+def test_tenants_and_regions_have_their_shares_independently():
+    """Requirement L4: 3 to 1 and 1 to 1 to 2, and neither says anything about the other."""
+    mix = Mix(replace(load(), **SEGMENTS), 1)
+    found = Counter(mix.segment(index) for index in range(20_000))
+    for tenant, share in enumerate((0.75, 0.25)):
+        for region, part in enumerate((0.25, 0.25, 0.5)):
+            assert found[tenant, region] / 20_000 == pytest.approx(share * part, abs=0.015)
+
+
+def test_a_segment_depends_on_seed_and_index_alone_and_changes_nothing_else():
+    """Whoever asks in whatever order gets the same; operations and keys are those of a load without tenants."""
+    some = replace(load(), **SEGMENTS)
+    once, again, plain = Mix(some, 7), Mix(some, 7), Mix(load(), 7)
+    indices = [0, 5 * BLOCK, 1, BLOCK - 1, BLOCK, 9 * BLOCK + 3]
+    forward = {index: once.segment(index) for index in indices}
+    assert {index: again.segment(index) for index in reversed(indices)} == forward
+    assert [once.choose(index) for index in indices] == [plain.choose(index) for index in indices]
+    assert [Mix(some, 8).segment(index) for index in range(50)] != [once.segment(index) for index in range(50)]
+
+
+def test_a_load_without_tenants_has_none():
+    """-1 is nobody; a load may have one of the two."""
+    assert Mix(load(), 1).segment(3) == (-1, -1)
+    assert Mix(replace(load(), regions=SEGMENTS["regions"][:1]), 1).segment(3) == (-1, 0)

@@ -1,15 +1,19 @@
 """What an arrival is: a weighted choice of operation and a skewed choice of key, fixed by seed and index alone.
 
+So are the tenant on whose behalf it comes and the region it comes from, if the load has any; their random numbers are
+streams of their own, so a load with tenants has the same operations and keys as one without.
+
 Choices are drawn in blocks whose random numbers come from (seed, block number), so the n-th arrival is the same whoever
 asks for it, in whatever order, in whatever process.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from resilience.model import Load
+from resilience.model import Load, Segment
 
 BLOCK = 4096
 """Choices drawn at once."""
@@ -17,9 +21,12 @@ BLOCK = 4096
 _STREAM = 2
 """Keeps this stream of random numbers apart from that of the arrivals, which has the same seed."""
 
+_TENANTS, _REGIONS = 3, 4
+"""Streams of their own."""
+
 
 class Mix:
-    """The operations and keys of a load.
+    """The operations and keys of a load, its tenants and regions.
 
     An operation is chosen with probability weight / sum of weights. Key k (0 … keys-1) is chosen with probability
     proportional to 1 / (k + 1)**zipf: key 0 is the most popular, zipf 0 is uniform.
@@ -38,12 +45,19 @@ class Mix:
             self._skewed = _cumulative(np.arange(1, load.keys + 1, dtype=np.float64) ** -load.zipf)
         # A few blocks are kept, so that neighbours asked for in turn across a block's border stay cheap.
         self._block = lru_cache(maxsize=4)(self._draw)
+        self._tenants = _Drawn(load.tenants, seed, _TENANTS) if load.tenants else None
+        self._regions = _Drawn(load.regions, seed, _REGIONS) if load.regions else None
 
     def choose(self, index: int) -> tuple[int, int]:
         """The operation (its index in `load.operations`) and the key of the arrival with this index, from 0."""
         number, offset = divmod(index, BLOCK)
         operations, keys = self._block(number)
         return operations[offset], keys[offset]
+
+    def segment(self, index: int) -> tuple[int, int]:
+        """The tenant and the region of the arrival with this index, as indices; -1 if the load has none."""
+        tenant = -1 if self._tenants is None else self._tenants.choose(index)
+        return tenant, -1 if self._regions is None else self._regions.choose(index)
 
     def _draw(self, number: int) -> tuple[list[int], list[int]]:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, _STREAM, number])))
@@ -54,6 +68,24 @@ class Mix:
         else:
             keys = np.searchsorted(self._skewed, for_key, side="right")
         return operations.tolist(), keys.tolist()
+
+
+class _Drawn:
+    """A weighted choice for each arrival, from a stream of its own."""
+
+    def __init__(self, segments: Sequence[Segment], seed: int, stream: int) -> None:
+        self._seed, self._stream = seed, stream
+        self._shares = _cumulative(np.array([segment.weight for segment in segments], dtype=np.float64))
+        self._block = lru_cache(maxsize=4)(self._draw)
+
+    def choose(self, index: int) -> int:
+        number, offset = divmod(index, BLOCK)
+        return self._block(number)[offset]
+
+    def _draw(self, number: int) -> list[int]:
+        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, self._stream, number])))
+        chosen: list[int] = np.searchsorted(self._shares, generator.random(BLOCK), side="right").tolist()
+        return chosen
 
 
 def _cumulative(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

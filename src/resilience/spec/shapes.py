@@ -1,7 +1,7 @@
 """What values in an experiment file look like: the JSON Schema of a kind of value, how it is read and how written."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -93,7 +93,8 @@ def texts(what: str) -> Shape:
 def _objective(value: Any, _path: str, _findings: Findings) -> Objective:  # noqa: ANN401 - as Shape.read
     if isinstance(value, str):
         return parse_objective(value)
-    return parse_objective(value["expression"], value.get("operation", "all"))
+    read = parse_objective(value["expression"], value.get("operation", "all"))
+    return replace(read, tenant=value.get("tenant", ""), region=value.get("region", ""))
 
 
 TEXT = Shape({"type": "string", "minLength": 1})
@@ -195,9 +196,10 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
         "title": "objective",
         "description": (
             "A threshold as in k6, with the phase in which it must hold: p(95)<500 @ fault(redis-down). Metrics: p(N), "
-            "avg, min, max, med (milliseconds), rate (share of operations that were not ok), count, rps (ok per "
-            "second), degraded (share of ok answers). Phases: warm-up, baseline, fault, recovery, after. "
-            "`over 10s`: in every window of that length."
+            "avg, min, max, med (milliseconds), rate (share of operations that were not ok), availability (share that "
+            "was ok), count, rps (ok per second), degraded (share of ok answers), apdex(T), burn(99.9%), "
+            "budget(99.9%). Phases: warm-up, baseline, fault, recovery, after. `over 10s`: in every window of that "
+            "length. Or a relation to the baseline: p(95) no worse than 10% @ after."
         ),
         "type": ["string", "object"],
         "properties": {
@@ -211,6 +213,16 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
                 "title": "Operation",
                 "description": "The operation that it is about; all of them if left out.",
                 "default": "all",
+            },
+            "tenant": {
+                "$ref": "#/$defs/name",
+                "title": "Tenant",
+                "description": "The tenant that it is about; each is every one on its own.",
+            },
+            "region": {
+                "$ref": "#/$defs/name",
+                "title": "Region",
+                "description": "The region that it is about; each is every one on its own.",
             },
         },
         "required": ["expression"],

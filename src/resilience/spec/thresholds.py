@@ -115,10 +115,8 @@ def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
     metric = read_metric(shape["metric"], shape["inside"], problems)
     relation = " ".join((shape["relation"] or "").split())
     comparison = Comparison((shape["comparison"] or "<=").replace("===", "=="))
-    if relation:
-        limit = _margin(shape["limit"], problems)
-    else:
-        limit = read_limit(metric, comparison, shape["limit"], problems)
+    written = shape["limit"]
+    limit = _margin(written, problems) if relation else read_limit(metric, comparison, written, problems)
     phase, fault, window_s, word = _clauses(shape["rest"], problems)
     if relation:
         _check_relation(metric.word, relation, phase, word, problems)
