@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from resilience.abilities import abilities
+from resilience.abilities import abilities, foreseen
 from resilience.faults import registry
+from resilience.model import FaultSpec, Json, Place
 
 
 def told() -> dict[str, object]:
@@ -45,3 +46,35 @@ def test_a_missing_program_is_a_reason(monkeypatch: pytest.MonkeyPatch):
 def test_root_may_do_more():
     """A small disk is mounted by root."""
     assert "memory" in told()["postgres.disk-full"].means
+
+
+def fault(kind: str, **settings: Json) -> FaultSpec:
+    """As a file has it."""
+    return FaultSpec(name="tried", kind=kind, on="redis", duration_s=5.0, settings=settings)
+
+
+@pytest.mark.parametrize("kind", [name for name in registry.KINDS if name.startswith(("network.", "cgroup."))])
+def test_a_plan_says_by_which_means_or_that_it_cannot_be_done(kind: str):
+    """The same as is said of the machine (Requirements F3, F4)."""
+    (ability,) = [ability for ability in abilities() if kind in ability.kinds]
+    said = foreseen(fault(kind), "embedded")
+    assert said
+    if ability.lacking is not None:
+        assert said == f"cannot be done on this machine: {ability.lacking}"
+    elif kind.startswith("network."):
+        assert said.startswith(ability.means.partition(",")[0])
+
+
+def test_how_exact_a_share_is_stands_in_the_plan():
+    """Two standard deviations of a binomial, and none for all or nothing."""
+    half, all_ = fault("network.loss", percent=50.0), fault("network.loss", percent=100.0)
+    place = Place(name="redis", host="127.0.0.1", port=1, via_port=1)
+    assert "of 1000 packets 500 ± 31 (95 %)" in registry.mechanism(half, place)
+    assert registry.mechanism(all_, place).startswith("nftables, every packet;")
+    assert registry.mechanism(fault("network.partition"), place).startswith("nftables, every packet;")
+
+
+def test_what_other_machines_have_is_not_guessed():
+    """A stack of another kind runs elsewhere; where there is one way only, nothing is said."""
+    assert "not known from here" in foreseen(fault("network.loss"), "kubernetes")
+    assert foreseen(fault("redis.readonly"), "embedded") == foreseen(fault("redis.readonly"), "external") == ""

@@ -2,20 +2,24 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from resilience.errors import ResilienceError
-from resilience.faults import shaping
+from resilience.faults import registry, shaping
 from resilience.host import cgroups, namespace, nftables, processes
-from resilience.model import Problem
+from resilience.model import FaultSpec, Place, Problem
 from resilience.stack import programs
+from resilience.stack.embedded import EmbeddedStack
+from resilience.stack.loopback import HOST
 from resilience.stack.postgres import may_mount
+
+IN_OWN = "in a network namespace of the run's own"
 
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """One thing that an experiment may ask of the machine.
+    """Something that an experiment may ask of the machine.
 
     Attributes:
         what: kinds of fault, or a key of the file.
@@ -27,10 +31,42 @@ class Ability:
     means: str
     lacking: Problem | None = None
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds in `what`."""
+        return tuple(self.what.split(", "))
+
 
 def abilities() -> tuple[Ability, ...]:
     """Everything that is not needed by every experiment. Looks only."""
     return (*_network(), *_groups(), _copies(), _disk(), _tool("docker.*", "docker", "apt install docker.io"))
+
+
+def foreseen(fault: FaultSpec, stack: str) -> str:
+    """By which means a fault would be done and how exact that is, as far as it can be told before its stack is there.
+
+    Args:
+        fault: with its part drawn.
+        stack: `stack.use` of the experiment; what another one than `embedded` runs on is not looked at.
+
+    Returns:
+        One sentence; what is lacking, if it cannot be done here; empty where there is only one way to do it.
+    """
+    look = _BY_MECHANISM.get(fault.kind.partition(".")[0])
+    if look is None:
+        return ""
+    if stack != EmbeddedStack.name:
+        return f"by which means is not known from here: what runs the stack {stack!r} decides"
+    ability = next((each for each in look() if fault.kind in each.kinds), None)
+    if ability is None:
+        return ""
+    if ability.lacking is not None:
+        return f"cannot be done on this machine: {ability.lacking}"
+    here = Place(name=fault.on, host=HOST, port=0, via_port=0, identity=processes.identify(os.getpid()))
+    exact = registry.mechanism(fault, here)
+    if not exact:
+        return ability.means
+    return f"{exact}; {IN_OWN}" if ability.means.endswith(IN_OWN) else exact
 
 
 def _network() -> Iterator[Ability]:
@@ -38,19 +74,19 @@ def _network() -> Iterator[Ability]:
     usual = nftables.lacking()
     if own is not None and not namespace.obstacle():
         usual = None if shutil.which("nft") else usual
-        means = "nftables, in a network namespace of the run's own"
+        where = f", {IN_OWN}"
     else:
-        means = "nftables"
+        where = ""
     kinds = "network.loss, network.partition, network.reset, network.duplicate, network.dns"
-    yield Ability(kinds, "" if usual else means, usual)
+    yield Ability(kinds, "" if usual else f"nftables{where}", usual)
     for kind, queue, instead in (
         ("network.bandwidth", "htb", "choose toxiproxy.bandwidth"),
         ("network.delay", "netem", "choose toxiproxy.latency"),
     ):
-        if usual is None and own is None and not shaping.has_queue(queue):
+        if usual is None and not shaping.has_queue(queue):
             yield Ability(kind, "", Problem("tc", f"this kernel has no queue {queue}", instead))
         else:
-            yield Ability(kind, "" if usual else f"tc {queue}", usual)
+            yield Ability(kind, "" if usual else f"tc {queue}{where}", usual)
 
 
 def _groups() -> Iterator[Ability]:
@@ -87,3 +123,7 @@ def _tool(what: str, name: str, hint: str) -> Ability:
     if path is None:
         return Ability(what, "", Problem(name, "the program is not installed", hint))
     return Ability(what, f"the program {path}, and whatever engine it reaches")
+
+
+_BY_MECHANISM: Mapping[str, Callable[[], Iterator[Ability]]] = {"network": _network, "cgroup": _groups}
+"""What a kind's name begins with → the abilities of the machine that decide by which means it is done."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from resilience.abilities import foreseen
 from resilience.ctk.outline import as_document, print_outline
 from resilience.ctk.run import load_file, plan_for
 from resilience.faults import registry
@@ -59,6 +60,15 @@ def test_each_fault_with_part_settings_times_and_undo(tmp_path: Path):
     assert "until 40 s, at most 30s" in " ".join(text.split())
     assert "most parts at once: 2 (b, c)" in text
     assert "parts that are touched: postgres, redis; nothing was touched now" in text
+
+
+def test_by_which_means_is_shown(tmp_path: Path):
+    """Where this machine decides: the same in the document and for people (Requirement F3)."""
+    experiment, plan = planned(tmp_path, 1, hold("x", kind="network.loss"), REST, hold("y"), REST)
+    lossy, other = as_document(experiment, plan)["faults"]
+    assert lossy["mechanism"] == foreseen(experiment.faults[0], "embedded")
+    assert other["mechanism"] == ""
+    assert f"; how: {lossy['mechanism'][:12]}" in " ".join(shown(experiment, plan).split())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

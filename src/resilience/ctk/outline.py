@@ -6,6 +6,7 @@ from typing import cast
 from rich.console import Console
 from rich.table import Table
 
+from resilience.abilities import foreseen
 from resilience.codec import encode
 from resilience.faults import registry
 from resilience.model import Experiment, FaultSpec, Json, Plan, PlannedPhase
@@ -26,7 +27,7 @@ def as_document(experiment: Experiment, plan: Plan) -> dict[str, Json]:
     touched: list[Json] = [*_touched(experiment)]
     return {
         **cast("Mapping[str, Json]", encode(plan)),
-        "faults": [_fault(each, plan) for each in placed],
+        "faults": [_fault(each, plan, experiment.stack.use) for each in placed],
         "touched": touched,
         "most_at_once": {
             "parts": len({each.fault.on for each in most}),
@@ -48,7 +49,7 @@ def print_outline(experiment: Experiment, plan: Plan, console: Console | None = 
     placed = _placed(experiment)
     for phase in plan.phases:
         within = [each for each in placed if phase.start_s <= each.start_s < phase.end_s]
-        rows = [(_what(each), _undone(each.fault, plan)) for each in within] or [("", "")]
+        rows = [(_what(each, experiment.stack.use), _undone(each.fault, plan)) for each in within] or [("", "")]
         for index, (what, undone) in enumerate(rows):
             when = (_at(phase.start_s), _at(phase.end_s), _label(phase)) if index == 0 else ("", "", "")
             table.add_row(*when, what, undone)
@@ -70,7 +71,7 @@ def _touched(experiment: Experiment) -> list[str]:
     return sorted({fault.on for fault in experiment.faults})
 
 
-def _fault(placement: Placement, plan: Plan) -> dict[str, Json]:
+def _fault(placement: Placement, plan: Plan, stack: str) -> dict[str, Json]:
     fault, kind = placement.fault, registry.find(placement.fault.kind)
     return {
         "name": fault.name,
@@ -85,12 +86,13 @@ def _fault(placement: Placement, plan: Plan) -> dict[str, Json]:
         "at_most_s": fault.at_most_s,
         "strike": fault.strike,
         "removes_data": kind.removes_data,
+        "mechanism": foreseen(fault, stack),
         "undo": plan.undo.get(fault.name, ""),
     }
 
 
-def _what(placement: Placement) -> str:
-    """One fault in a cell: what, on which part, with which settings, for how long if that is not its phase."""
+def _what(placement: Placement, stack: str) -> str:
+    """One fault in a cell: what, on which part, with which settings, by which means, for how long if not its phase."""
     fault = placement.fault
     settings = registry.find(fault.kind).complete(fault.settings)
     told = ", ".join(f"{name} {value}" for name, value in settings.items())
@@ -99,7 +101,9 @@ def _what(placement: Placement) -> str:
     until = ""
     if fault.at_most_s is not None:
         until = f"; until {_at(placement.end_s)}, at most {format_duration(fault.at_most_s)}"
-    return printable(f"{name}{fault.kind} on {fault.on}{drawn}{f'; {told}' if told else ''}{until}")
+    means = foreseen(fault, stack)
+    how = f"; how: {means}" if means else ""
+    return printable(f"{name}{fault.kind} on {fault.on}{drawn}{f'; {told}' if told else ''}{until}{how}")
 
 
 def _undone(fault: FaultSpec, plan: Plan) -> str:

@@ -3,6 +3,7 @@
 By the packet filter of the kernel (nftables), see `packets`. Faults that keep packets waiting are in `shaping`.
 """
 
+import math
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +19,7 @@ from resilience.model import Json, Place, Problem
 
 PARTS_OF = 100_000
 """Shares are given to the packet filter in parts of this."""
+NORMAL_95 = 1.96
 SYSTEM = "system"
 SILENCE_S = 0.15
 """A connection that would be made takes far less on this machine."""
@@ -220,8 +222,17 @@ def _loopback(settings: Settings, place: Place) -> tuple[Problem, ...]:
     return tuple(Problem(address, "packets are doubled on the loopback interface only", hint) for address in away[:1])
 
 
-def _how(_settings: Settings, _place: Place) -> str:
-    return "nftables, each packet on its own, at random; connections that are open already are met, too"
+OF_PACKETS = 1000
+
+
+def _how(settings: Settings, _place: Place) -> str:
+    """By nftables, and how far a share may be from what was asked: a binomial's, by its normal approximation."""
+    share = float(str(settings.get("percent", 100.0))) / 100
+    if share >= 1:
+        return "nftables, every packet; connections that are open already are met, too"
+    off = round(NORMAL_95 * math.sqrt(share * (1 - share) * OF_PACKETS))
+    exact = f"of {OF_PACKETS} packets {share * OF_PACKETS:g} ± {off} (95 %)"
+    return f"nftables, each packet on its own, at random: {exact}; connections that are open already are met, too"
 
 
 _UNDO = "the table of rules for {on} that this run added to the packet filter is removed"
@@ -266,6 +277,7 @@ KINDS: tuple[Kind, ...] = (
         },
         together=_named,
         preflight=_right,
+        mechanism=lambda _settings, _place: "nftables, every packet to those resolvers, whoever sends it",
     ),
 )
 """The kinds of this mechanism."""
