@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests of this folder: once per module, on a loopback port, in a temporary folder."""
+"""A real PostgreSQL and a real Redis for the tests of this folder: once per module, on loopback ports."""
 
 import os
 import pwd
@@ -9,11 +9,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+import redis
+
+from resilience.stack.programs import find
 
 
 @dataclass(frozen=True)
@@ -102,3 +106,58 @@ def _wait_ready(server: Server, log: Path) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running Redis that asks for a password, which is only in the passfile."""
+
+    port: int
+    passfile: str
+    password: str
+    program: str
+    folder: Path
+
+    def connect(self, port: int = 0) -> "redis.Redis":
+        """A client of it, or of another server with the same password."""
+        return redis.Redis(port=port or self.port, password=self.password, socket_timeout=5, decode_responses=True)
+
+    @contextmanager
+    def another(self, *words: str) -> Iterator[int]:
+        """A further server with the same password, for the length of a block; its port."""
+        with _redis(self.program, self.folder, self.password, *words) as port:
+            yield port
+
+
+@contextmanager
+def _redis(program: str, folder: Path, password: str, *words: str) -> Iterator[int]:
+    port = _free_port()
+    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", password, "--dir", folder]
+    with (folder / f"log-{port}").open("wb") as log:
+        process = subprocess.Popen([program, *settings, *words], stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    with redis.Redis(port=port, password=password, socket_timeout=5) as client:
+                        client.ping()
+                    break
+                except redis.RedisError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        pytest.fail(f"Redis did not start:\n{Path(log.name).read_text()}")
+                    time.sleep(0.05)
+            yield port
+        finally:
+            process.kill()
+            process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A primary with an append-only file, and an empty one for each module."""
+    folder, password = tmp_path_factory.mktemp("redis"), "correct-horse-battery"
+    passfile = folder / "password"
+    passfile.write_text(f"{password}\n")
+    program = str(find("redis-server").path)
+    with _redis(program, folder, password, "--appendonly", "yes") as port:
+        yield RedisServer(port, str(passfile), password, program, folder)
