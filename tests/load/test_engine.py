@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -10,7 +11,7 @@ from resilience.columns import Mark
 from resilience.errors import LoadError, RecordError
 from resilience.load.drivers.locust import check_account
 from resilience.load.engine import IN_FLIGHT_AT_END, NO_FREE_SLOT, Engine
-from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Role
+from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Role, Segment
 from resilience.spec.mix import Mix
 from resilience.spec.profile import arrivals
 from tests.load.target import HANG, answer
@@ -38,9 +39,9 @@ class Memory:
         self.reports: list[tuple] = []
         self._notes = notes
 
-    def add(self, *row, detail: str = "") -> None:
+    def add(self, *row, detail: str = "", tenant: int = -1, region: int = -1) -> None:
         """Keep a sample."""
-        self.rows.append((*row, 0, False, detail) if len(row) == 5 else row)
+        self.rows.append((*row, 0, False, detail, False, tenant, region) if len(row) == 5 else row)
 
     def note(self, *line) -> None:
         """Keep a line, until the disk is full."""
@@ -119,6 +120,36 @@ def test_arrivals_and_choices_are_the_schedule(make_target):
     expected = [(at, mix.choose(index)[0]) for index, at in enumerate(due)]
     assert sorted((row[0], row[3]) for row in memory.rows) == expected
     assert all(arrival <= start <= end for arrival, start, end, *_ in memory.rows)
+
+
+def test_every_operation_is_sent_for_its_tenant_and_from_its_region(make_target):
+    """Requirement L4: drawn by seed and index; what a tenant wrote is read back for that tenant; dropped ones count."""
+    target = make_target(
+        lambda asked: answer(201, asked.document) if asked.method == "POST" else answer(200, {"id": asked.path[8:39]})
+    )
+    tenants = (Segment(name="blue", weight=2), Segment(name="green"))
+    headers = {"X-Tenant": "${tenant}", "X-Region": "${region}"}
+    write, back = (replace(one, headers=headers) for one in (WRITE, BACK))
+    memory = Memory()
+    engine = make(
+        target.url, memory, write, back, max_s=1.0, max_in_flight=2, tenants=tenants, regions=(Segment(name="eu"),)
+    )
+    engine.walk()
+    engine.finish(1.0)
+    mix = Mix(engine._order.load, 1)
+    rows = sorted(memory.rows)
+    assert len(rows) == 100
+    assert {row[10] for row in rows} == {0}
+    drawn = [mix.segment(index)[0] for index in range(100)]
+    assert [row[9] for row, one in zip(rows, drawn, strict=True) if row[3] == 0] == [
+        one for row, one in zip(rows, drawn, strict=True) if row[3] == 0
+    ]
+    wrote = {asked.document["id"]: asked.headers["x-tenant"] for asked in target.asked if asked.method == "POST"}
+    read = [asked for asked in target.asked if asked.method == "GET"]
+    assert set(wrote.values()) == {"blue", "green"}
+    assert len(read) > 10
+    assert [asked.headers["x-tenant"] for asked in read] == [wrote[asked.path[8:]] for asked in read]
+    assert {asked.headers["x-region"] for asked in target.asked} == {"eu"}
 
 
 def test_latency_counts_from_the_intended_start_when_the_generator_itself_is_late(make_target):

@@ -19,7 +19,7 @@ from resilience.load.accounts import AccountLedger, Books
 from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, classify
 from resilience.load.http import Address, Client
 from resilience.load.meter import Meter
-from resilience.load.operations import ACKED_ID, KEY, WRITE_BODY, WRITE_ID, Prepared, paths_of
+from resilience.load.operations import ACKED_ID, KEY, REGION, TENANT, WRITE_BODY, WRITE_ID, Prepared, paths_of
 from resilience.load.writes import Entry, Ledger
 from resilience.model import OUTCOMES, LoadOrder, Operation, Outcome, Role
 from resilience.spec.mix import Mix
@@ -44,6 +44,8 @@ class Samples(Protocol):
         degraded: bool = False,
         detail: str = "",
         shed: bool = False,
+        tenant: int = -1,
+        region: int = -1,
     ) -> None:
         """Take one sample."""
 
@@ -67,6 +69,8 @@ class _Attempt:
     start_ns: int
     key: int
     acked: Entry | None
+    tenant: int
+    region: int
     entry: Entry | None = None
     greenlet: gevent.Greenlet | None = field(default=None, repr=False)
 
@@ -100,7 +104,9 @@ class Engine:
         load = order.load
         address = Address(order.base_url)
         self._order = order
-        self._prepared = [Prepared(operation, order.base_url) for operation in load.operations]
+        self._tenants, self._regions = ([one.name for one in many] for many in (load.tenants, load.regions))
+        segments = (*(TENANT,) * bool(load.tenants), *(REGION,) * bool(load.regions))
+        self._prepared = [Prepared(operation, order.base_url, segments) for operation in load.operations]
         self._paths = {
             name: (
                 paths_of(load.operations, WRITE_ID, "id", name),
@@ -186,25 +192,30 @@ class Engine:
 
     def _issue(self, index: int, arrival_ns: int) -> None:
         number, key = self._mix.choose(index)
+        tenant, region = self._mix.segment(index)
         acked = None
         if self._prepared[number].operation.role is Role.READ_BACK:
             operation = self._prepared[number].operation
             acked = self.writers.of(operation).pick()
             if acked is None:  # nothing to read yet: write something
                 number = self.writers.instead(operation)
+            elif acked.tenant >= 0:  # what a tenant wrote is read by that tenant
+                tenant = acked.tenant
         self.meter.offered(number)
         if not self._free:
-            self._drop(number, arrival_ns)
+            self._drop(number, arrival_ns, tenant, region)
             return
         slot = self._free.pop()
-        attempt = _Attempt(number, slot, arrival_ns, self.now_ns(), key, acked)
+        attempt = _Attempt(number, slot, arrival_ns, self.now_ns(), key, acked, tenant, region)
         self._open[slot] = attempt
         attempt.greenlet = gevent.spawn(self._run, attempt)
 
-    def _drop(self, number: int, arrival_ns: int) -> None:
+    def _drop(self, number: int, arrival_ns: int, tenant: int, region: int) -> None:
         outcome = Outcome.DROPPED
         index = OUTCOMES.index(outcome)
-        self._samples.add(arrival_ns, arrival_ns, arrival_ns, number, index, detail=NO_FREE_SLOT)
+        self._samples.add(
+            arrival_ns, arrival_ns, arrival_ns, number, index, detail=NO_FREE_SLOT, tenant=tenant, region=region
+        )
         self.meter.ended(number, outcome, 0, degraded=False)
         self._report(self._prepared[number].operation, Finding(outcome, detail=NO_FREE_SLOT), None, None, 0)
 
@@ -223,8 +234,14 @@ class Engine:
             attempt.entry, more = self.writers.begin(prepared.operation, attempt.slot, self.now_ns(), attempt.key)
             values |= more
             values |= {WRITE_ID: attempt.entry.id, WRITE_BODY: body_of(attempt.entry.id)}
+            if attempt.tenant >= 0:
+                attempt.entry = attempt.entry._replace(tenant=attempt.tenant)
         elif attempt.acked is not None:
             values[ACKED_ID] = attempt.acked.id
+        if attempt.tenant >= 0:
+            values[TENANT] = self._tenants[attempt.tenant]
+        if attempt.region >= 0:
+            values[REGION] = self._regions[attempt.region]
         request = prepared.request(values)
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
@@ -260,6 +277,8 @@ class Engine:
             finding.degraded,
             finding.detail,
             finding.shed,
+            attempt.tenant,
+            attempt.region,
         )
         response_ns = end_ns - attempt.arrival_ns
         self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)

@@ -21,6 +21,7 @@ from resilience.model import Expect, Json, Operation, Problem, Role
 KEY, WRITE_ID, WRITE_BODY, ACKED_ID = "key", "write_id", "write_body", "acked_id"
 OBJECT, NUMBER, OTHER, AMOUNT, VERSION = "object", "number", "other", "amount", "version"
 NAMES = (KEY, WRITE_ID, WRITE_BODY, ACKED_ID)
+TENANT, REGION = "tenant", "region"
 _NUMBERS = {f"${{{name}}}": name for name in (KEY, NUMBER, AMOUNT, VERSION)}
 Values: TypeAlias = Mapping[str, str]
 
@@ -68,14 +69,15 @@ class Prepared:
     Args:
         operation: as written.
         base_url: `http://host:port`, perhaps with a path that all paths are under.
+        segments: names that have a value besides those of the operation's role: TENANT, REGION.
 
     Raises:
         LoadError: it cannot be sent; every reason.
     """
 
-    def __init__(self, operation: Operation, base_url: str) -> None:
+    def __init__(self, operation: Operation, base_url: str, segments: Sequence[str] = ()) -> None:
         self.operation = operation
-        problems = tuple(_problems(operation))
+        problems = tuple(_problems(operation, segments))
         if problems:
             raise LoadError(problems)
         split = urlsplit(base_url)
@@ -157,17 +159,18 @@ def _encode_literals(path: str) -> str:
     return "".join(f"${{{part}}}" if place % 2 else quote(part, _LITERAL) for place, part in enumerate(parts))
 
 
-def _allowed(operation: Operation) -> tuple[str, ...]:
+def _allowed(operation: Operation, segments: Sequence[str]) -> tuple[str, ...]:
     if operation.role is Role.WRITE and operation.account:
-        return (KEY, WRITE_ID, WRITE_BODY, OBJECT, NUMBER, OTHER, AMOUNT, VERSION)
-    return {
+        return (KEY, WRITE_ID, WRITE_BODY, OBJECT, NUMBER, OTHER, AMOUNT, VERSION, *segments)
+    own = {
         Role.READ: (KEY,),
         Role.WRITE: (KEY, WRITE_ID, WRITE_BODY),
         Role.READ_BACK: (KEY, ACKED_ID),
-    }[operation.role]
+    }
+    return (*own[operation.role], *segments)
 
 
-def _problems(operation: Operation) -> Iterator[Problem]:
+def _problems(operation: Operation, segments: Sequence[str]) -> Iterator[Problem]:
     where = f"operation {operation.name}"
     if not operation.path.startswith("/"):
         yield Problem(where, f"path {operation.path!r} does not begin with /")
@@ -178,7 +181,7 @@ def _problems(operation: Operation) -> Iterator[Problem]:
             yield Problem(where, f"header {name!r}: {value!r} cannot be sent; printable ASCII was expected")
         if name.lower() in _OURS:
             yield Problem(where, f"header {name!r} is set by the client itself", "leave it out")
-    allowed = _allowed(operation)
+    allowed = _allowed(operation, segments)
     texts = (operation.path, *operation.headers.values(), *_texts(operation.json), *operation.expect.json.values())
     for name in sorted({name for text in texts for name in _NAME.findall(text)} - set(allowed)):
         known = ", ".join(f"${{{one}}}" for one in allowed)

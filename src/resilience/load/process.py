@@ -130,7 +130,13 @@ class Process:
         self._speaker = speaker
         folder = Path(order.folder)
         self._environment = Environment(user_classes=[ArrivalUser], host=order.base_url)
-        self._samples = SampleWriter(folder, "load", [operation.name for operation in order.load.operations])
+        self._samples = SampleWriter(
+            folder,
+            "load",
+            [operation.name for operation in order.load.operations],
+            tenants=[tenant.name for tenant in order.load.tenants],
+            regions=[region.name for region in order.load.regions],
+        )
         self._ledger = LedgerWriter(writes_of(folder) / f"load{SUFFIX}", order.run)
         self._accounts = {
             account.name: AccountWriter(writes_of(folder, account.name) / f"load{SUFFIX}", order.run)

@@ -28,13 +28,14 @@ class Ledger(Protocol):
 
 
 class Entry(NamedTuple):
-    """One write: who sends it, its id, and in an account what it is to do."""
+    """One write: who sends it, its id, in an account what it is to do, and on whose behalf (−1: nobody's)."""
 
     writer: int
     epoch: int
     seq: int
     id: str
     change: Change = NOTHING
+    tenant: int = -1
 
 
 class Writers:
