@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from resilience.columns import Mark
 from resilience.errors import RecordError
 from resilience.judge.entries import index
+from resilience.judge.places import WIDTH
 from resilience.record import ledger as ledgers
 from resilience.record.ledger import HEADER_SIZE, SEAL_SIZE, LedgerWriter, read_ledger
 from resilience.record.lines import LINE_SIZE, with_crc
@@ -90,6 +91,7 @@ def test_large_ledger_is_read_from_its_files(run, path, monkeypatch, damage):
     assert bool(held.problems) is damage
     assert len(stored) == len(held) == (196 if damage else 200)
     assert lines_of(stored) == lines_of(held)
+    assert stored.highest() == (None if damage else {0: 49, WIDTH: 49})
     assert [line for block in stored.blocks() for line in lines_of(block)] == lines_of(held)
     entries, same = index(stored), index(held)
     assert entries.problems == same.problems

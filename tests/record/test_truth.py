@@ -58,6 +58,7 @@ def test_large_truth_is_read_from_its_file(tmp_path, monkeypatch):
     stored = truths.load(tmp_path)
     assert isinstance(stored, truths.StoredTruth)
     assert contents(stored) == contents(truth)
+    assert stored.reach() == (0, 99 * 99)
     assert len(stored) == 100
     assert np.concatenate([block.position for block in stored.blocks()]).tolist() == truth.position.tolist()
     lines = LedgerLines(*(np.zeros(0, kind) for kind in ("i4", "i4", "i8", "i1", "i2", "i8")))

@@ -4,6 +4,9 @@ A checker can be dead for years without anybody noticing, because good systems g
 every class is planted in a copy of the very arrays that are being judged. Five are done to entries of the run: a row
 removed, a row doubled, a body changed, a read that misses, a foreign row. The rest needs entries that a good run does
 not have (rejected but present, out of order, indeterminate), so they are a writer of their own, behind all others.
+
+What the canary shows is that no class is dead, which does not depend on how much there is to judge. So of a large
+ledger the copy is of the beginning: it is judged as it is, tampered with, and judged again.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -11,12 +14,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from resilience.columns import Bool, Int64, LedgerLines, Mark, Truth
-from resilience.judge.entries import Entries, blocks_of, index
+from resilience.columns import Int64, LedgerLines, Mark, Truth
+from resilience.judge.entries import Entries, index
+from resilience.judge.places import blocks_of
 from resilience.judge.taxonomy import CLASSES, Classified, classify
 
 LARGE = 1 << 20
-"""Of a ledger with more entries, the copy is of a few writers and epochs: all of their lines, all of their rows."""
+"""Of a ledger with more entries, the copy is of its beginning."""
+
+EXCERPT = 1 << 18
+"""So many lines and rows, or more if too few writes are verified in them."""
 
 VICTIMS = ("lost", "duplicated", "corrupted", "stale")
 """What is done to entries of the run, one each."""
@@ -49,13 +56,10 @@ def run_canary(lines: LedgerLines, entries: Entries, truth: Truth, classified: C
         What it got wrong, in one sentence; empty if it reported exactly what was planted.
     """
     clean = classified.members["verified"]
-    if len(entries) > LARGE and len(clean):
-        lines, truth = excerpt(lines, entries, truth, clean)
-        entries = index(lines)
-        classified = classify(entries, truth)
-        clean = classified.members["verified"]
     if len(clean) < len(VICTIMS):
         return f"there are only {len(clean)} verified writes, too few to plant one error of each class among them"
+    if len(entries) > LARGE:
+        lines, entries, truth, classified = _small(lines, truth)
     shadow = tamper(lines, entries, truth, classified)
     seen = classify(index(shadow.lines), shadow.truth)
     wrong = [
@@ -68,21 +72,32 @@ def run_canary(lines: LedgerLines, entries: Entries, truth: Truth, classified: C
     return "; ".join(wrong)
 
 
-def excerpt(lines: LedgerLines, entries: Entries, truth: Truth, clean: Int64) -> tuple[LedgerLines, Truth]:
-    """All that there is about a few writers and epochs of a large ledger, spread over those with verified writes."""
-    chosen = clean[np.linspace(0, len(clean) - 1, len(VICTIMS)).astype(np.int64)]
-    runs = np.unique(np.searchsorted(entries.base, chosen, side="right") - 1)
-    wanted = np.zeros(len(entries.code) + 1, dtype=np.bool_)  # the last one is for what has no slot
-    wanted[runs] = True
-    writers = np.unique([entries.name(int(entries.base[run]))[0] for run in runs])
+def _small(lines: LedgerLines, truth: Truth) -> tuple[LedgerLines, Entries, Truth, Classified]:
+    """An excerpt with enough verified writes, judged; at worst all there is."""
+    size = EXCERPT
+    while True:
+        some_lines, some_truth = excerpt(lines, truth, size)
+        entries = index(some_lines)
+        classified = classify(entries, some_truth)
+        if classified.count("verified") >= len(VICTIMS) or size >= max(len(lines), len(truth)):
+            return some_lines, entries, some_truth, classified
+        size *= 8
 
-    def some(block: _Columns) -> _Columns:
-        near = _part(block, np.isin(block.writer, writers))
-        slots = entries.slots(near.writer, near.epoch, near.seq)
-        run = np.where(slots < 0, len(entries.code), np.searchsorted(entries.base, slots, side="right") - 1)
-        return _part(near, wanted[run])
 
-    return _joined([some(block) for block in blocks_of(lines)]), _joined([some(block) for block in blocks_of(truth)])
+def excerpt(lines: LedgerLines, truth: Truth, size: int) -> tuple[LedgerLines, Truth]:
+    """The first lines and the first rows, so many of each: a ledger and a store that were cut off."""
+    return _joined(_first(lines, size)), _joined(_first(truth, size))
+
+
+def _first(columns: _Columns, size: int) -> list[_Columns]:
+    """Blocks from the beginning on."""
+    blocks = []
+    for block in blocks_of(columns):
+        blocks.append(_part(block, slice(0, size)))
+        size -= len(block)
+        if size <= 0:
+            break
+    return blocks
 
 
 def _arrays(columns: LedgerLines | Truth) -> dict[str, Any]:
@@ -90,8 +105,8 @@ def _arrays(columns: LedgerLines | Truth) -> dict[str, Any]:
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 
-def _part(block: _Columns, mask: Bool) -> _Columns:
-    chosen: dict[str, Any] = {name: array[mask] for name, array in _arrays(block).items()}
+def _part(block: _Columns, part: slice) -> _Columns:
+    chosen: dict[str, Any] = {name: array[part] for name, array in _arrays(block).items()}
     return replace(block, **chosen)
 
 

@@ -4,17 +4,16 @@ Entries are named (writer, epoch, seq) with dense `seq`, so the entries of one w
 slot of an entry is the start of its run plus `seq`. Everything else is counting.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from resilience.columns import Bool, Int32, Int64, LedgerLines, Mark, Truth
-
-_WIDTH = 2**31
-"""Writers and epochs are 32-bit numbers: writer · 2³¹ + epoch is unique and fits in 64 bits."""
+from resilience.columns import Bool, Int64, LedgerLines, Mark
+from resilience.judge.places import CHUNK, WIDTH, Measured, Places, blocks_of, runs
 
 MAX_STRETCH = 64
 """A seq beyond this many times the number of lines cannot be dense; such a line is a problem, not a slot."""
@@ -26,32 +25,10 @@ Counts = npt.NDArray[np.uint8]
 
 
 _BITS = {Mark.ATTEMPTED: 1, Mark.ACKNOWLEDGED: 2, Mark.REJECTED: 4, Mark.INDETERMINATE: 8}
+ACKNOWLEDGED = _BITS[Mark.ACKNOWLEDGED]
+"""In `Entries.state`."""
 _SETTLED = _BITS[Mark.ACKNOWLEDGED] | _BITS[Mark.REJECTED] | _BITS[Mark.INDETERMINATE]
 _OPEN = 16
-_BLOCK = 1 << 17
-"""So many lines or rows are looked at together; what is made of them stays small."""
-
-
-@runtime_checkable
-class Stored(Protocol):
-    """Columns that are not in memory but can be gone through, as often as needed."""
-
-    def blocks(self) -> Iterator[Any]:
-        """All of them, in parts of the same kind."""
-
-
-_Columns = TypeVar("_Columns", LedgerLines, Truth)
-
-
-def blocks_of(columns: _Columns) -> Iterator[_Columns]:
-    """The lines of a ledger or the rows of a truth in parts of a bounded size."""
-    if isinstance(columns, Stored):
-        yield from columns.blocks()
-        return
-    names = [field.name for field in fields(columns) if isinstance(getattr(columns, field.name), np.ndarray)]
-    for begin in range(0, len(columns), _BLOCK):
-        part: dict[str, Any] = {name: getattr(columns, name)[begin : begin + _BLOCK] for name in names}
-        yield replace(columns, **part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +99,18 @@ class Entries:
         """(writer, epoch, seq) of a slot."""
         run = int(np.searchsorted(self.base, slot, side="right")) - 1
         code = int(self.code[run])
-        return code // _WIDTH, code % _WIDTH, slot - int(self.base[run])
+        return code // WIDTH, code % WIDTH, slot - int(self.base[run])
 
-    def slots(self, writer: npt.NDArray[np.int32], epoch: npt.NDArray[np.int32], seq: Int64) -> Int64:
+    def slots(self, writer: npt.NDArray[Any], epoch: npt.NDArray[Any], seq: npt.NDArray[Any]) -> Int64:
         """The slots of entries by name; -1 where the ledger has no such entry."""
-        if len(self.code) == 0:
-            return np.full(len(seq), -1, dtype=np.int64)
-        wanted = writer.astype(np.int64) * _WIDTH + epoch
-        run = np.minimum(np.searchsorted(self.code, wanted), len(self.code) - 1)
-        length = self.base[run + 1] - self.base[run]
-        known = (self.code[run] == wanted) & (writer >= 0) & (epoch >= 0) & (seq >= 0) & (seq < length)
-        return np.where(known, self.base[run] + seq, -1)
+        return Places(self.code, self.base).slots(writer, epoch, seq)
+
+    def chunks(self) -> Iterator[tuple[int, "Entries"]]:
+        """Slots that lie side by side, in parts of a bounded size: the first slot, and state and times of them."""
+        for begin in range(0, len(self), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            repeated = {mark: count[part] for mark, count in self.repeated.items()}
+            yield begin, replace(self, state=self.state[part], settled_ns=self.settled_ns[part], repeated=repeated)
 
 
 def _number(count: int, one: str, many: str) -> str:
@@ -151,7 +129,7 @@ def index(lines: LedgerLines) -> Entries:
         problems.append(f"{_number(insane, 'line has', 'lines have')} an impossible writer, epoch, seq or mark")
     filling = _Filling(code, base)
     for block in blocks_of(lines):
-        filling.add(block, _sane(block, limit))
+        filling.add(_sane(block, limit))
     entries = filling.entries()
     repeated = filling.repeated()
     if repeated:
@@ -160,32 +138,50 @@ def index(lines: LedgerLines) -> Entries:
     return replace(entries, problems=tuple(problems))
 
 
-_KNOWN = np.zeros(256, np.bool_)
-_KNOWN[[mark.value for mark in Mark]] = True
+_LOWEST, _HIGHEST = min(Mark).value, max(Mark).value
 
 
-def _sane(block: LedgerLines, limit: int) -> Bool:
-    """The lines that can belong to a slot."""
-    sane: Bool = _KNOWN[block.mark.view(np.uint8)] & (block.writer >= 0) & (block.epoch >= 0) & (block.seq >= 0)
-    sane &= block.seq < limit
-    return sane
+def _sane(block: LedgerLines, limit: int) -> LedgerLines:
+    """The lines that can belong to a slot; mostly all of them."""
+    lows = ((block.mark, _LOWEST), (block.writer, 0), (block.epoch, 0), (block.seq, 0))
+    highs = ((block.mark, _HIGHEST), (block.seq, limit - 1))
+    if len(block) == 0 or (all(c.min() >= low for c, low in lows) and all(c.max() <= high for c, high in highs)):
+        return block
+    sane = np.ones(len(block), dtype=np.bool_)
+    for column, low in lows:
+        sane &= column >= low
+    for column, high in highs:
+        sane &= column <= high
+    kept: dict[str, Any] = {
+        field.name: value[sane]
+        for field in fields(block)
+        if isinstance(value := getattr(block, field.name), np.ndarray)
+    }
+    return replace(block, **kept)
 
 
 def _layout(lines: LedgerLines, limit: int) -> tuple[Int64, Int64, int]:
     """Code and base of the runs of slots, and how many lines belong to none."""
+    known = lines.highest() if isinstance(lines, Measured) else None
+    if known and max(known.values()) < limit:
+        return *_bases(known), 0
     last: dict[int, int] = {}
     insane = 0
-    for block in blocks_of(lines):
-        sane = _sane(block, limit)
-        insane += len(sane) - int(np.count_nonzero(sane))
-        code, run = _runs(block.writer[sane], block.epoch[sane])
+    for whole in blocks_of(lines):
+        block = _sane(whole, limit)
+        insane += len(whole) - len(block)
+        code, run = runs(block.writer, block.epoch)
         highest = np.full(len(code), -1, dtype=np.int64)
-        np.maximum.at(highest, run, block.seq[sane])
+        np.maximum.at(highest, run, block.seq)
         for key, seq in zip(code.tolist(), highest.tolist(), strict=True):
             last[key] = max(seq, last.get(key, -1))
+    return *_bases(last), insane
+
+
+def _bases(last: Mapping[int, int]) -> tuple[Int64, Int64]:
     codes = np.array(sorted(last), dtype=np.int64)
     lengths = np.array([last[key] + 1 for key in codes.tolist()], dtype=np.int64)
-    return codes, np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), insane
+    return codes, np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
 
 
 class _Filling:
@@ -198,6 +194,7 @@ class _Filling:
     def __init__(self, code: Int64, base: Int64) -> None:
         size = int(base[-1])
         self._code, self._base = code, base
+        self._places = Places(code, base)
         self._state = np.zeros(size, dtype=np.uint8)
         self._when = np.full(size, -1, dtype=np.int64)
         self._lines = dict.fromkeys(_BITS, 0)
@@ -205,31 +202,40 @@ class _Filling:
         self._last_attempt_ns = -1
         self.turned = 0
 
-    def add(self, block: LedgerLines, sane: Bool) -> None:
+    def add(self, block: LedgerLines) -> None:
         """Take a block of the ledger."""
-        mark, at_ns = block.mark[sane], block.at_ns[sane]
-        slot = _slots(self._code, self._base, block, sane)
-        state, when = self._state, self._when
-        chosen = {one: mark == one for one in _BITS}
-        begun = slot[chosen[Mark.ATTEMPTED]]
-        begun_ns = at_ns[chosen[Mark.ATTEMPTED]]
-        before = (state[begun] & _SETTLED) > 0
-        self.turned += int(np.count_nonzero(before & (when[begun] < begun_ns)))
-        when[begun[~before]] = begun_ns[~before]
-        self._last_attempt_ns = max(self._last_attempt_ns, int(begun_ns.max(initial=-1)))
-        state[begun] |= np.uint8(_BITS[Mark.ATTEMPTED])
-        for one in SETTLED:
-            settled, settled_ns = slot[chosen[one]], at_ns[chosen[one]]
-            known = state[settled]
-            first = (known & _BITS[Mark.ATTEMPTED] > 0) & (known & _SETTLED == 0)
-            self.turned += int(np.count_nonzero(first & (settled_ns < when[settled])))
-            when[settled] = settled_ns
-            state[settled] |= np.uint8(_BITS[one])
-        for one, which in chosen.items():
-            self._lines[one] += int(np.count_nonzero(which))
-        reading = np.isin(mark, READS)
-        if reading.any():
-            self._reads.append((slot[reading], mark[reading], at_ns[reading]))
+        slot = self._places.slots(block.writer, block.epoch, block.seq)
+        rest = len(block)
+        for one in _BITS:
+            # What a mask chooses is found much sooner by number.
+            chosen = np.flatnonzero(block.mark == one)
+            if len(chosen):
+                self._lines[one] += len(chosen)
+                add = self._begin if one is Mark.ATTEMPTED else self._settle
+                add(one, slot.take(chosen), block.at_ns.take(chosen))
+            rest -= len(chosen)
+        if rest:
+            chosen = np.flatnonzero(np.isin(block.mark, READS))
+            self._reads.append((slot.take(chosen), block.mark.take(chosen), block.at_ns.take(chosen)))
+
+    def _begin(self, mark: Mark, slot: Int64, at_ns: Int64) -> None:
+        known = self._state.take(slot)
+        before = (known & _SETTLED).astype(np.bool_)
+        fresh = slot
+        if before.any():
+            self.turned += int(np.count_nonzero(before & (self._when.take(slot) < at_ns)))
+            fresh = slot[~before]
+        self._when[fresh] = at_ns if fresh is slot else at_ns[~before]
+        self._last_attempt_ns = max(self._last_attempt_ns, int(at_ns.max()))
+        # Gathered anew where an entry is in the block twice: the same bit is set in both, so either will do.
+        self._state[slot] = known | np.uint8(_BITS[mark])
+
+    def _settle(self, mark: Mark, slot: Int64, at_ns: Int64) -> None:
+        known = self._state.take(slot)
+        first = known & (_BITS[Mark.ATTEMPTED] | _SETTLED) == _BITS[Mark.ATTEMPTED]
+        self.turned += int(np.count_nonzero(first & (at_ns < self._when.take(slot))))
+        self._when[slot] = at_ns
+        self._state[slot] = known | np.uint8(_BITS[mark])
 
     def repeated(self) -> list[Mark]:
         """The marks that some slot has more than once."""
@@ -237,9 +243,11 @@ class _Filling:
 
     def entries(self) -> Entries:
         """Everything, still without what contradicts itself."""
-        unsettled = self._state & (_BITS[Mark.ATTEMPTED] | _SETTLED) == _BITS[Mark.ATTEMPTED]
-        self._state[unsettled] |= np.uint8(_OPEN)
-        self._when[unsettled] = -1
+        for begin in range(0, len(self._state), CHUNK):
+            state = self._state[begin : begin + CHUNK]
+            unsettled = np.flatnonzero(state & (_BITS[Mark.ATTEMPTED] | _SETTLED) == _BITS[Mark.ATTEMPTED])
+            state[unsettled] |= np.uint8(_OPEN)
+            self._when[unsettled + begin] = -1
         nothing = (np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int64))
         slot, mark, at_ns = (np.concatenate(parts) for parts in zip(nothing, *self._reads, strict=True))
         return Entries(
@@ -256,20 +264,15 @@ class _Filling:
         )
 
 
-def _slots(code: Int64, base: Int64, block: LedgerLines, sane: Bool) -> Int64:
-    there, run = _runs(block.writer[sane], block.epoch[sane])
-    slots: Int64 = base[np.searchsorted(code, there)][run] + block.seq[sane]
-    return slots
-
-
 def _counted(lines: LedgerLines, limit: int, entries: Entries, marks: list[Mark]) -> dict[Mark, Counts]:
     """How often each slot has the marks."""
     counts = {mark: np.zeros(len(entries), dtype=np.uint32) for mark in marks}
-    for block in blocks_of(lines):
-        sane = _sane(block, limit)
-        slot, mark = _slots(entries.code, entries.base, block, sane), block.mark[sane]
+    places = Places(entries.code, entries.base)
+    for whole in blocks_of(lines):
+        block = _sane(whole, limit)
+        slot = places.slots(block.writer, block.epoch, block.seq)
         for one, count in counts.items():
-            np.add.at(count, slot[mark == one], np.uint32(1))
+            np.add.at(count, slot[block.mark == one], np.uint32(1))
     return {mark: np.minimum(count, 255).astype(np.uint8) for mark, count in counts.items()}
 
 
@@ -283,52 +286,47 @@ def attempts(lines: LedgerLines, entries: Entries, slots: Int64) -> dict[int, in
     return found
 
 
-def _runs(writer: Int32, epoch: Int32) -> tuple[Int64, Int64]:
-    """The different pairs of writer and epoch as sorted codes, and for each line the number of its pair.
-
-    Counted rather than sorted where a table of all pairs that could be is no larger than the ledger itself.
-    """
-    writer, epoch = writer.astype(np.int64), epoch.astype(np.int64)
-    epochs = int(epoch.max(initial=0)) + 1
-    size = (int(writer.max(initial=0)) + 1) * epochs
-    if size > len(writer):
-        return np.unique(writer * _WIDTH + epoch, return_inverse=True)
-    place = writer * epochs + epoch
-    there = np.flatnonzero(np.bincount(place, minlength=size))
-    number = np.zeros(size, dtype=np.int64)
-    number[there] = np.arange(len(there))
-    return (there // epochs * _WIDTH + there % epochs).astype(np.int64), number[place]
+_UNSURE = _BITS[Mark.INDETERMINATE] | _OPEN
 
 
 def _contradictions(entries: Entries, turned: int) -> list[str]:
     """What no honest ledger says."""
-    attempted = entries.noted(Mark.ATTEMPTED)
-    settled = (entries.state & _SETTLED) > 0
-    final = np.zeros(len(entries), dtype=np.bool_)
-    final[entries.base[1:] - 1] = True
-    unsure = (entries.state & (_BITS[Mark.INDETERMINATE] | _OPEN)).astype(np.bool_) & attempted
-    found = (
-        (settled & ~attempted, "settled but never attempted"),
-        (~attempted & ~settled, "missing between others (a gap in seq)"),
-        (_more_than_once(entries, Mark.ATTEMPTED), "attempted more than once"),
-        (_more_than_once(entries, *SETTLED), "settled more than once"),
-        (np.ones(turned, np.bool_), "settled before attempted: a clock went back"),
-        (unsure & ~final, "indeterminate or open, yet the writer went on in the same epoch"),
-        (~attempted[entries.read_slot], "read but never attempted"),
-    )
-    return [
-        f"{_number(int(np.count_nonzero(wrong)), 'entry is', 'entries are')} {what}"
-        for wrong, what in found
-        if wrong.any()
-    ]
+    final = np.sort(entries.base[1:] - 1)
+    found = Counter[str]()
+    for begin, part in entries.chunks():
+        attempted = part.noted(Mark.ATTEMPTED)
+        settled = (part.state & _SETTLED).astype(np.bool_)
+        unsure = np.flatnonzero((part.state & _UNSURE).astype(np.bool_) & attempted) + begin
+        found["settled but never attempted"] += int(np.count_nonzero(settled & ~attempted))
+        found["missing between others (a gap in seq)"] += int(np.count_nonzero(~(attempted | settled)))
+        found["attempted more than once"] += _more_than_once(part, Mark.ATTEMPTED)
+        found["settled more than once"] += _more_than_once(part, *SETTLED)
+        found["indeterminate or open, yet the writer went on in the same epoch"] += len(np.setdiff1d(unsure, final))
+    found["settled before attempted: a clock went back"] = turned
+    read = entries.state.take(entries.read_slot)
+    found["read but never attempted"] = int(np.count_nonzero(read & _BITS[Mark.ATTEMPTED] == 0))
+    return [f"{_number(found[what], 'entry is', 'entries are')} {what}" for what in _WRONG if found[what]]
 
 
-def _more_than_once(entries: Entries, *marks: Mark) -> Bool:
-    """Which have the marks together more than once."""
-    bits = sum(_BITS[mark] for mark in marks)
-    seen = entries.state & bits
-    more: Bool = (seen & (seen - 1) > 0) & (seen > 0)
+_WRONG = (
+    "settled but never attempted",
+    "missing between others (a gap in seq)",
+    "attempted more than once",
+    "settled more than once",
+    "settled before attempted: a clock went back",
+    "indeterminate or open, yet the writer went on in the same epoch",
+    "read but never attempted",
+)
+
+
+def _more_than_once(entries: Entries, *marks: Mark) -> int:
+    """How many have the marks together more than once."""
+    seen = entries.state & sum(_BITS[mark] for mark in marks)
+    more = _SEVERAL.take(seen)
     for mark in marks:
         if mark in entries.repeated:
             more |= entries.repeated[mark] > 1
-    return more
+    return int(np.count_nonzero(more))
+
+
+_SEVERAL = np.array([bits.bit_count() > 1 for bits in range(256)])

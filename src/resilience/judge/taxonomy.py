@@ -18,7 +18,7 @@ With A possibly attempted, K acknowledged, F rejected, I indeterminate (or never
 | verified | K, P = 1, intact, and in none of the bad classes |
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resilience.columns import Bool, Int64, Mark, Truth
-from resilience.judge.entries import Counts, Entries, blocks_of
+from resilience.judge.entries import ACKNOWLEDGED, Entries
+from resilience.judge.places import CHUNK, Places, Reaching, blocks_of
 
 CLASSES = (
     "lost",
@@ -42,6 +43,10 @@ CLASSES = (
     "verified",
 )
 """The classes whose members are entries; phantoms are rows without one."""
+
+
+Ranks = npt.NDArray[np.unsignedinteger[Any]]
+Rows = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +73,25 @@ class Classified:
 def classify(entries: Entries, truth: Truth) -> Classified:
     """Put every entry into its classes."""
     held = _held(entries, truth)
-    disorder = _disorder(entries, held.first, entries.noted(Mark.ACKNOWLEDGED) & (held.rows > 0))
+    disorder = _disorder(entries, held)
     held.first.resize(0, refcheck=False)  # not needed any more, and the largest of all
     missed = (entries.read_mark == Mark.MISSED) & (held.rows[entries.read_slot] > 0)
-    missed &= entries.noted(Mark.ACKNOWLEDGED)[entries.read_slot]
+    missed &= entries.state[entries.read_slot] & ACKNOWLEDGED > 0
     missed &= entries.read_ns > entries.settled_ns[entries.read_slot]
+    wrong, seen = (entries.read_slot[entries.read_mark == mark] for mark in (Mark.WRONG, Mark.SEEN))
     marked = {
-        "corrupted": _marked(len(entries), held.torn) | _reads(entries, Mark.WRONG),
-        "stale": _marked(len(entries), entries.read_slot[missed]),
+        "corrupted": np.unique(np.concatenate((held.torn, wrong))),
+        "stale": np.unique(entries.read_slot[missed]),
         "out_of_order": disorder,
-        "seen": _reads(entries, Mark.SEEN),
+        "seen": np.unique(seen),
     }
-    found: dict[str, list[Int64]] = {name: [] for name in (*CLASSES, "lost_after_seen")}
-    for begin in range(0, len(entries), _CHUNK):
-        part = slice(begin, begin + _CHUNK)
-        masks = _classes(
-            replace(
-                entries,
-                state=entries.state[part],
-                settled_ns=entries.settled_ns[part],
-                repeated={mark: count[part] for mark, count in entries.repeated.items()},
-            ),
-            held.rows[part],
-            {name: mask[part] for name, mask in marked.items()},
-            truth.read_ns,
-        )
+    found = {name: _Slots(len(entries)) for name in (*CLASSES, "lost_after_seen")}
+    for begin, part in entries.chunks():
+        rows = held.rows[begin : begin + len(part.state)]
+        masks = _classes(part, rows, {name: _mask(slots, begin, len(rows)) for name, slots in marked.items()}, truth)
         for name, mask in masks.items():
-            found[name].append((np.flatnonzero(mask) + begin).astype(_narrowest(len(entries))))
-    members = {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in found.items()}
+            found[name].add(np.flatnonzero(mask), begin)
+    members = {name: slots.all() for name, slots in found.items()}
     lost_after_seen = members.pop("lost_after_seen")
     return Classified(
         members=members,
@@ -105,16 +101,42 @@ def classify(entries: Entries, truth: Truth) -> Classified:
     )
 
 
+class _Slots:
+    """Slots that are found in order, in as little memory as they need: pages that nothing was put on take none."""
+
+    def __init__(self, most: int) -> None:
+        self._slots: Int64 = np.empty(most, dtype=_narrowest(most))
+        self._size = 0
+
+    def add(self, places: Int64, begin: int) -> None:
+        """Take some, each so many behind `begin`."""
+        end = self._size + len(places)
+        np.add(places, begin, out=self._slots[self._size : end], casting="same_kind")
+        self._size = end
+
+    def all(self) -> Int64:
+        """Those that were taken; only the pages that they are on are held."""
+        return self._slots[: self._size] if self._size > len(self._slots) // 2 else self._slots[: self._size].copy()
+
+
+def _mask(slots: Int64, begin: int, size: int) -> Bool:
+    """Which of so many slots from `begin` on are among the ascending ones."""
+    mask = np.zeros(size, dtype=np.bool_)
+    first, last = np.searchsorted(slots, (begin, begin + size))
+    mask[slots[first:last] - begin] = True
+    return mask
+
+
 def _narrowest(size: int) -> Any:  # noqa: ANN401 - a type of NumPy
     return np.int32 if size <= np.iinfo(np.int32).max else np.int64
 
 
-def _classes(entries: Entries, rows: Counts, marked: dict[str, Bool], read_ns: int) -> dict[str, Bool]:
+def _classes(entries: Entries, rows: Rows, marked: dict[str, Bool], truth: Truth) -> dict[str, Bool]:
     """The classes of some entries that lie side by side."""
     acknowledged, rejected = entries.noted(Mark.ACKNOWLEDGED), entries.noted(Mark.REJECTED)
     unsure = (entries.indeterminate > 0) & ~acknowledged & ~rejected
     absent, present = rows == 0, rows > 0
-    late = acknowledged & (entries.settled_ns > read_ns)
+    late = acknowledged & (entries.settled_ns > truth.read_ns)
     lost = acknowledged & absent & ~late
     corrupted, stale, disorder = marked["corrupted"], marked["stale"], marked["out_of_order"]
     return {
@@ -133,13 +155,10 @@ def _classes(entries: Entries, rows: Counts, marked: dict[str, Bool], read_ns: i
     }
 
 
-Offsets = npt.NDArray[np.unsignedinteger[Any]]
-
 _FULL = 30_000
 """Rows of one slot are counted up to here, plus what one block may have: that fits in 16 bits."""
 
 _PART = 1 << 15
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,73 +166,87 @@ class _Held:
     """What the store holds.
 
     Attributes:
-        rows: of each slot, at most 255. first: how far behind the lowest position of all its first row stands.
+        rows: of each slot; of more than `_FULL` no longer exact.
+        first: the rank of the position of each slot's first row; the higher, the later. The highest if it has none.
         torn: slots with a row that is not intact. nobodys: rows without a slot; foreign: those without an id of ours.
     """
 
-    rows: Counts
-    first: Offsets
+    rows: Rows
+    first: Ranks
     torn: Int64
     nobodys: int
     foreign: int
 
 
 def _held(entries: Entries, truth: Truth) -> _Held:
-    """Go through the rows once for the range of positions, once for everything else."""
-    ranges = [(int(block.position.min()), int(block.position.max())) for block in blocks_of(truth) if len(block)]
-    lowest = min((low for low, _ in ranges), default=0)
-    reach = max((high for _, high in ranges), default=0) - lowest
-    kind: Any = np.uint32 if reach < np.iinfo(np.uint32).max else np.uint64
+    """Go through the rows."""
+    ranking = _ranking(truth)
     rows = np.zeros(len(entries), dtype=np.uint16)
-    first = np.full(len(entries), np.iinfo(kind).max, dtype=kind)
+    first = np.full(len(entries), np.iinfo(ranking.kind).max, dtype=ranking.kind)
     torn = [np.empty(0, np.int64)]
+    places = Places(entries.code, entries.base)
     nobodys = foreign = 0
     for block in blocks_of(truth):
-        slots = entries.slots(block.writer, block.epoch, block.seq)
-        known = slots >= 0
-        if not known.all():
+        slots, rank = places.slots(block.writer, block.epoch, block.seq), ranking.of(block.position)
+        intact = block.intact
+        if len(slots) and slots.min() < 0:
+            known = slots >= 0
             nobodys += len(known) - int(np.count_nonzero(known))
             foreign += int(np.count_nonzero(block.writer < 0))
-        torn.append(slots[known & ~block.intact])
-        # Differences of 64-bit numbers are right modulo 2**64, whatever the sign of the positions.
-        offset = (block.position[known].astype(np.uint64) - np.uint64(lowest % 2**64)).astype(kind)
-        slots = slots[known]
-        np.minimum.at(first, slots, offset)
+            slots, rank, intact = slots[known], rank[known], intact[known]
+        if not intact.all():
+            torn.append(slots[~intact])
+        np.minimum.at(first, slots, rank)
         for begin in range(0, len(slots), _PART):
             part = slots[begin : begin + _PART]
             np.add.at(rows, part, np.uint16(1))
-            if rows[part].max() > _FULL:
+            if rows.take(part).max() > _FULL:
                 rows[part] = np.minimum(rows[part], _FULL)
-    return _Held(np.minimum(rows, 255).astype(np.uint8), first, np.concatenate(torn), nobodys, foreign)
+    return _Held(rows, first, np.concatenate(torn), nobodys, foreign)
 
 
-def _marked(size: int, slots: Int64) -> Bool:
-    marked = np.zeros(size, dtype=np.bool_)
-    marked[slots] = True
-    return marked
+class _Ranking:
+    """Positions as numbers in as few bits as will do: how far behind the lowest of all."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        self._lowest = np.uint64(lowest % 2**64)
+        self.kind: Any = np.uint32 if highest - lowest < np.iinfo(np.uint32).max else np.uint64
+
+    def of(self, position: npt.NDArray[Any]) -> Ranks:
+        """Differences of 64-bit numbers are right modulo 2**64, whatever the sign of the positions."""
+        ranks: Ranks = (position.astype(np.int64, copy=False).view(np.uint64) - self._lowest).astype(self.kind)
+        return ranks
 
 
-def _reads(entries: Entries, mark: Mark) -> Bool:
-    return _marked(len(entries), entries.read_slot[entries.read_mark == mark])
+def _ranking(truth: Truth) -> _Ranking:
+    reach = truth.reach() if isinstance(truth, Reaching) else None
+    if reach is None:
+        ranges = [(int(block.position.min()), int(block.position.max())) for block in blocks_of(truth) if len(block)]
+        reach = min((low for low, _ in ranges), default=0), max((high for _, high in ranges), default=0)
+    return _Ranking(*reach)
 
 
-def _disorder(entries: Entries, first: Offsets, chosen: Bool) -> Bool:
-    """The chosen entries whose first row stands at or before one of an earlier entry of the same writer and epoch."""
-    disorder = np.zeros(len(entries), dtype=np.bool_)
+def _disorder(entries: Entries, held: _Held) -> Int64:
+    """The acknowledged whose first row stands at or before one of an earlier entry of the same writer and epoch."""
+    disorder = [np.empty(0, np.int64)]
     for begin, end in pairwise(_stretches(entries.base)):
-        members = np.flatnonzero(chosen[begin:end]) + begin
-        if len(members) == 0:
+        stored = (entries.state[begin:end] & ACKNOWLEDGED).astype(np.bool_) & (held.rows[begin:end] > 0)
+        members = np.flatnonzero(stored)
+        first = held.first[begin:end].take(members)
+        fallen = np.flatnonzero(first[1:] <= first[:-1]) + 1
+        members += begin
+        run = np.searchsorted(members, entries.base)  # where each begins among the members
+        if len(np.setdiff1d(fallen, run)) == 0:
             continue
         # Ranks are lifted by writer and epoch, so that one running maximum serves them all.
-        rank: npt.NDArray[Any] = first[members] - first[members].min()
+        rank: npt.NDArray[Any] = first - first.min()
         if int(rank.max()) > _LIFTABLE:
             rank = np.unique(rank, return_inverse=True)[1].reshape(-1)
-        run = np.searchsorted(entries.base, members, side="right") - 1
-        run -= run[0]
-        lifted = rank.astype(np.int64) + run * (int(rank.max()) + 1)
+        whose = np.repeat(np.arange(len(run) - 1), np.diff(run))
+        lifted = rank.astype(np.int64) + (whose - whose[0]) * (int(rank.max()) + 1)
         before = np.maximum.accumulate(lifted)[:-1]
-        disorder[members[1:][(run[1:] == run[:-1]) & (lifted[1:] <= before)]] = True
-    return disorder
+        disorder.append(members[1:][(whose[1:] == whose[:-1]) & (lifted[1:] <= before)])
+    return np.concatenate(disorder)
 
 
 _LIFTABLE = 2**40
@@ -222,5 +255,5 @@ _LIFTABLE = 2**40
 
 def _stretches(base: Int64) -> list[int]:
     """Where to cut between runs so that pieces are of bounded length, unless one run is longer."""
-    wanted = np.arange(0, int(base[-1]), _CHUNK)
+    wanted = np.arange(0, int(base[-1]), CHUNK)
     return sorted({int(base[place]) for place in np.searchsorted(base, wanted)} | {int(base[-1])})

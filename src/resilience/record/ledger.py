@@ -27,8 +27,10 @@ import numpy.typing as npt
 from resilience.columns import EffectLines, LedgerLines, Mark
 from resilience.errors import RecordError
 from resilience.host.processes import boot_id
+from resilience.judge.places import WIDTH
 from resilience.record.folder import writes_of
 from resilience.record.lines import CRC, EFFECT_LINE, EFFECTS, LINE, PLAIN, Form, intact, with_crc
+from resilience.record.sealed import go_through
 
 SUFFIX = ".ledger"
 HEADER_MAGIC = b"RSLEDGER"
@@ -40,8 +42,8 @@ SEAL_SIZE = SEAL.size + CRC.size
 RUN_SIZE = 16
 LARGE = 1 << 21
 """Ledgers of more lines are not held in memory."""
-BLOCK = 1 << 17
-"""So many lines are read at once: four megabytes."""
+BLOCK = 1 << 15
+"""So many lines are read at once: a megabyte, which stays in the processor's cache."""
 
 
 class LedgerWriter:
@@ -189,20 +191,30 @@ def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True, 
 
 
 class _Part(NamedTuple):
-    """The lines of one file: how many, which of them cannot be believed, and which writers wrote the others."""
+    """The lines of one file: how many, which of them cannot be believed, and which writers wrote the others.
+
+    Attributes:
+        highest: as in `Sealed`; None if it is not known.
+    """
 
     path: Path
     form: Form
     size: int
     bad: npt.NDArray[np.int64]
     writers: set[int]
+    highest: dict[int, int] | None = None
 
     def blocks(self) -> Iterator[npt.NDArray[Any]]:
         """All lines that can be believed."""
-        for begin in range(0, self.size, BLOCK):
-            lines = _read(self.path, self.form, begin, min(BLOCK, self.size - begin))
+        for begin, length in _pieces(self.size):
+            lines = _read(self.path, self.form, begin, length)
             bad = self.bad[np.searchsorted(self.bad, begin) : np.searchsorted(self.bad, begin + BLOCK)] - begin
             yield np.delete(lines, bad) if len(bad) else lines
+
+
+def _pieces(count: int) -> list[tuple[int, int]]:
+    """Lines in blocks: where each begins, and how many it has."""
+    return [(begin, min(BLOCK, count - begin)) for begin in range(0, count, BLOCK)]
 
 
 def _read(path: Path, form: Form, begin: int, count: int) -> npt.NDArray[Any]:
@@ -234,6 +246,16 @@ class StoredLines(LedgerLines):
         for part in self._of():
             for lines in part.blocks():
                 yield _columns(lines, self.form, ())
+
+    def highest(self) -> dict[int, int] | None:
+        """Code of writer and epoch → highest seq, without going through the lines; None if some line is doubtful."""
+        together: dict[int, int] = {}
+        for part in self._of():
+            if part.highest is None:
+                return None
+            for key, seq in part.highest.items():
+                together[key] = max(seq, together.get(key, 0))
+        return together
 
     def in_memory(self) -> LedgerLines:
         """The same, held in memory."""
@@ -323,11 +345,17 @@ class _FileReader:
         if rest and self._finished:
             self._problem(f"ends in {rest} bytes of a line")
         # What is as it was sealed is as it was written, line by line; only otherwise is each line looked at.
-        whole = seal is not None and seal == (count, self._digest(count))
+        whole = False
+        if seal is not None:
+            found = go_through(_read(self._path, self._form, *piece) for piece in _pieces(count))
+            whole = seal == (count, found.digest)
+            if whole and found.highest is not None:
+                writers = {code // WIDTH for code in found.highest}
+                return _Part(self._path, self._form, count, np.empty(0, np.int64), writers, found.highest)
         strange, writers = 0, set[int]()
         damaged, bad = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for begin in range(0, count, BLOCK):
-            lines = _read(self._path, self._form, begin, min(BLOCK, count - begin))
+        for begin, length in _pieces(count):
+            lines = _read(self._path, self._form, begin, length)
             good = np.ones(len(lines), np.bool_) if whole else intact(lines.view(np.uint8), self._form)
             known = np.isin(lines["mark"], _MARKS)
             damaged.append(np.flatnonzero(~good) + begin)
@@ -346,12 +374,6 @@ class _FileReader:
         if strange:
             self._problem(f"has {strange} lines with marks that are not known")
         return _Part(self._path, self._form, count, np.concatenate(bad), writers)
-
-    def _digest(self, count: int) -> bytes:
-        digest = hashlib.blake2b(digest_size=32)
-        for begin in range(0, count, BLOCK):
-            digest.update(_read(self._path, self._form, begin, min(BLOCK, count - begin)).view(np.uint8).data)
-        return digest.digest()
 
     def _seal(self) -> tuple[int, bytes] | None:
         content = self._tail

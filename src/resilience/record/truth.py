@@ -166,6 +166,17 @@ class StoredTruth(Truth):
             for batch in file.iter_batches(BLOCK):
                 yield self._of({name: _values(batch[name]) for name in _SCHEMA.names})
 
+    def reach(self) -> tuple[int, int] | None:
+        """The lowest and the highest position, as the file says of its parts."""
+        with pq.ParquetFile(self.__dict__["_path"]) as file:
+            told = file.metadata
+            parts = [
+                told.row_group(part).column(_SCHEMA.get_field_index("position")) for part in range(told.num_row_groups)
+            ]
+            if not all(part.is_stats_set and part.statistics.has_min_max for part in parts):
+                return None
+            return min(part.statistics.min for part in parts), max(part.statistics.max for part in parts)
+
     def in_memory(self) -> Truth:
         """The same, held in memory."""
         return self._of({name: np.array(getattr(self, name)) for name in _SCHEMA.names})
