@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from resilience.model import Event, Experiment, Plan
 
+Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Int16 = npt.NDArray[np.int16]
@@ -177,6 +178,30 @@ class AccountBook:
 
 
 @dataclass(frozen=True, slots=True)
+class Readings:
+    """How often a dependency had been called, read again and again while the run lasted.
+
+    Attributes:
+        name: of the dependency.
+        at_ns: when each reading was asked for, growing. count: what the dependency said then; it only grows, until
+        epoch: (an index, the same for readings between which the dependency did not begin to count anew) changes.
+        missed: how many times it could not be read, or not in time.
+        problems: what is wrong with the file: missing, torn, cut short.
+    """
+
+    name: str
+    at_ns: Int64
+    count: Float64
+    epoch: Int32
+    missed: int = 0
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of readings."""
+        return int(self.at_ns.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One run, read back: everything that judging and reporting need, and nothing else.
 
@@ -185,9 +210,12 @@ class Record:
         samples: every operation.
         ledger: None if the experiment declares no ledger.
         truth: None if there is no ledger or the truth could not be read (`problems` says why).
+        cached: copies of entries that a cache held after the truth was read, as rows; None if none is declared or it
+            could not be read.
         problems: what is wrong with the record itself: no footer, a part that cannot be read, counts that do not agree.
             Any of it keeps the verdict from passing.
         accounts: those of the ledger that the experiment declares beside `ledger` itself.
+        readings: of the dependencies whose calls are counted, in the order of the file.
     """
 
     folder: str
@@ -199,4 +227,6 @@ class Record:
     ledger: LedgerLines | None
     truth: Truth | None
     problems: tuple[str, ...] = ()
+    cached: Truth | None = None
     accounts: tuple[AccountBook, ...] = ()
+    readings: tuple[Readings, ...] = ()

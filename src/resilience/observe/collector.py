@@ -34,7 +34,7 @@ class Collector:
         make: makes the counter of a dependency.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one thing that it needs
+    def __init__(
         self,
         dependencies: Sequence[Dependency],
         places: Mapping[str, Place],

@@ -13,6 +13,7 @@ from resilience.record.documents import load_experiment, load_plan
 from resilience.record.events import read_events
 from resilience.record.folder import EVENTS
 from resilience.record.ledger import read_ledger
+from resilience.record.readings import read_readings
 from resilience.record.samples import read_samples
 
 
@@ -36,11 +37,14 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
     problems += sample_problems
     ledger: LedgerLines | None = None
     truth: Truth | None = None
+    cached: Truth | None = None
     if experiment.ledger is not None:
         ledger = read_ledger(folder, run=plan.run, finished=finished)
         if finished:
             try:
                 truth = truths.load(folder)
+                if experiment.ledger.cache is not None:
+                    cached = truths.load(folder, what=truths.CACHE)
             except RecordError as error:
                 problems += tuple(str(problem) for problem in error.problems)
     books = []
@@ -62,8 +66,13 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         samples=samples,
         ledger=ledger,
         truth=truth,
+        cached=cached,
         problems=problems,
         accounts=tuple(books),
+        readings=tuple(
+            read_readings(folder, dependency.name, finished=finished)
+            for dependency in experiment.degradation.dependencies
+        ),
     )
 
 
