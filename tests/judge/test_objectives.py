@@ -1,9 +1,14 @@
 """Objectives: each aggregate, each comparison, windows, and what cannot be told."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from resilience.judge.case import prepare
 from resilience.judge.objectives import check_objectives, judge_objective, measure
-from resilience.model import Answer, Comparison, Objective, PhaseName
+from resilience.model import Answer, Comparison, Objective, PhaseName, Segment
+from resilience.spec.thresholds import parse_objective
 from tests.judge.builder import Held, Scene, Spell
 
 LT, GT = Comparison.LT, Comparison.GT
@@ -164,3 +169,67 @@ def test_an_objective_may_name_a_fault_as_written_or_one_time_of_it():
 
     assert phases("cache") == phases("") == ["fault(cache-1)", "fault(cache-2)"]
     assert phases("cache-2") == ["fault(cache-2)"]
+
+
+def segmented(*spells, **changes):
+    """A scene whose arrivals take turns between two tenants, the spells being those of the second alone."""
+    load = replace(
+        Scene().experiment().load, tenants=(Segment(name="blue"), Segment(name="green")), regions=(Segment(name="eu"),)
+    )
+    scene = Scene(poisson=False, load=load, **changes)
+    good, ill = scene.samples(), scene.but(spells=spells).samples()
+    turn = (np.arange(len(good)) % 2).astype(np.int16)
+    pick = turn == 1
+    mixed = {
+        name: np.where(pick, getattr(ill, name), getattr(good, name)) for name in ("end_ns", "outcome", "degraded")
+    }
+    samples = replace(
+        good,
+        **mixed,
+        tenant=turn,
+        region=np.zeros(len(turn), np.int16),
+        tenants=("blue", "green"),
+        regions=("eu",),
+    )
+    return prepare(replace(scene.record(), samples=samples))
+
+
+def test_each_tenant_is_judged_on_its_own():
+    """Requirement J7: half of the requests of one of two tenants fail; all together 25 %, of one none."""
+    case = segmented(Spell(0, 42, "failed", 0.5))
+    wanted = objective("rate", limit=0.3)
+    (whole,) = judge_objective(case, wanted)
+    blue, green = judge_objective(case, replace(wanted, tenant="each"))
+    assert (whole.answer, blue.answer, green.answer) == (Answer.PASS, Answer.PASS, Answer.FAIL)
+    assert (blue.value, green.value) == (0.0, pytest.approx(0.5, abs=0.05))
+    assert blue.count + green.count == whole.count
+    assert green.because.startswith("all of tenant green: rate<0.3 was 0.5")
+    assert (green.json()["tenant"], green.json()["region"]) == ("green", "")
+    (one,) = judge_objective(case, replace(wanted, tenant="blue", region="eu", operation="place-order"))
+    assert one.answer is Answer.PASS
+    assert one.because.startswith("place-order of tenant blue from region eu:")
+
+
+def test_a_tenant_without_samples_is_unknown():
+    """Requirement J5: nobody, a tenant of a load that had none, and one that was never offered anything."""
+    case = segmented()
+    for named in ({"tenant": "red"}, {"region": "us"}):
+        (judged,) = judge_objective(case, replace(objective("rate"), **named))
+        assert judged.answer is Answer.UNKNOWN
+        assert "was ever offered" in judged.because
+    assert one(Scene(), replace(objective("rate"), tenant="each")).answer is Answer.UNKNOWN
+
+
+def test_windows_and_tenants_go_together():
+    """Two seconds of failures of one tenant are seen in a window of that tenant alone."""
+    case = segmented(Spell(10, 12, "failed"))
+    wanted = replace(objective("rate", limit=0.6, window_s=2.0), tenant="each")
+    assert [judged.answer for judged in judge_objective(case, wanted)] == [Answer.PASS, Answer.FAIL]
+
+
+def test_a_relation_is_judged_over_the_whole_phase():
+    """Requirement J1: the scene's baseline of 15 s is too short to compare anything with, and that is said."""
+    (judged,) = judge_objective(Scene().case(), parse_objective("p(95) no worse than 10% @ fault"))
+    assert judged.answer is Answer.UNKNOWN
+    assert "blocks of 5 s" in judged.because
+    assert judged.json()["low"] is None

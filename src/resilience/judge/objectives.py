@@ -6,16 +6,20 @@ is no latency to speak of, however soon the refusals came: the answer is unknown
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from resilience.columns import Samples
 from resilience.judge.budget import apdex, availability, bad, budget_used, burn_rate
 from resilience.judge.case import Case
-from resilience.judge.quantiles import DROPPED, MS, OK, Traffic, nearest_rank, of_operation
+from resilience.judge.equivalence import Stretch, compare
+from resilience.judge.quantiles import DROPPED, MS, OK, Traffic, nearest_rank, of_operation, of_segment
 from resilience.judge.signal import expected, too_few
 from resilience.model import Answer, Comparison, Json, Objective, Part, Phase
+
+EACH = "each"
+"""Of tenants or regions: every one on its own."""
 
 STEP_S = 1.0
 """Sliding windows begin this far apart."""
@@ -40,6 +44,7 @@ class Judged:
         phase: label of the phase: `fault(redis-down)`.
         value: in the objective's own unit; of the worst window if it has windows; None without samples.
         count: samples that it rests on.
+        low, high: of a relation, the bounds of the difference (each one-sided 95 %).
     """
 
     objective: Objective
@@ -48,16 +53,21 @@ class Judged:
     answer: Answer
     count: int
     because: str
+    low: float | None = None
+    high: float | None = None
 
     def json(self) -> dict[str, Json]:
         """As in `verdict.json`."""
         return {
             "phase": self.phase,
             "operation": self.objective.operation,
+            "tenant": self.objective.tenant,
+            "region": self.objective.region,
             "expression": self.objective.expression,
             "value": self.value,
             "answer": self.answer.value,
             "count": self.count,
+            **({"low": self.low, "high": self.high} if self.objective.relation else {}),
             "because": self.because,
         }
 
@@ -66,6 +76,9 @@ def measure(objective: Objective, samples: Samples, seconds: float, usual: float
     """The value of an objective's aggregate over samples that arrived within `seconds`; None if there is none.
 
     Args:
+        objective: its aggregate, with what stands in its parentheses.
+        samples: those that it is about.
+        seconds: the length of the stretch in which they arrived.
         usual: operations offered per second in the baseline; a share of a budget needs it.
 
     Raises:
@@ -140,28 +153,58 @@ def judge_objective(case: Case, objective: Objective) -> tuple[Judged, ...]:
     if not found:
         label = f"{objective.phase.value}({objective.fault})" if objective.fault else objective.phase.value
         return (_unknown(objective, label, 0, f"there was no phase {label}"),)
-    return tuple(_in_phase(case, objective, phase) for phase in found)
+    return tuple(_in_phase(case, one, phase) for one in _each(case, objective) for phase in found)
+
+
+def _each(case: Case, objective: Objective) -> Iterator[Objective]:
+    """The objective for every tenant and region that it is about."""
+    load = case.record.experiment.load
+    tenants = [one.name for one in load.tenants] if objective.tenant == EACH else []
+    regions = [one.name for one in load.regions] if objective.region == EACH else []
+    for tenant in tenants or [objective.tenant]:
+        for region in regions or [objective.region]:
+            yield replace(objective, tenant=tenant, region=region)
+
+
+def _about(objective: Objective) -> str:
+    """What an objective is about: `read-item of tenant blue`."""
+    words = objective.operation
+    words += f" of tenant {objective.tenant}" if objective.tenant else ""
+    return words + (f" from region {objective.region}" if objective.region else "")
 
 
 def _unknown(objective: Objective, phase: str, count: int, why: str) -> Judged:
-    because = f"{objective.operation}: {objective.expression} cannot be told: {why}"
+    because = f"{_about(objective)}: {objective.expression} cannot be told: {why}"
     return Judged(objective, phase, None, Answer.UNKNOWN, count, because)
 
 
 def _selection(case: Case, objective: Objective) -> Callable[[Samples], Samples] | str:
     """Picks the samples that an objective is about; a text says why there are none."""
-    if objective.operation == "all":
-        return lambda samples: samples
+    samples = case.traffic.samples
     index = case.traffic.index(objective.operation)
-    if index < 0:
+    if objective.operation != "all" and index < 0:
         return f"no operation {objective.operation!r} was ever offered"
-    return lambda samples: of_operation(samples, index)
+    for kind, name, names in (
+        ("tenant", objective.tenant, samples.tenants),
+        ("region", objective.region, samples.regions),
+    ):
+        if name and name not in names:
+            return f"no operation of {kind} {name!r} was ever offered"
+
+    def choose(some: Samples) -> Samples:
+        some = some if objective.operation == "all" else of_operation(some, index)
+        some = of_segment(some, "tenant", objective.tenant) if objective.tenant else some
+        return of_segment(some, "region", objective.region) if objective.region else some
+
+    return choose
 
 
 def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
     chosen = _selection(case, objective)
     if isinstance(chosen, str):
         return _unknown(objective, phase.label, 0, chosen)
+    if objective.relation:
+        return _compare(case, objective, phase, chosen)
     traffic = Traffic(chosen(case.during(phase)))
     count = len(traffic.samples)
     if count == 0 and objective.aggregate not in _ALWAYS_MEASURABLE:
@@ -188,6 +231,18 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
     return judged
 
 
+def _compare(case: Case, objective: Objective, phase: Phase, chosen: Callable[[Samples], Samples]) -> Judged:
+    """Judge a relation to the baseline: the value is the difference that was seen, as a share of 1."""
+    before = [Stretch(chosen(case.during(one)), one.start_s, one.end_s) for one in case.baselines]
+    after = Stretch(chosen(case.during(phase)), phase.start_s, phase.end_s)
+    what = f"{_about(objective)}: {objective.expression}"
+    found = compare(objective, before, after)
+    if isinstance(found, str):
+        return _unknown(objective, phase.label, len(after.samples), found)
+    because = f"{what}: {found.because} ({len(after.samples):,} operations)"
+    return Judged(objective, phase.label, found.value, found.answer, len(after.samples), because, found.low, found.high)
+
+
 def _usual(case: Case, chosen: Callable[[Samples], Samples]) -> float:
     """Operations offered per second of the baseline, of those that are chosen."""
     length_s = sum(phase.end_s - phase.start_s for phase in case.baselines)
@@ -200,7 +255,7 @@ def _decide(objective: Objective, phase: Phase, count: int, values: list[float |
         return _unknown(objective, phase.label, count, f"nothing was answered ok in {phase.label}")
     worst = max(told, key=lambda value: _badness(objective, value))
     where = phase.label if objective.window_s is None else f"the worst {objective.window_s:g} s of {phase.label}"
-    said = f"{objective.operation}: {objective.expression} was {worst:.6g} in {where} ({count:,} operations)"
+    said = f"{_about(objective)}: {objective.expression} was {worst:.6g} in {where} ({count:,} operations)"
     if not holds(objective, worst):
         return Judged(objective, phase.label, worst, Answer.FAIL, count, said)
     if len(told) < len(values):

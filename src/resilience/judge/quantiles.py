@@ -64,6 +64,20 @@ def of_operation(samples: Samples, index: int) -> Samples:
     return samples.where(samples.operation == index)
 
 
+def of_segment(samples: Samples, kind: str, name: str) -> Samples:
+    """The samples of one tenant, or from one region, by its name; none if there is no such.
+
+    Args:
+        samples: to choose from.
+        kind: `tenant` or `region`.
+        name: which.
+    """
+    column, names = (samples.tenant, samples.tenants) if kind == "tenant" else (samples.region, samples.regions)
+    if column is None or name not in names:
+        return samples.where(np.zeros(len(samples), dtype=np.bool_))
+    return samples.where(column == list(names).index(name))
+
+
 def nearest_rank(ordered: npt.NDArray[np.int64], quantile: float) -> int:
     """The smallest of the sorted values with at least `quantile` (0 to 1) of them at or below it.
 
