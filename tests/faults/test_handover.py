@@ -60,3 +60,16 @@ def test_a_stranger_gets_nothing(monkeypatch: pytest.MonkeyPatch):
             waiting.give(myself, [theirs], lambda: meanwhile.append(1))
         assert stranger.communicate(timeout=30)[0] == "0\n"
     assert meanwhile
+
+
+def test_a_holder_that_is_gone_is_not_waited_for():
+    """It was ended by a revert, say: the giver stops at once, and does not go on with what keeps the fault in place."""
+    name, meanwhile = holder.new_name(), []
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Handover(name) as waiting, subprocess.Popen([sys.executable, "-c", "input()"]) as process:
+        identity = identity_of(process)
+        process.kill()
+        process.wait()
+        with pytest.raises(FaultError, match="has ended before it was up"):
+            waiting.give(identity, [theirs], lambda: meanwhile.append(1))
+    assert meanwhile == []

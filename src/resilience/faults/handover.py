@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from resilience.errors import FaultError
+from resilience.host import processes
 from resilience.model import Identity, Problem
 
 WITHIN_S = 5.0
 """A holder is up within this, also on a busy machine."""
 BATCH = 200
 """The kernel passes on no more than 253 at a time."""
-TURN_S = 0.25
+TURN_S = 0.05
+"""So often is looked whether the holder still runs: whoever reverts has ended it, and waits for us."""
+AGAIN_S = 0.25
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -45,15 +48,20 @@ class Handover:
         """Pass them on, and do something again and again until the holder has come for them.
 
         Raises:
-            FaultError: it did not come.
+            FaultError: it did not come, or is gone.
         """
         deadline = time.monotonic() + WITHIN_S
+        again = time.monotonic() + AGAIN_S
         while time.monotonic() < deadline:
             self._listening.settimeout(TURN_S)
             try:
                 taker, _ = self._listening.accept()
             except TimeoutError:
-                meanwhile()
+                if not processes.alive(to):
+                    raise FaultError(Problem(self._name, "what holds the fault has ended before it was up")) from None
+                if time.monotonic() >= again:
+                    again = time.monotonic() + AGAIN_S
+                    meanwhile()
                 continue
             with taker:
                 pid, _, _ = _CREDENTIALS.unpack(
