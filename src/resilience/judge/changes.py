@@ -14,7 +14,7 @@ import numpy.typing as npt
 from resilience.judge.case import Case
 from resilience.judge.quantiles import NS
 from resilience.judge.ramps import LEAST_SHARE, MOST_SHARE, Change, find_ramp, plausible
-from resilience.judge.signal import Band, Bins, good
+from resilience.judge.signal import Band, Bins
 
 SUSTAINED_S = 1.0
 """Out of the band for about this long, it has left it again; shorter stumbles do not undo a recovery."""
@@ -87,7 +87,7 @@ def _step(case: Case, band: Band, bins: Bins, index: int, *, worse: bool) -> Cha
         return Change(bins.at(index), bins.width_s)
     share = _bad_share(bins, index, worse=worse)
     usual = min(1 - band.q0, 0.5 * share)
-    bad = ~good(samples, band.limit_ns)
+    bad = ~band.well(samples)
     # How much likelier each operation is on the bad side than on the good side, as a logarithm.
     scores: npt.NDArray[np.float64] = np.where(bad, math.log(share / usual), math.log((1 - share) / (1 - usual)))
     before = np.concatenate(([0.0], np.cumsum(scores)))

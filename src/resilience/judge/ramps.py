@@ -22,7 +22,7 @@ import numpy.typing as npt
 from resilience.columns import Bool
 from resilience.judge.case import Case
 from resilience.judge.quantiles import NS
-from resilience.judge.signal import Band, Bins, good
+from resilience.judge.signal import Band, Bins
 
 REACH_S = 10.0
 """So far to both sides of a change operations are looked at."""
@@ -42,6 +42,7 @@ SURE = 0.99
 """The stated resolution holds the truth with this probability, if the model does."""
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +75,42 @@ def find_ramp(case: Case, band: Band, bins: Bins, index: int, *, worse: bool) ->
     begin_s, end_s = _stretch(bins, index, worse=worse)
     samples = case.traffic.between(begin_s, end_s)
     cells = np.linspace(begin_s, end_s, CELLS + 1)
-    bad = ~good(samples, band.limit_ns)
+    bad = ~band.well(samples)
     arrival_s = samples.arrival_ns / NS
     count, bads = np.histogram(arrival_s, cells)[0], np.histogram(arrival_s[bad], cells)[0]
     middle = (cells[1:] + cells[:-1]) / 2
     forward = -1.0 if worse else 1.0
     on_bad_side = forward * (bins.at(index) - middle) > 0
     share = bads[on_bad_side].sum() / max(int(count[on_bad_side].sum()), 1)
-    likely = _likelihoods(count, bads, forward * (cells[:, None] - middle[None, :]), (1 - band.q0, float(share)))
+    likely = _likelihoods(count, bads, forward * (cells[1] - cells[0]), (1 - band.q0, float(share)))
     gain = float(likely[:, 2:].max() - likely[:, :2].max())
     half = (cells[1] - cells[0]) / 2
     edges = np.concatenate((cells - half, cells[-1:] + half))
     return Ramp(plausible(edges, np.exp(likely - likely.max()).sum(axis=(0, 1))), gain)
 
 
-def _likelihoods(count: Floats, bads: Floats, before_end: Floats, shares: tuple[float, float]) -> Floats:
-    """The logarithm of how likely the cells are, for each share beyond the slope, each length, and each end."""
+def _likelihoods(count: Counts, bads: Counts, cell: float, shares: tuple[float, float]) -> Floats:
+    """The logarithm of how likely the cells are, for each share beyond the slope, each length, and each end.
+
+    `cell` is the width of a cell, negative for a rise. The share in a cell depends only on how many cells before the
+    end it is. So logarithms are taken once for each distance, and each end sees a window of them.
+    """
     usual, seen = shares[0], min(max(shares[1], LEAST_SHARE), MOST_SHARE)
-    cell = abs(float(before_end[1, 0] - before_end[0, 0]))
-    lengths = np.concatenate(([cell, 2 * cell], np.geomspace(4 * cell, max(LONGEST_S, 8 * cell), LENGTHS)))
-    part = np.clip(before_end[None] / lengths[:, None, None], 0, 1)
-    found = []
-    for share in np.geomspace(seen * 0.7, min(seen * 3, MOST_SHARE), SHARES):
-        least = min(usual, share / 2)
-        bad = least + (share - least) * part
-        found.append(np.log(bad) @ bads + np.log1p(-bad) @ (count - bads))
-    return np.stack(found)
+    width = abs(cell)
+    lengths = np.concatenate(([width, 2 * width], np.geomspace(4 * width, max(LONGEST_S, 8 * width), LENGTHS)))
+    before_end = cell * (np.arange(2 * len(count)) - len(count) + 0.5)
+    part = np.clip(before_end / lengths[:, None], 0, 1)
+    share = np.geomspace(seen * 0.7, min(seen * 3, MOST_SHARE), SHARES)[:, None, None]
+    least = np.minimum(usual, share / 2)
+    bad = least + (share - least) * part
+
+    def summed(logs: Floats, weights: Counts) -> Floats:
+        # The first cell is the farthest before the end: within a window time runs the other way.
+        windows = np.lib.stride_tricks.sliding_window_view(logs, len(weights), axis=-1)
+        found: Floats = windows @ weights[::-1].astype(np.float64)
+        return found
+
+    return summed(np.log(bad), bads) + summed(np.log1p(-bad), count - bads)
 
 
 def _stretch(bins: Bins, index: int, *, worse: bool) -> tuple[float, float]:

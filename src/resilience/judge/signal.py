@@ -6,10 +6,15 @@ operations is good enough if at least `L = BinomialQuantile(0.001; n, q0)` of th
 bound of the baseline's share of good ones, and if the schedule's arrivals were in fact offered. It has left the band
 if it is two points (of a hundred) below L. Time is the intended start of operations, so it does not depend on how they
 went.
+
+There are two lower levels of service, each with a band of its own: *useful* is ok and in time, degraded or not, and
+*answered* is ok, however late. From them come the instants of mitigation and of full throughput.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +28,9 @@ from resilience.model import Load
 MIN_BASELINE = 500
 """Fewer operations in the baseline say too little about what is normal."""
 
+MIN_OPERATION = 150
+"""The same of one kind of operation, where the baseline of all is known to be normal."""
+
 PER_BIN = 50
 """Operations that a bin should hold."""
 
@@ -33,24 +41,47 @@ SAME_POINTS = 0.02
 """Halves of the baseline whose shares of good operations differ by more than this are not the same."""
 
 
+class Level(Enum):
+    """How well an operation was served; what is well at one level is well at all after it."""
+
+    FULL = "ok, not degraded, in time"
+    USEFUL = "ok, in time"
+    ANSWERED = "ok"
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """What is normal.
 
     Attributes:
-        q0: lower bound of the share of good operations.
+        q0: lower bound of the share of operations that are well, `usual` the share itself.
         limit_ns: the longest good response time.
         served: lower bound of the share of operations that were ok and not degraded, however slow.
         bin_s: width of the bins.
         rate: operations per second.
+        coarse_s: how exact an instant is from bins alone: their width, the time between two operations, and p99.
+        share: of the load's arrivals that the band is about: 1, or one operation's part of the mix.
+        level: what *well* means.
     """
 
     q0: float
+    usual: float
     limit_ns: int
     served: float
     bin_s: float
     rate: float
-    p95_s: float
+    coarse_s: float
+    share: float = 1.0
+    level: Level = Level.FULL
+
+    def well(self, samples: Samples) -> Bool:
+        """Which operations were well, at the level of this band."""
+        answered: Bool = samples.outcome == OK
+        if self.level is Level.ANSWERED:
+            return answered
+        quick: Bool = samples.end_ns - samples.arrival_ns <= self.limit_ns
+        useful = answered & quick
+        return useful if self.level is Level.USEFUL else useful & ~samples.degraded
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,72 +132,88 @@ def too_few(offered: float, due: float) -> bool:
     return offered < min(0.95 * due, due - 3.1 * math.sqrt(due))
 
 
-def good(samples: Samples, limit_ns: int) -> Bool:
-    """Which operations had full service."""
-    quick: Bool = samples.end_ns - samples.arrival_ns <= limit_ns
-    return served(samples) & quick
-
-
 def served(samples: Samples) -> Bool:
     """Which operations were ok and not degraded, however slow."""
     right: Bool = (samples.outcome == OK) & ~samples.degraded
     return right
 
 
-def find_band(case: Case) -> Band | str:
-    """The band of the baseline, or one sentence that says why it cannot be told."""
+def find_band(case: Case, share: float = 1.0, overall: Band | None = None) -> Band | str:
+    """The band of the baseline, or one sentence that says why it cannot be told.
+
+    With the band of all operations as `overall`, the case is that of one kind, which has `share` of the arrivals. Its
+    band is then not narrower than that of all, and its baseline was found even with that of all.
+    """
     recovery = case.record.experiment.recovery
     pieces = [case.during(phase) for phase in case.baselines]
     seconds = sum(phase.end_s - phase.start_s for phase in case.baselines)
     count = sum(len(piece) for piece in pieces)
-    if count < MIN_BASELINE:
-        return f"the baseline has {count:,} operations, at least {MIN_BASELINE} are needed to know what is normal"
+    least = MIN_BASELINE if overall is None else MIN_OPERATION
+    if count < least:
+        return f"the baseline has {count:,} operations, at least {least} are needed to know what is normal"
     times = np.sort(np.concatenate([response_ns(piece) for piece in pieces]))
     if len(times) == 0:
         return f"none of the {count:,} operations of the baseline was sent"
 
     def limit(p95_ns: int) -> int:
-        return max(round(p95_ns * recovery.latency_factor), to_ns(recovery.latency_floor_s))
+        narrowest_ns = 0 if overall is None else overall.limit_ns
+        return max(round(p95_ns * recovery.latency_factor), to_ns(recovery.latency_floor_s), narrowest_ns)
 
     p95_ns = nearest_rank(times, 0.95)
-    limit_ns = limit(p95_ns)
-    halves = _halves(case, limit_ns)
-    if abs(halves[0][0] - halves[1][0]) > SAME_POINTS:
+    rate = count / seconds
+    band = Band(
+        q0=0.0,
+        usual=0.0,
+        limit_ns=limit(p95_ns),
+        served=wilson_lower(sum(int(np.count_nonzero(served(piece))) for piece in pieces), count),
+        bin_s=min(max(math.ceil(PER_BIN / rate * 20) / 20, MIN_BIN_S), MAX_BIN_S),
+        rate=rate,
+        coarse_s=0.0,
+        share=share,
+    )
+    uneven = _uneven(case, band, limit) if overall is None else None
+    if uneven is not None:
+        return uneven
+    band = replace(band, coarse_s=band.bin_s + 1 / rate + nearest_rank(times, 0.99) / NS)
+    well = _well(pieces, band)
+    if well < count / 2:
+        return f"only {well / count:.1%} of the baseline's {count:,} operations had full service"
+    return replace(band, q0=wilson_lower(well, count), usual=well / count)
+
+
+def at_level(case: Case, band: Band, level: Level) -> Band:
+    """The band of the same baseline at another level of service."""
+    pieces = [case.during(phase) for phase in case.baselines]
+    count, lower = sum(len(piece) for piece in pieces), replace(band, level=level)
+    well = _well(pieces, lower)
+    return replace(lower, q0=wilson_lower(well, count), usual=well / max(count, 1))
+
+
+def _well(pieces: Sequence[Samples], band: Band) -> int:
+    return sum(int(np.count_nonzero(band.well(piece))) for piece in pieces)
+
+
+def _uneven(case: Case, band: Band, limit: Callable[[int], int]) -> str | None:
+    """In what the first and the second half of the (last) baseline phase are not alike: share of good ones, or p95."""
+    phase = case.baselines[-1]
+    middle_s = (phase.start_s + phase.end_s) / 2
+    shares, p95s = [], []
+    for piece in (case.traffic.between(phase.start_s, middle_s), case.traffic.between(middle_s, phase.end_s)):
+        times = response_ns(piece)
+        shares.append(float(np.mean(band.well(piece))) if len(piece) else 0.0)
+        p95s.append(nearest_rank(times, 0.95) if len(times) else 0)
+    if abs(shares[0] - shares[1]) > SAME_POINTS:
         return (
             "the halves of the baseline are not alike: "
-            f"{halves[0][0]:.1%} and {halves[1][0]:.1%} of their operations had full service"
+            f"{shares[0]:.1%} and {shares[1]:.1%} of their operations had full service"
         )
-    slow, quick = max(half[1] for half in halves), min(half[1] for half in halves)
+    slow, quick = max(p95s), min(p95s)
     if slow > limit(quick):
         return (
             "the halves of the baseline are not alike: "
             f"p95 {quick / NS * 1000:.0f} ms in one, {slow / NS * 1000:.0f} ms in the other"
         )
-    well = sum(int(np.count_nonzero(good(piece, limit_ns))) for piece in pieces)
-    right = sum(int(np.count_nonzero(served(piece))) for piece in pieces)
-    if well < count / 2:
-        return f"only {well / count:.1%} of the baseline's {count:,} operations had full service"
-    rate = count / seconds
-    return Band(
-        q0=wilson_lower(well, count),
-        limit_ns=limit_ns,
-        served=wilson_lower(right, count),
-        bin_s=min(max(math.ceil(PER_BIN / rate * 20) / 20, MIN_BIN_S), MAX_BIN_S),
-        rate=rate,
-        p95_s=p95_ns / NS,
-    )
-
-
-def _halves(case: Case, limit_ns: int) -> list[tuple[float, int]]:
-    """Share of good operations and p95 of the first and the second half of the (last) baseline phase."""
-    phase = case.baselines[-1]
-    middle_s = (phase.start_s + phase.end_s) / 2
-    halves = []
-    for piece in (case.traffic.between(phase.start_s, middle_s), case.traffic.between(middle_s, phase.end_s)):
-        times = response_ns(piece)
-        share = float(np.mean(good(piece, limit_ns))) if len(piece) else 0.0
-        halves.append((share, nearest_rank(times, 0.95) if len(times) else 0))
-    return halves
+    return None
 
 
 def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
@@ -174,7 +221,7 @@ def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
     count = max(math.floor((end_s - start_s) / band.bin_s + 1e-9), 0)
     edges = np.asarray([to_ns(start_s + i * band.bin_s) for i in range(count + 1)], dtype=np.int64)
     samples = case.traffic.between(start_s, start_s + count * band.bin_s)
-    well = np.concatenate(([0], np.cumsum(good(samples, band.limit_ns))))
+    well = np.concatenate(([0], np.cumsum(band.well(samples))))
     marks = np.searchsorted(samples.arrival_ns, edges)
     offered = np.diff(marks).astype(np.int64)
     goods = np.diff(well[marks]).astype(np.int64)
@@ -183,7 +230,7 @@ def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
     load = case.record.experiment.load
     starved = np.asarray(
         [
-            too_few(int(n), expected(load, start_s + i * band.bin_s, start_s + (i + 1) * band.bin_s))
+            too_few(int(n), band.share * expected(load, start_s + i * band.bin_s, start_s + (i + 1) * band.bin_s))
             for i, n in enumerate(offered)
         ],
         dtype=np.bool_,
