@@ -7,12 +7,14 @@ store that was set not to keep its promises makes a clean result unknown, becaus
 
 import numpy as np
 
-from resilience.columns import Int64, LedgerLines, Mark, Truth
+from resilience.columns import Int64, LedgerLines, Mark
 from resilience.entry import format_id
+from resilience.judge.accounts import check_early, judge_accounts
 from resilience.judge.canary import run_canary
 from resilience.judge.case import Case
 from resilience.judge.entries import Entries, attempts, index
-from resilience.judge.quantiles import NS, to_ns
+from resilience.judge.gates import distrust, gates
+from resilience.judge.quantiles import NS
 from resilience.judge.taxonomy import Classified, classify
 from resilience.model import Answer, EventKind, Json, Ledger, Part
 
@@ -22,8 +24,6 @@ SHOWN = 32
 NAME = "writes"
 NOT_COVERED = "crash model covered: processes killed; not covered: operating-system crash or power failure"
 
-_YES = {"on", "true", "t", "yes", "1"}
-_NO = {"off", "false", "f", "no", "0"}
 _KEYS = (
     "duplicated",
     "corrupted",
@@ -37,7 +37,22 @@ _KEYS = (
 
 
 def check_writes(case: Case) -> Part:
-    """Judge the write ledger against the truth."""
+    """Judge the write ledger, with all its accounts, against the truths."""
+    part = _check_ledger(case)
+    accounts = judge_accounts(case)
+    if not accounts:
+        return part
+    parts = [] if case.record.experiment.ledger is None else [(part.answer, part.because)]
+    parts += [(one.answer, one.because) for one in accounts]
+    answer = Answer.worst(answer for answer, _ in parts)
+    because = "; ".join(because for each, because in parts if each is answer)
+    evidence: list[Json] = [f"{one.name}: {line}" for one in accounts for line in one.evidence]
+    data: dict[str, Json] = {**part.data, "accounts": tuple(one.data for one in accounts)}
+    kept = () if case.record.experiment.ledger is None else part.evidence
+    return Part(NAME, answer, because, (*kept, *evidence), data)
+
+
+def _check_ledger(case: Case) -> Part:
     declared, lines, truth = case.record.experiment.ledger, case.record.ledger, case.record.truth
     if declared is None:
         return Part(NAME, Answer.PASS, "the experiment declares no write ledger", (), {"writes": None})
@@ -45,28 +60,31 @@ def check_writes(case: Case) -> Part:
         return Part(NAME, Answer.UNKNOWN, "there is no write ledger in the record", (), {"writes": None})
     entries = index(lines)
     counts = _counts(entries)
-    distrust = _distrust(entries, truth, counts["acknowledged"])
-    if truth is None or distrust:
-        return Part(NAME, Answer.UNKNOWN, distrust[0], tuple(distrust), {"writes": counts})
+    doubts = distrust(entries.problems, truth, counts["acknowledged"])
+    if truth is None or doubts:
+        return Part(
+            NAME, Answer.UNKNOWN, doubts[0], tuple(doubts), {"writes": counts | {"unverified": counts["acknowledged"]}}
+        )
     classified = classify(entries, truth)
     counts |= {"verified": classified.count("verified"), "lost": classified.count("lost")}
     counts |= {"phantom": classified.phantom, "lost_after_seen": len(classified.lost_after_seen)}
     counts |= {key: classified.count(key) for key in _KEYS}
+    counts |= {"unverified": classified.count("unchecked")}
     counts |= {"unchecked": classified.count("unchecked"), "stale_reads": classified.stale_reads}
     data: dict[str, Json] = {"writes": counts}
     failed = _broken(declared, classified)
-    gates = _gates(case, declared, entries, classified, truth)
+    why = gates(case, declared, entries, classified.count("unchecked"), truth)
     amiss = run_canary(lines, entries, truth, classified)
     if amiss:
-        gates.append(f"the checker itself failed its canary: {amiss}")
-    evidence: list[Json] = [*failed, *gates, *_stories(case, lines, entries, classified), *_named(entries, classified)]
+        why.append(f"the checker itself failed its canary: {amiss}")
+    evidence: list[Json] = [*failed, *why, *_stories(case, lines, entries, classified), *_named(entries, classified)]
     evidence += [f"{name} = {value}" for name, value in sorted(truth.facts.items())] + [NOT_COVERED]
     acknowledged = counts["acknowledged"]
     if failed:
         because = f"{'; '.join(failed)} (of {acknowledged:,} acknowledged)"
         return Part(NAME, Answer.FAIL, because, tuple(evidence), data)
-    if gates:
-        return Part(NAME, Answer.UNKNOWN, gates[0], tuple(evidence), data)
+    if why:
+        return Part(NAME, Answer.UNKNOWN, why[0], tuple(evidence), data)
     because = (
         f"0 of {acknowledged:,} acknowledged writes were lost, duplicated, corrupted or out of order; "
         f"{counts['indeterminate']:,} were indeterminate, {counts['recovered']:,} of them stored"
@@ -92,20 +110,6 @@ def _counts(entries: Entries) -> dict[str, int | None]:
     } | dict.fromkeys(_KEYS)
 
 
-def _distrust(entries: Entries, truth: Truth | None, acknowledged: int | None) -> list[str]:
-    """Why the counts mean nothing at all."""
-    found = [f"the write ledger cannot be believed: {problem}" for problem in entries.problems]
-    if truth is None:
-        return [*found, "the truth about writes could not be read from the store"]
-    if len(truth) == 0 and acknowledged:
-        found.append(
-            f"the store returned no row at all for {acknowledged:,} acknowledged writes: an empty read is no proof"
-        )
-    if any("recovery" in name.lower() and value.strip().lower() in _YES for name, value in truth.facts.items()):
-        found.append("the truth was read from a store in recovery (a replica), not from the primary")
-    return found
-
-
 def _broken(declared: Ledger, classified: Classified) -> list[str]:
     """The promises that were broken, worst first."""
     once = declared.duplicates == "exactly-once"
@@ -123,44 +127,6 @@ def _broken(declared: Ledger, classified: Classified) -> list[str]:
         for name, promised, text in said
         if promised and classified.count(name)
     ]
-
-
-def exposed(entries: Entries, begin_s: float, end_s: float) -> int:
-    """How many acknowledgements came between two instants."""
-    acknowledged = entries.settled_ns[entries.acknowledged > 0]
-    return int(np.count_nonzero((acknowledged >= to_ns(begin_s)) & (acknowledged < to_ns(end_s))))
-
-
-def _gates(case: Case, declared: Ledger, entries: Entries, classified: Classified, truth: Truth) -> list[str]:
-    """Why a clean result would prove nothing."""
-    found = []
-    acknowledged = int(np.count_nonzero(entries.acknowledged))
-    if acknowledged < declared.min_acknowledged:
-        found.append(
-            f"only {acknowledged:,} writes were acknowledged, at least {declared.min_acknowledged:,} are needed"
-        )
-    asked = {member.name for one in case.disturbances for member in one.members}
-    named = [*(fault.name for fault in case.record.experiment.faults), *(window.name for window in case.faults)]
-    found += [
-        f"no write was exposed to {name}, which was never requested"
-        for name in dict.fromkeys(named)
-        if name not in asked
-    ]
-    for one in case.disturbances:
-        end_s = one.until_s if one.clear_s is None else one.clear_s
-        count = exposed(entries, one.requested_s - declared.exposure_s, end_s)
-        if count < declared.min_exposed:
-            found.append(
-                f"{one.name} had only {count} acknowledged writes to lose, at least {declared.min_exposed} are needed"
-            )
-    unchecked = classified.count("unchecked")
-    if unchecked:
-        found.append(f"{unchecked:,} writes were acknowledged after the truth was read")
-    facts = {name.lower(): value.strip().lower() for name, value in truth.facts.items()}
-    off = [f"{name} = {facts[name]}" for name in ("fsync", "synchronous_commit") if facts.get(name) in _NO]
-    if off:
-        found.append(f"the store does not promise durability ({', '.join(off)}), and a killed process does not show it")
-    return found
 
 
 def intervals(entries: Entries, slots: Int64) -> str:
@@ -228,6 +194,16 @@ def _active(case: Case, at_s: float) -> str | None:
 
 def check_baseline(case: Case) -> Part:
     """Before the method: something was acknowledged, and no read missed or mistook an acknowledged write."""
+    part = _check_early(case)
+    if not case.record.experiment.accounts:
+        return part
+    answer, because = check_early(case)
+    if case.record.experiment.ledger is None or answer.severity > part.answer.severity:
+        return Part(NAME, answer, because)
+    return part
+
+
+def _check_early(case: Case) -> Part:
     if case.record.experiment.ledger is None:
         return Part(NAME, Answer.PASS, "the experiment declares no write ledger")
     if case.record.ledger is None:
