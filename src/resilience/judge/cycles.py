@@ -159,7 +159,7 @@ class Trend:
         times = ", ".join(f"{time_s:.2f}" for time_s in self.times_s)
         if not self.longer:
             return (
-                f"{self.like}: {times} s in turn, {self.per_cycle_s:+.2f} s from one to the next: no growth each time"
+                f"{self.like}: {times} s in turn, {self.per_cycle_s:+.2f} s from one to the next: not longer each time"
             )
         more = math.ceil((limit_s - self.times_s[-1]) / self.per_cycle_s)
         return (
