@@ -4,19 +4,15 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
-from resilience.columns import Truth
-from resilience.errors import RecordError
+from resilience.ctk.truths import know_store, read_cache, read_truth, secrets_of
 from resilience.faults import registry
 from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
 from resilience.load.drivers.locust import LocustDriver
 from resilience.model import Experiment, Place, Undo
-from resilience.observe.truth import read_settled
-from resilience.observe.truth_postgres import PostgresTruth
+from resilience.observe.collector import Collector
 from resilience.ports import Display
+from resilience.record.redact import Redactor
 from resilience.runtime.collaborators import Collaborators
 from resilience.stack.factory import open_stack
 
@@ -44,10 +40,13 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         mechanism=registry.mechanism,
         users=connections_through_proxy,
         read_truth=read_truth,
+        know_store=know_store,
+        read_cache=read_cache,
+        collect=collect,
         judge=judge,
         judge_baseline=judge_baseline,
         displays=displays,
-        secrets=_connection_secrets(experiment),
+        secrets=secrets_of(experiment),
     )
 
 
@@ -55,6 +54,18 @@ def wired(experiment: Experiment, *, any_seed: bool = False) -> tuple[str, ...]:
     """The parts that need the protocol proxy before them: as they were drawn, or whichever a seed may draw."""
     specs = [spec for spec in experiment.faults if spec.kind.startswith("protocol.")]
     return tuple(dict.fromkeys(part for spec in specs for part in (spec.on, *(spec.among if any_seed else ()))))
+
+
+def collect(
+    experiment: Experiment,
+    places: Mapping[str, Place],
+    folder: Path,
+    redactor: Redactor,
+    now_ns: Callable[[], int],
+) -> Collector | None:
+    """What counts the calls of dependencies; None if the experiment names none."""
+    dependencies = experiment.degradation.dependencies
+    return Collector(dependencies, places, folder, now_ns, redactor) if dependencies else None
 
 
 def connections_through_proxy(place: Place) -> int | None:
@@ -65,42 +76,3 @@ def connections_through_proxy(place: Place) -> int | None:
     if not place.proxy or place.host not in {"127.0.0.1", "::1", "localhost"}:
         return None
     return connections_to(place.via_port)
-
-
-def _connection_secrets(experiment: Experiment) -> tuple[str, ...]:
-    """The connection strings of the truths, where they are given by the environment, and the passwords in them."""
-    names = dict.fromkeys(ledger.truth.dsn_env for ledger in experiment.truths.values())
-    return tuple(secret for name in names if name for secret in _secrets_in(os.environ.get(name, "")))
-
-
-def _secrets_in(dsn: str) -> tuple[str, ...]:
-    if not dsn:
-        return ()
-    try:
-        password = conninfo_to_dict(dsn).get("password")
-    except ProgrammingError:  # it will be refused where it is used
-        password = None
-    return (dsn, str(password)) if password else (dsn,)
-
-
-def read_truth(experiment: Experiment, places: Mapping[str, Place], run: str, now_ns: Callable[[], int]) -> Truth:
-    """Read what the primary store holds of a run: directly, not through the service, a proxy or a cache.
-
-    Raises:
-        RecordError: it cannot be read, or does not come to rest.
-    """
-    if experiment.ledger is None:
-        raise RecordError("the experiment declares no write ledger")
-    where = experiment.ledger.truth
-    if where.part:
-        place = places[where.part]
-        reader = PostgresTruth(place.dsn, place.passfile, where.query)
-    else:
-        dsn = os.environ.get(where.dsn_env)
-        if not dsn:
-            msg = (
-                f"the environment variable {where.dsn_env} is not set; it must hold the connection string of the truth"
-            )
-            raise RecordError(msg)
-        reader = PostgresTruth(dsn, "", where.query)
-    return read_settled(reader, run, where.settle_s, now_ns)

@@ -4,7 +4,7 @@ A look is a digest that the server makes of all rows; the rows themselves are re
 digest that agreed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -49,6 +49,21 @@ _DIGEST = """
 """A row's digest covers all three columns, each the seed of the next; a sum, unlike XOR, sees a row that came twice."""
 
 
+_BY_INDEX = ("indexscan", "indexonlyscan", "bitmapscan")
+"""The ways in which PostgreSQL uses an index, as its settings call them."""
+
+
+def _indices(plan: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """The indices that a plan uses."""
+    if isinstance(plan, dict):
+        if "Index Name" in plan:
+            yield str(plan["Index Name"])
+        plan = list(plan.values())
+    if isinstance(plan, list):
+        for each in plan:
+            yield from _indices(each)
+
+
 class PostgresTruth:
     """Reads the entries of a run from PostgreSQL, each time in one read-only snapshot.
 
@@ -58,13 +73,18 @@ class PostgresTruth:
         query: yields columns `id`, `body` and `position`; `%(prefix)s` stands for what the ids start with. No order is
             needed, and one that no index gives makes the server sort, which takes it long for many rows.
         timeout_s: for a whole look or read; a server that hangs is cut off, too.
+        check_index: look once more by way of an index, and say in the facts whether it gives the same rows. The rows
+            themselves are then read without.
     """
 
-    def __init__(self, dsn: str, passfile: str, query: str, *, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, dsn: str, passfile: str, query: str, *, timeout_s: float = 60.0, check_index: bool = False
+    ) -> None:
         self._dsn = dsn
         self._passfile = passfile
         self._query = query
         self._timeout_s = timeout_s
+        self._check_index = check_index
 
     def facts(self) -> dict[str, str]:
         """What the server says of itself. Raises as `look`, but for the query."""
@@ -129,9 +149,37 @@ class PostgresTruth:
         facts = self._read_facts(connection)
         described = connection.execute(_NOTHING.format(query).encode()).description or ()
         self._check({column.name: column.type_code for column in described}, connection)
-        row = connection.execute(_DIGEST.format(query).encode()).fetchone()
-        count, digest = row or (0, None)
-        return Look(int(count), str(digest), facts)
+        by_index = self._digest_by_index(connection, query, facts) if self._check_index else None
+        count, digest = self._digest(connection, query)
+        if by_index is not None:
+            facts["index_agrees"] = str(by_index == (count, digest)).lower()
+            facts["index_rows"], facts["table_rows"] = str(by_index[0]), str(count)
+        return Look(count, digest, facts)
+
+    def _digest(self, connection: psycopg.Connection[tuple[Any, ...]], query: str) -> tuple[int, str]:
+        count, digest = connection.execute(_DIGEST.format(query).encode()).fetchone() or (0, None)
+        return int(count), str(digest)
+
+    def _digest_by_index(
+        self, connection: psycopg.Connection[tuple[Any, ...]], query: str, facts: dict[str, str]
+    ) -> tuple[int, str] | None:
+        """The digest by way of an index; from then on the transaction uses none. None if no index will do."""
+
+        def use(scans: Iterable[str], on: str) -> list[str]:
+            for scan in scans:
+                connection.execute("SELECT set_config(%s, %s, true)", (f"enable_{scan}", on))
+            (plan,) = connection.execute(b"EXPLAIN (FORMAT JSON) " + _DIGEST.format(query).encode()).fetchone() or ({},)
+            return sorted(set(_indices(plan)))
+
+        indices = use(["seqscan"], "off")
+        found = self._digest(connection, query) if indices else None
+        connection.execute("SELECT set_config('enable_seqscan', 'on', true)")
+        if use(_BY_INDEX, "off"):
+            raise RecordError(
+                Problem(self._where(), "cannot run the query without an index", "remove check_index from ledger.truth")
+            )
+        facts["index"] = ", ".join(indices) or "none"
+        return found
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         passfile = self._passfile or None

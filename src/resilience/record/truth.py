@@ -20,8 +20,13 @@ from resilience.record.folder import writes_of
 from resilience.record.redact import Redactor
 
 FORMAT = 1
-ROWS = "truth.parquet"
-FACTS = "truth.json"
+TRUTH = "truth"
+CACHE = "cache"
+"""What the rows are: of the store, or copies in a cache. Files are called by it."""
+
+ROWS = f"{TRUTH}.parquet"
+FACTS = f"{TRUTH}.json"
+
 _SCHEMA = pa.schema(
     [
         ("writer", pa.int32()),
@@ -48,7 +53,7 @@ LARGE = 1 << 20
 """Truths of more rows are not held in memory when they are read back."""
 
 
-def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, account: str = "") -> None:
+def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, account: str = "", what: str = TRUTH) -> None:
     """Write the truth about an account into the run folder, rows first: `truth.json` says how many, and their digest.
 
     Raises:
@@ -57,7 +62,7 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, accoun
     content, folder = _packed(truth), writes_of(folder, account)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_durably(folder / ROWS, content)
+        write_durably(folder / f"{what}.parquet", content)
     except OSError as error:
         msg = f"the truth about writes cannot be written to {folder}: {error}"
         raise RecordError(msg) from error
@@ -73,7 +78,7 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, accoun
         "late": truth.late,
         "late_named": truth.late_named,
     }
-    save_document(folder / FACTS, document, redactor or Redactor())
+    save_document(folder / f"{what}.json", document, redactor or Redactor())
 
 
 def _packed(truth: Truth) -> bytes:
@@ -106,16 +111,16 @@ def _values(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(content, kind, len(array), array.offset * size) if len(array) else np.empty(0, kind)
 
 
-def load(folder: Path, *, account: str = "") -> Truth:
+def load(folder: Path, *, account: str = "", what: str = TRUTH) -> Truth:
     """Read the truth about an account back.
 
     Raises:
         RecordError: it is missing, damaged, or not what its `truth.json` says.
     """
     folder = writes_of(folder, account)
-    document: Any = load_document(folder / FACTS)
+    document: Any = load_document(folder / f"{what}.json")
     try:
-        return _parse(document, folder / ROWS)
+        return _parse(document, folder / f"{what}.parquet")
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"the truth about writes in {folder} cannot be read: {error}"
         raise RecordError(msg) from error
@@ -126,7 +131,7 @@ def _parse(document: Any, path: Path) -> Truth:  # noqa: ANN401 - any JSON docum
         raise ValueError(f"format {document['format']!r}, {FORMAT} was expected")
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != document["sha256"]:
-            raise ValueError(f"{ROWS} is not the file that {FACTS} was written for")
+            raise ValueError(f"{path.name} is not the file that {path.stem}.json was written for")
     with pq.ParquetFile(path) as file:
         if file.metadata.num_rows != document["rows"]:
             raise ValueError(f"{file.metadata.num_rows} rows, {document['rows']} were expected")

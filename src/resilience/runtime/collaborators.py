@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from resilience.columns import Record, Truth
 from resilience.model import Experiment, FaultSpec, Json, Part, Place, Problem, Undo, Verdict
-from resilience.ports import Display, Driver, Fault, Stack, Strike
+from resilience.ports import Collector, Display, Driver, Fault, Stack, Strike
+from resilience.record.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +23,13 @@ class Collaborators:
         users: how many connections go to a part by the way on which faults meet them; None if it cannot be told.
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
+        know_store: what the primary store says of itself, before anything is written.
+        read_cache: reads the copies that a cache holds.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
         header: what the record's header says besides.
+        collect: makes what reads the running stack beside the run, from its experiment, places, folder, what takes
+            secrets out, and nanoseconds since the run began; None where there is nothing to be read.
     """
 
     stack: Stack
@@ -36,6 +42,11 @@ class Collaborators:
     judge: Callable[[Record], Verdict]
     judge_baseline: Callable[[Record], tuple[Part, ...]]
     displays: tuple[Display, ...]
+    know_store: Callable[[Experiment, Mapping[str, Place]], dict[str, str]] = lambda _experiment, _places: {}
+    read_cache: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth] | None = None
     mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()
     header: Mapping[str, Json] = field(default_factory=dict)
+    collect: Callable[[Experiment, Mapping[str, Place], Path, Redactor, Callable[[], int]], Collector | None] = (
+        lambda _experiment, _places, _folder, _redactor, _now_ns: None
+    )

@@ -12,7 +12,6 @@ Whatever happens in between, `close()` gives everything back; if this process di
 import platform
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,10 +31,9 @@ from resilience.model import (
     Undo,
     Verdict,
 )
-from resilience.ports import Driver, LoadHandle
+from resilience.ports import Collector, Driver, LoadHandle
 from resilience.record import documents
 from resilience.record import folder as names
-from resilience.record import truth as truth_files
 from resilience.record.events import EventLog
 from resilience.record.reader import read_record
 from resilience.record.redact import Redactor
@@ -46,6 +44,7 @@ from resilience.runtime.guard import Guard
 from resilience.runtime.heartbeat import Held, heartbeat_of
 from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
+from resilience.runtime.stores import Stores
 from resilience.runtime.watch import Watch, watched
 from resilience.runtime.way import expect_users
 from resilience.spec.resolve import resolve
@@ -94,11 +93,13 @@ class Session:
         self._guard = guard
         self._with = collaborators
         self._debts: dict[str, str] = {}
+        self._stores = Stores(self.experiment, collaborators, folder)
         self._clock = MonotonicClock()
         self._log: EventLog | None = None
         self.redactor = Redactor(collaborators.secrets)
         self._driver: Driver | None = None
         self._load: LoadHandle | None = None
+        self._collector: Collector | None = None
         self._watch: Watch | None = None
         self._phase: Phase | None = None
         self._held = Held()
@@ -123,6 +124,7 @@ class Session:
         """
         driver = self._launch_driver()
         self._start_stack()
+        self._stores.know()
         self._start_load(driver)
         load = self.experiment.load
         self._clock.sleep_until(0.0)
@@ -182,6 +184,11 @@ class Session:
                 accounts=self.experiment.accounts,
             )
         )
+        self._collector = self._with.collect(
+            self.experiment, self._with.stack.places(), self.folder, self.redactor, self._now_ns
+        )
+        if self._collector is not None:
+            self._collector.start()
         safety = self.experiment.safety
         self._watch = Watch(
             clock=self._clock,
@@ -310,7 +317,8 @@ class Session:
                 self._release("the method is over")
                 self._events.emit(EventKind.END)
                 self._stop_load()
-                self._read_truth()
+                self._stop_collector()
+                self._stores.read(self.plan.run, self._now_ns, self.redactor, self.problem)
                 if not self._guard.alive():
                     self.problem("reaper", "the reaper was not there until the end")
                 self._events.close()
@@ -333,20 +341,6 @@ class Session:
         self._load = None
         self._settle("load")
 
-    def _read_truth(self) -> None:
-        """Read the truth about the ledger and each of its accounts, one after the other."""
-        for name, ledger in self.experiment.truths.items():
-            try:
-                truth = self._with.read_truth(
-                    replace(self.experiment, ledger=ledger),
-                    self._with.stack.places(),
-                    self.plan.run,
-                    lambda: time.monotonic_ns() - self._clock.zero_ns,
-                )
-                truth_files.save(self.folder, truth, self.redactor, account=name)
-            except ResilienceError as error:
-                self.problem("truth", f"account {name}: {error}" if name else str(error))
-
     def close(self) -> None:
         """Give everything back: load, stack, debts, reaper. Idempotent.
 
@@ -360,6 +354,7 @@ class Session:
     def _close(self) -> None:
         if self._watch is not None:
             self._watch.stop()
+        self._stop_collector()
         if self._driver is not None:
             self._driver.close()
         self._settle("load")
@@ -373,6 +368,13 @@ class Session:
         self._book.close()
 
     # ------------------------------------------------------------------------------------------------------- helpers
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._clock.zero_ns
+
+    def _stop_collector(self) -> None:
+        if self._collector is not None:
+            self._collector.stop()
 
     @property
     def _events(self) -> EventLog:
