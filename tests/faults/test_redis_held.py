@@ -9,9 +9,11 @@ import redis
 
 from resilience.errors import FaultError
 from resilience.faults import holder, registry
+from resilience.faults.kinds import LEASE
+from resilience.faults.redis_held import Hung
 from resilience.faults.redis_server import Line
 from resilience.host import processes
-from resilience.model import FaultSpec
+from resilience.model import FaultSpec, Identity, Undo
 from tests.faults.parts import Parts, eventually, over_json
 from tests.faults.test_redis import client, fresh, injected, made, settings_of, taken_back
 
@@ -47,6 +49,25 @@ def test_hung_answers_nobody_without_a_gap(running: Parts):
     assert {line.ask("PING").said for line in lines} == {b"+PONG"}
     for line in lines:
         line.close()
+
+
+class Orphaned(Hung):
+    """Its holder is gone before it is up, as one is that a revert has ended."""
+
+    def _start(self, undo: Undo) -> Identity:
+        started = super()._start(undo)
+        processes.end([started], gently=signal.SIGKILL)
+        return started
+
+
+def test_a_pause_that_nobody_takes_over_is_taken_back_at_once(running: Parts):
+    """It would lapse within a second; who gives back need not wait for that."""
+    fault = Orphaned({LEASE: 30.0}, running.place)
+    with Line("127.0.0.1", running.place.port, "") as line:
+        assert line.ask("PING").said == b"+PONG"
+        with pytest.raises(FaultError, match="has ended before it was up"):
+            fault.inject(fault.prepare())
+        assert line.ask("PING", bound_s=0.25).said == b"+PONG"
 
 
 @pytest.mark.parametrize("kind", KINDS)

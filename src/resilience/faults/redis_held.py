@@ -24,6 +24,7 @@ from resilience.faults.redis_server import (
     NEEDS,
     OURS,
     RENEW,
+    TAKE_BACK,
     RedisFault,
     Server,
     connect,
@@ -100,7 +101,11 @@ class Hung(HeldFault):
         try:
             with Handover(name) as handover, socket.create_connection((server.host, server.port), BOUND_S) as line:
                 line.sendall(pause_words(name, server.password()))
-                handover.give(self._start(undo), [line], lambda: line.sendall(RENEW))
+                try:
+                    handover.give(self._start(undo), [line], lambda: line.sendall(RENEW))
+                except FaultError:
+                    line.sendall(TAKE_BACK)  # nobody else will, and the pause would last for another second
+                    raise
         except OSError as error:
             raise FaultError(Problem(server.part, f"its clients cannot be paused: {error}")) from error
 

@@ -188,6 +188,7 @@ def encoded(words: Sequence[str]) -> bytes:
 
 RENEW = encoded(("CLIENT", "PAUSE", str(PAUSE_MS), "ALL"))
 """Pauses all clients, or does so for longer."""
+TAKE_BACK = encoded(("CLIENT", "UNPAUSE"))
 
 
 def pause_words(name: str, password: str) -> bytes:

@@ -16,7 +16,7 @@ import redis
 
 from resilience.faults.handover import taken
 from resilience.faults.holder import main
-from resilience.faults.redis_server import RENEW, connect, encoded, pause_words
+from resilience.faults.redis_server import RENEW, TAKE_BACK, connect, pause_words
 
 RENEW_S = 0.2
 AGAIN_S = 0.02
@@ -61,7 +61,7 @@ def _renew_on(line: socket.socket) -> None:
                     break
     finally:
         line.settimeout(0.1)
-        line.sendall(encoded(("CLIENT", "UNPAUSE")))
+        line.sendall(TAKE_BACK)
 
 
 def _again(told: Orders) -> socket.socket:
