@@ -75,6 +75,7 @@ TESTED_ELSEWHERE = {
     "load/process.py": "load/drivers/test_locust.py",  # the process that the driver starts
     "model.py": "test_codec.py",  # values; those with arithmetic are tested where it is used
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
+    "record/gathered.py": "record/test_samples.py",  # what samples are read into
     "record/sealed.py": "record/test_ledger.py",  # what a reader of the ledger goes through
     "runtime/collaborators.py": "runtime/test_session.py",  # ports, all of them faked there
     "runtime/strike.py": "runtime/test_method.py",  # strikes among other steps

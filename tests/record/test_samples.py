@@ -63,6 +63,7 @@ def test_samples_read_back(tmp_path_factory, batches):
     samples, problems = read_samples(folder)
     expected = [row for batch in batches for row in batch]
     assert rows_of(samples) == expected
+    assert rows_of(read_samples(folder, ordered=True)[0]) == sorted(expected, key=lambda row: row[0])
     assert samples.details[0] == ""
     if expected:
         assert problems == ()

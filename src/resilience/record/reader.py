@@ -33,7 +33,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
     folder = folder.resolve()
     experiment, plan = _documents(folder)
     events, problems = read_events(folder / EVENTS, finished=finished)
-    samples, sample_problems = read_samples(folder, finished)
+    samples, sample_problems = read_samples(folder, finished, ordered=True)
     problems += sample_problems
     ledger: LedgerLines | None = None
     truth: Truth | None = None

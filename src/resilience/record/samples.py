@@ -26,6 +26,7 @@ from resilience.errors import RecordError
 from resilience.host.files import write_json
 from resilience.model import OUTCOMES
 from resilience.record.folder import SAMPLES
+from resilience.record.gathered import Gathered
 from resilience.record.redact import Redactor
 
 FORMAT = 1
@@ -53,7 +54,6 @@ _LATER = {"shed": False}
 """Columns that older records do not have, and what their rows then hold."""
 _GROUPS = {"tenant": TENANTS_KEY, "region": REGIONS_KEY}
 """Columns that only loads with tenants or regions have, after all others; and where the names of all of them stand."""
-_NONE = np.int16(-1)
 _Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int]
 
 
@@ -218,12 +218,13 @@ def _numbers(kind: str, values: Sequence[int]) -> pa.Array:
     return pa.Array.from_buffers(_ARROW[kind], len(values), [None, pa.py_buffer(packed)])
 
 
-def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[str, ...]]:
+def read_samples(folder: Path, finished: bool = True, *, ordered: bool = False) -> tuple[Samples, tuple[str, ...]]:
     """Read the samples of a run, however damaged.
 
     Args:
         folder: the run folder.
         finished: False for a run in progress, which is not sealed yet.
+        ordered: whether they are wanted in order of arrival, rather than as they stand in the files.
 
     Returns:
         The samples that can be read, and what is wrong with the files.
@@ -237,7 +238,7 @@ def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[st
         unsealed = sorted({name.rpartition("-")[0] for name in files if name not in sealed})
         problems += [f"samples of {who!r} are not sealed: their writer was cut short" for who in unsealed]
     names = _Names()
-    tables = []
+    gathered = Gathered(sum(part.rows for name, part in sealed.items() if name in files))
     for name in sorted(files.keys() | sealed.keys()):
         if name not in files:
             problems.append(f"samples/{name} is missing: it should have {sealed[name].rows} samples")
@@ -247,10 +248,13 @@ def read_samples(folder: Path, finished: bool = True) -> tuple[Samples, tuple[st
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             problems.append(f"samples/{name} cannot be read: {error}")
             continue
-        tables.append(columns)
-        if name in sealed and sealed[name].rows != len(columns[0]):
-            problems.append(f"samples/{name} should have {sealed[name].rows} samples, it has {len(columns[0])}")
-    return names.samples(tables), tuple(problems)
+        gathered.add(columns)
+        count = len(columns["arrival_ns"])
+        if name in sealed and sealed[name].rows != count:
+            problems.append(f"samples/{name} should have {sealed[name].rows} samples, it has {count}")
+    if ordered:
+        gathered.put_in_order()
+    return names.samples(gathered.columns()), tuple(problems)
 
 
 def _read_table(path: Path, sealed: _Part | None) -> pa.Table:
@@ -288,8 +292,8 @@ class _Names:
         self.details = {"": 0}
         self.groups: dict[str, dict[str, int]] = {name: {} for name in _GROUPS}
 
-    def columns(self, table: pa.Table) -> list[npt.NDArray[Any]]:
-        """The columns of one file in the order of `SCHEMA`, then those of `_GROUPS`, −1 where the file has none."""
+    def columns(self, table: pa.Table) -> dict[str, npt.NDArray[Any]]:
+        """The columns of one file, among them those of `_GROUPS` that it has."""
         metadata = table.schema.metadata or {}
         table = _completed(table)
         grouped = [name for name in _GROUPS if name in table.schema.names]
@@ -304,41 +308,23 @@ class _Names:
         for name in grouped:
             for each in json.loads(metadata[_GROUPS[name]]):
                 self.groups[name].setdefault(each, len(self.groups[name]))
-        known = {"operation": self.operations, "outcome": self.outcomes, "detail": self.details}
-        return [
-            *(
-                _codes(table[name], known[name], fixed=name == "outcome") if name in known else table[name].to_numpy()
-                for name in SCHEMA.names
-            ),
-            *(
-                _codes(table[name], self.groups[name], fixed=True)
-                if name in grouped
-                else np.broadcast_to(_NONE, len(table))
-                for name in _GROUPS
-            ),
-        ]
+        known = {"operation": self.operations, "outcome": self.outcomes, "detail": self.details, **self.groups}
+        fixed = {"outcome", *_GROUPS}
+        return {
+            name: _codes(table[name], known[name], fixed=name in fixed) if name in known else table[name].to_numpy()
+            for name in wanted.names
+        }
 
-    def samples(self, tables: list[list[npt.NDArray[Any]]]) -> Samples:
+    def samples(self, columns: dict[str, npt.NDArray[Any]]) -> Samples:
         """All files together."""
-        names = [*SCHEMA.names, *_GROUPS]
-        joined = dict.fromkeys(names, np.empty(0, np.int64))
-        if tables:
-            columns = zip(*tables, strict=True)
-            joined = {
-                name: np.concatenate(parts)
-                for name, parts in zip(names, columns, strict=True)
-                if self.groups.get(name) != {}
-            }
-        kinds = {name: kind for name, kind in _KINDS.items() if self.groups.get(name) != {}}
-        arrays = {name: joined[name].astype(kind, copy=False) for name, kind in kinds.items()}
-        for column in arrays.values():
+        for column in columns.values():
             column.setflags(write=False)
         return Samples(
             operations=tuple(self.operations),
             details=tuple(self.details),
             tenants=tuple(self.groups["tenant"]),
             regions=tuple(self.groups["region"]),
-            **arrays,
+            **columns,
         )
 
 
@@ -349,21 +335,6 @@ def _completed(table: pa.Table) -> pa.Table:
             kind = SCHEMA.field(name).type
             table = table.append_column(name, pa.array([value] * table.num_rows, kind))
     return table
-
-
-_KINDS: dict[str, Any] = {
-    "arrival_ns": np.int64,
-    "start_ns": np.int64,
-    "end_ns": np.int64,
-    "operation": np.int16,
-    "outcome": np.int8,
-    "status": np.int16,
-    "degraded": np.bool_,
-    "detail": np.int32,
-    "shed": np.bool_,
-    "tenant": np.int16,
-    "region": np.int16,
-}
 
 
 def _codes(column: pa.ChunkedArray, names: dict[str, int], *, fixed: bool) -> npt.NDArray[np.int32]:
