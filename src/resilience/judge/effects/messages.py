@@ -8,8 +8,9 @@
 
 `exactly-once`: neither lost nor doubled; `at-least-once`: doubled ones are counted; `at-most-once`: lost ones are.
 
-Of a stream two figures more: `gaps`, the number of runs of lost messages without one between that arrived; `unseen`,
-the lost messages behind the last one of their writer that arrived: the end of the stream, not a hole in it.
+Of a stream three figures more: `gaps`, the number of runs of lost messages without one between that arrived; `unseen`,
+the lost messages behind the last one of their writer that arrived: the end of the stream, not a hole in it; `late`, the
+messages that arrived after a later one of their writer: a gap that was closed.
 """
 
 import numpy as np
@@ -26,15 +27,17 @@ CLASSES = (*OF_ENTRIES, "phantom")
 
 def judge_messages(sent: Sent, truth: Truth, account: Account) -> Findings:
     """Compare every entry with its rows."""
-    return findings(sent, classify(sent.entries, truth), account)
+    classified = classify(sent.entries, truth)
+    more = None
+    if account.effect is Effect.STREAM:
+        more = gaps(sent, classified.members["lost"]) | {"late": late(sent, truth)}
+    return findings(sent, classified, account, more)
 
 
 def findings(sent: Sent, classified: Classified, account: Account, more: dict[str, int] | None = None) -> Findings:
     """What the classes of the entries mean for the account; `more` are classes found besides."""
     counts = {name: classified.count(name) for name in CLASSES}
     counts |= {"lost_after_seen": len(classified.lost_after_seen), "stale_reads": classified.stale_reads} | (more or {})
-    if account.effect is Effect.STREAM:
-        counts |= gaps(sent, classified.members["lost"])
     broken = said(
         counts,
         (
@@ -84,3 +87,20 @@ def gaps(sent: Sent, lost: Int64) -> dict[str, int]:
     last = np.full(len(entries.code), -1, dtype=np.int64)
     np.maximum.at(last, np.searchsorted(entries.base, arrived, side="right") - 1, arrived)
     return {"gaps": int(np.count_nonzero(begins)), "unseen": int(np.count_nonzero(lost > last[run]))}
+
+
+def late(sent: Sent, truth: Truth) -> int:
+    """How many messages arrived for the first time after a later one of the same writer and epoch."""
+    entries = sent.entries
+    slots = entries.slots(truth.writer, truth.epoch, truth.seq)
+    first = np.full(len(entries), np.iinfo(np.int64).max, dtype=np.int64)
+    np.minimum.at(first, slots[slots >= 0], truth.position[slots >= 0])
+    there = np.flatnonzero(sent.sure & (first < np.iinfo(np.int64).max))
+    if len(there) == 0:
+        return 0
+    run = np.searchsorted(entries.base, there, side="right") - 1
+    rank = np.unique(first[there], return_inverse=True)[1].reshape(-1)
+    # Lifted by writer and epoch, the earliest of all that come later in the same run is one running minimum from behind.
+    lifted = rank + run * (int(rank.max()) + 1)
+    earliest = np.minimum.accumulate(lifted[::-1])[::-1]
+    return int(np.count_nonzero(lifted[:-1] > earliest[1:]))
