@@ -5,18 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 from resilience.columns import Record
 from resilience.judge import degradation, recovery, writes
+from resilience.judge.cache import check_cache
 from resilience.judge.case import Case, prepare
+from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
+from resilience.judge.figures import phase_figures
 from resilience.judge.objectives import check_objectives
-from resilience.judge.quantiles import stats
+from resilience.judge.service import service_level
 from resilience.judge.validity import check_validity
-from resilience.model import Answer, Json, Part, Phase, PhaseName, Verdict
+from resilience.model import Answer, Json, Part, PhaseName, Verdict
 
 JOINED = 3
 """At most so many parts speak in `because`."""
 
 CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "writes": writes.check_writes,
+    "cache": check_cache,
     "degradation": degradation.check_degradation,
     "objectives": lambda case: check_objectives(case, case.record.experiment.objectives),
     "recovery": recovery.check_recovery,
@@ -41,6 +45,11 @@ _EMPTY: Mapping[str, Json] = {
     "recovery": {"mttr_s": None, "mttr_low_s": None, "mttr_high_s": None, "limit_s": None, "cycles": []},
     "writes": None,
     "objectives": [],
+    "shedding": [],
+    "amplification": [],
+    "breakers": [],
+    "service": None,
+    "coverage": None,
 }
 
 
@@ -60,13 +69,24 @@ def judge(record: Record) -> Verdict:
     except Exception as error:  # noqa: BLE001 - as in `guarded`
         part = Part("validity", Answer.UNKNOWN, f"the record cannot be judged: {type(error).__name__}: {error}")
         return _verdict(record, (part,), {})
-    parts = tuple(guarded(name, checker, case) for name, checker in CHECKERS.items())
+    parts = tuple(guarded(name, checker, case) for name, checker in CHECKERS.items() if _asked(name, case))
     try:
-        figures = {"duration_s": case.end_s, "phases": [_phase(case, phase) for phase in case.phases]}
+        figures = {
+            "duration_s": case.end_s,
+            "phases": [phase_figures(case, phase) for phase in case.phases],
+            "service": service_level(case),
+            "coverage": coverage(case, parts),
+        }
     except Exception as error:  # noqa: BLE001 - as in `guarded`
         why = f"the figures of the phases cannot be told: {type(error).__name__}: {error}"
         return _verdict(record, (*parts, Part("phases", Answer.UNKNOWN, why)), {"duration_s": case.end_s})
     return _verdict(record, parts, figures)
+
+
+def _asked(name: str, case: Case) -> bool:
+    """Whether the experiment asks for that part; all but a few are always judged."""
+    ledger = case.record.experiment.ledger
+    return name != "cache" or (ledger is not None and ledger.cache is not None)
 
 
 def judge_baseline(record: Record) -> tuple[Part, ...]:
@@ -94,6 +114,9 @@ def because(parts: Sequence[Part]) -> str:
 
 def _verdict(record: Record, parts: tuple[Part, ...], figures: Mapping[str, object]) -> Verdict:
     answer, why = Answer.worst(part.answer for part in parts), because(parts)
+    covered = figures.get("coverage")
+    if answer is Answer.PASS and isinstance(covered, Mapping):  # a pass says what it is a pass of
+        why = f"{why}; {covered['because']}"
     experiment = record.experiment
     document: dict[str, object] = {
         "answer": answer.value,
@@ -132,17 +155,3 @@ def plain(value: object) -> Json:
             return [plain(one) for one in value]
         case _:
             raise TypeError(f"{value!r} of {type(value).__name__} is no JSON")
-
-
-def _phase(case: Case, phase: Phase) -> dict[str, Json]:
-    samples, seconds = case.during(phase), phase.end_s - phase.start_s
-    operations: dict[str, Json] = {"all": stats(samples, seconds).json()}
-    for index, name in enumerate(case.traffic.samples.operations):
-        operations[name] = stats(samples, seconds, index).json()
-    return {
-        "name": phase.name.value,
-        "fault": phase.fault,
-        "start_s": phase.start_s,
-        "end_s": phase.end_s,
-        "operations": operations,
-    }

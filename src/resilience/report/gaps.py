@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from resilience.columns import Record
+from resilience.judge.coverage import FEW_CYCLES, NO_LEDGER, NOT_COVERED, few_cycles, one_level, tried
 from resilience.model import Answer, EventKind, Verdict
 from resilience.report.document import Row, as_text, items, number, rows, table, words
-
-_FEW_CYCLES = 10
 
 
 def find_gaps(record: Record, verdict: Verdict) -> tuple[str, ...]:
@@ -20,7 +19,7 @@ def find_gaps(record: Record, verdict: Verdict) -> tuple[str, ...]:
                 *_of_the_writes(record),
                 *_of_the_load(record, verdict),
                 *_of_the_recovery(verdict),
-                *(as_text(one) for one in items(verdict.document, "not_covered")),
+                *(as_text(one) for one in items(table(verdict.document, "coverage"), "not_covered")),
             ]
         )
     )
@@ -57,8 +56,7 @@ def _of_the_faults(record: Record, verdict: Verdict) -> Iterator[str]:
     kinds = sorted({f"{spec.kind} on {spec.on}" for spec in record.experiment.faults})
     held = [[as_text(name) for name in items(cycle, "faults")] for cycle in _cycles(verdict)]
     together = [" with ".join(names) for names in held if len(names) > 1]
-    how = f"one at a time except {', '.join(together)}" if together else "one at a time"
-    yield f"Only these failures were tried, {how}: {', '.join(kinds) or 'none'}."
+    yield tried(kinds, together)
 
 
 def _cycles(verdict: Verdict) -> Sequence[Row]:
@@ -67,14 +65,11 @@ def _cycles(verdict: Verdict) -> Sequence[Row]:
 
 def _of_the_writes(record: Record) -> Iterator[str]:
     if record.experiment.ledger is None and not record.experiment.accounts:
-        yield "No write ledger was declared: nothing is known about lost or duplicated writes."
+        yield NO_LEDGER
         return
     if record.truth is None:
         yield "The truth about writes could not be read from the primary store."
-    yield (
-        "Writes were checked against failures of processes and connections only. A crash of the operating system, loss "
-        "of power or of a disk would test what has been flushed to disk; killing a process does not."
-    )
+    yield NOT_COVERED
     if record.truth is not None and record.truth.facts:
         facts = ", ".join(f"{name} = {value}" for name, value in sorted(record.truth.facts.items()))
         yield f"The store said of itself: {facts}."
@@ -90,16 +85,13 @@ def _of_the_load(record: Record, verdict: Verdict) -> Iterator[str]:
     missing = [operation.name for operation in record.experiment.load.operations if operation.name not in seen]
     if missing:
         yield f"Never offered in any phase: {', '.join(missing)}."
-    yield (
-        f"One level of load was tried ({record.experiment.load.rate:g} operations per second at the start), from one "
-        f"machine, on the {record.stack} stack; nothing is said about other levels or places."
-    )
+    yield one_level(record.experiment.load.rate, record.stack)
 
 
 def _of_the_recovery(verdict: Verdict) -> Iterator[str]:
     cycles = _cycles(verdict)
-    if cycles and len(cycles) < _FEW_CYCLES:
-        yield f"Recovery was seen {len(cycles)} times in all; so few say little about the next time."
+    if cycles and len(cycles) < FEW_CYCLES:
+        yield few_cycles(len(cycles))
     coarse = [number(cycle, "resolution_s") for cycle in cycles]
     widest = max((value for value in coarse if value is not None), default=None)
     if widest is not None:
