@@ -24,6 +24,8 @@ def troubles_of(spec: FaultSpec | None, window: FaultWindow | None, name: str) -
         found.append(f"{name} was never seen {'to strike' if window.strike else 'active'}")
     if window.clear_s is None and not window.strike:
         found.append(f"{name} was never seen gone: the target may still be disturbed")
+    elif window.reverting_s is None and not window.strike:
+        found.append(f"{name} was seen gone and never asked to go: how long it was in place is not known")
     if spec is not None and spec.strike is not window.strike:
         found.append(
             f"{name} is {'a strike' if spec.strike else 'held'} by the experiment, the record has it otherwise"

@@ -41,7 +41,12 @@ def _record(case: Case) -> Iterable[str]:
     yield from case.record.problems
     if case.finished:
         kinds = {event.kind for event in case.record.events}
-        for kind, what in ((EventKind.END, "the end of the last phase"), (EventKind.FOOTER, "its footer")):
+        needed = {
+            EventKind.HEADER: "its header",
+            EventKind.END: "the end of the last phase",
+            EventKind.FOOTER: "its footer",
+        }
+        for kind, what in needed.items():
             if kind not in kinds:
                 yield f"the record was cut short: {what} is missing"
 
