@@ -12,20 +12,25 @@ For each disturbance (a fault, or several that were in place together), from its
 * No answer takes longer than the operation's timeout. The client gives up by then, so a longer one is the client's own
   failing: unknown.
 
-Degraded answers are counted, and so is what was dropped because the target held everything up.
+Degraded answers are counted, and so is what was dropped because the target held everything up. What the file asks for
+besides is judged in `shedding` (an operation that may be shed is not lost when it is), `amplification` and `breakers`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from resilience.columns import Mark, Samples
+from resilience.judge.amplification import judge_calls
 from resilience.judge.away import Span, away, outside
+from resilience.judge.breakers import judge_breakers
 from resilience.judge.case import SLACK_S, Case
 from resilience.judge.disturbances import Disturbance
+from resilience.judge.findings import Finding, Judged
 from resilience.judge.objectives import judge_objective
 from resilience.judge.quantiles import DROPPED, MS, OK, Stats, stats
+from resilience.judge.shedding import judge_baselines, judge_shedding
 from resilience.model import Answer, Json, Objective, Operation, Part, Phase, PhaseName
 
 DEFAULT_LIMIT = 0.05
@@ -39,14 +44,6 @@ STRAY = 0.01
 objective such as `degraded==0 @ baseline` can ask for more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was judged."""
-
-    answer: Answer
-    because: str
-
-
 def check_degradation(case: Case) -> Part:
     """Judge every fault window."""
     findings = [_wrong(case)]
@@ -55,11 +52,16 @@ def check_degradation(case: Case) -> Part:
         findings += judge_disturbance(case, one)
         evidence += _evidence(case, one)
     findings += _timeouts(case)
+    data: dict[str, Json] = {}
+    for name, look in LOOKS.items():
+        judged = look(case)
+        findings += judged.findings
+        data[name] = list(judged.rows)
     answer = Answer.worst(finding.answer for finding in findings)
     told = sorted((one for one in findings if one.answer is not Answer.PASS), key=lambda one: -one.answer.severity)
     if told:
         rest = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-        return Part(NAME, answer, told[0].because + rest, (*(one.because for one in told), *evidence))
+        return Part(NAME, answer, told[0].because + rest, (*(one.because for one in told), *evidence), data)
     during = [case.traffic.between(one.requested_s, one.end_s) for one in case.disturbances]
     degraded = sum(int(np.count_nonzero(samples.degraded)) for samples in during)
     dropped = sum(int(np.count_nonzero(samples.outcome == DROPPED)) for samples in during)
@@ -69,7 +71,15 @@ def check_degradation(case: Case) -> Part:
     )
     if not case.faults:
         because = "there was no fault to degrade under, and no answer was wrong"
-    return Part(NAME, answer, because, tuple(evidence))
+    return Part(NAME, answer, because, tuple(evidence), data)
+
+
+LOOKS: Mapping[str, Callable[[Case], Judged]] = {
+    "shedding": judge_shedding,
+    "amplification": judge_calls,
+    "breakers": judge_breakers,
+}
+"""What else degradation must look like where the file asks for it, by the key of its figures in `verdict.json`."""
 
 
 def _wrong(case: Case) -> Finding:
@@ -149,11 +159,16 @@ def _by_objectives(case: Case, phase: Phase) -> list[Finding]:
 
 
 def _limit(case: Case, samples: Samples, operation: Operation, when: str) -> Finding:
-    own = samples.outcome[samples.operation == case.traffic.index(operation.name)]
-    rate = float(np.count_nonzero(own != OK)) / len(own) if len(own) else None
+    chosen = samples.operation == case.traffic.index(operation.name)
+    own = samples.outcome[chosen]
+    lost = own != OK
+    if operation.shed is not None:  # what it may be shed is limited by itself
+        lost &= ~samples.shed[chosen]
+    rate = float(np.count_nonzero(lost)) / len(own) if len(own) else None
     if rate is None:
         return Finding(Answer.UNKNOWN, f"{operation.name}: nothing was offered {when}")
-    said = f"{operation.name}: {rate:.2%} of {len(own):,} operations were not ok {when} (limit {DEFAULT_LIMIT:.0%})"
+    what = "not ok" if operation.shed is None else "neither ok nor shed"
+    said = f"{operation.name}: {rate:.2%} of {len(own):,} operations were {what} {when} (limit {DEFAULT_LIMIT:.0%})"
     return Finding(Answer.PASS if rate < DEFAULT_LIMIT else Answer.FAIL, said)
 
 
@@ -211,6 +226,7 @@ def check_baseline(case: Case) -> Part:
             Finding(Answer.FAIL, f"{degraded:,} of the baseline's {count:,} answers said that they were degraded")
         )
     findings += [_limit(case, piece, operation, "in the baseline") for piece in pieces for operation in _critical(case)]
+    findings += judge_baselines(case).findings
     worst = max(findings, key=lambda one: one.answer.severity)
     if worst.answer is Answer.PASS:
         because = (

@@ -129,8 +129,8 @@ def commands(info: Mapping[str, Any]) -> int:
 class PostgresCalls:
     """Transactions that ended in the database (`pg_stat_database`), the one of each reading among them.
 
-    A session of PostgreSQL says what it did when it is idle, at most once a second, and at the latest after ten. That is
-    why our own are not taken off: what is taken off before the server counts it makes the count go back.
+    A session of PostgreSQL says what it did when it is idle, at most once a second, and at the latest after ten. So
+    our own are not taken off: what is taken off before the server counts it makes the count go back.
     """
 
     _SQL = """
