@@ -11,6 +11,8 @@ from resilience.judge.effects import EFFECTS
 from resilience.judge.effects.plants import canary
 from resilience.judge.effects.sent import Sent, sent
 from resilience.judge.gates import distrust, gates
+from resilience.judge.store import broken
+from resilience.judge.store import told as store_told
 from resilience.model import Account, Answer, Json
 
 
@@ -52,10 +54,11 @@ def _judge(case: Case, account: Account, place: int, book: AccountBook | None) -
         amiss = canary(judge, told, truth, account, found)
         if amiss:
             why.append(f"the checker itself failed its canary: {amiss}")
-    evidence = [*found.broken, *why, *found.evidence]
-    if found.broken:
+    failed = [*found.broken, *broken(truth)]
+    evidence = [*failed, *why, *found.evidence, *store_told(truth)]
+    if failed:
         return _verdict(
-            account, Answer.FAIL, f"{'; '.join(found.broken)} (of {acknowledged:,} acknowledged)", evidence, counts
+            account, Answer.FAIL, f"{'; '.join(failed)} (of {acknowledged:,} acknowledged)", evidence, counts
         )
     if why:
         return _verdict(account, Answer.UNKNOWN, why[0], evidence, counts)

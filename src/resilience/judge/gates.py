@@ -9,13 +9,16 @@ from resilience.columns import Truth
 from resilience.judge.case import Case
 from resilience.judge.entries import Entries
 from resilience.judge.quantiles import to_ns
-
-YES = {"on", "true", "t", "yes", "1"}
-NO = {"off", "false", "f", "no", "0"}
+from resilience.judge.store import unfit, unpromised
+from resilience.model import Truth as Declared
 
 
 class Needs(Protocol):
     """What a ledger or an account asks for, so that a clean result proves something."""
+
+    @property
+    def truth(self) -> Declared:
+        """Where its truth is read."""
 
     @property
     def min_acknowledged(self) -> int:
@@ -39,9 +42,7 @@ def distrust(problems: Sequence[str], truth: Truth | None, acknowledged: int | N
         found.append(
             f"the store returned no row at all for {acknowledged:,} acknowledged writes: an empty read is no proof"
         )
-    if any("recovery" in name.lower() and value.strip().lower() in YES for name, value in truth.facts.items()):
-        found.append("the truth was read from a store in recovery (a replica), not from the primary")
-    return found
+    return found + unfit(truth)
 
 
 def exposed(entries: Entries, begin_s: float, end_s: float) -> int:
@@ -72,8 +73,4 @@ def gates(case: Case, needs: Needs, entries: Entries, unchecked: int, truth: Tru
             )
     if unchecked:
         found.append(f"{unchecked:,} writes were acknowledged after the truth was read")
-    facts = {name.lower(): value.strip().lower() for name, value in truth.facts.items()}
-    off = [f"{name} = {facts[name]}" for name in ("fsync", "synchronous_commit") if facts.get(name) in NO]
-    if off:
-        found.append(f"the store does not promise durability ({', '.join(off)}), and a killed process does not show it")
-    return found
+    return found + unpromised(case, needs.truth, truth)

@@ -15,6 +15,7 @@ from resilience.judge.case import Case
 from resilience.judge.entries import Entries, attempts, index
 from resilience.judge.gates import distrust, gates
 from resilience.judge.quantiles import NS
+from resilience.judge.store import broken, told
 from resilience.judge.taxonomy import Classified, classify
 from resilience.model import Answer, EventKind, Json, Ledger, Part
 
@@ -71,14 +72,15 @@ def _check_ledger(case: Case) -> Part:
     counts |= {key: classified.count(key) for key in _KEYS}
     counts |= {"unverified": classified.count("unchecked")}
     counts |= {"unchecked": classified.count("unchecked"), "stale_reads": classified.stale_reads}
+    counts |= {"late": truth.late}
     data: dict[str, Json] = {"writes": counts}
-    failed = _broken(declared, classified)
+    failed = [*_broken(declared, classified), *broken(truth)]
     why = gates(case, declared, entries, classified.count("unchecked"), truth)
     amiss = run_canary(lines, entries, truth, classified)
     if amiss:
         why.append(f"the checker itself failed its canary: {amiss}")
     evidence: list[Json] = [*failed, *why, *_stories(case, lines, entries, classified), *_named(entries, classified)]
-    evidence += [f"{name} = {value}" for name, value in sorted(truth.facts.items())] + [NOT_COVERED]
+    evidence += [*told(truth), NOT_COVERED]
     acknowledged = counts["acknowledged"]
     if failed:
         because = f"{'; '.join(failed)} (of {acknowledged:,} acknowledged)"
