@@ -45,7 +45,7 @@ def judge_append(sent: Sent, truth: Truth, account: Account) -> Findings:
     good[:] = sent.sure & (rows == 1) & ~bad
     members["verified"] = np.flatnonzero(good)
     more = {"misattributed": int(np.count_nonzero(strays))}
-    return findings(sent, replace(classified, members=members), account, more)
+    return findings(replace(classified, members=members), account, more)
 
 
 def _disorder(sent: Sent, slots: Int64, position: Int64) -> Bool:

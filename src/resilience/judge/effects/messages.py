@@ -31,10 +31,10 @@ def judge_messages(sent: Sent, truth: Truth, account: Account) -> Findings:
     more = None
     if account.effect is Effect.STREAM:
         more = gaps(sent, classified.members["lost"]) | {"late": late(sent, truth)}
-    return findings(sent, classified, account, more)
+    return findings(classified, account, more)
 
 
-def findings(sent: Sent, classified: Classified, account: Account, more: dict[str, int] | None = None) -> Findings:
+def findings(classified: Classified, account: Account, more: dict[str, int] | None = None) -> Findings:
     """What the classes of the entries mean for the account; `more` are classes found besides."""
     counts = {name: classified.count(name) for name in CLASSES}
     counts |= {"lost_after_seen": len(classified.lost_after_seen), "stale_reads": classified.stale_reads} | (more or {})
@@ -100,7 +100,7 @@ def late(sent: Sent, truth: Truth) -> int:
         return 0
     run = np.searchsorted(entries.base, there, side="right") - 1
     rank = np.unique(first[there], return_inverse=True)[1].reshape(-1)
-    # Lifted by writer and epoch, the earliest of all that come later in the same run is one running minimum from behind.
+    # Lifted by writer and epoch, the earliest of all that come later in a run is one running minimum from behind.
     lifted = rank + run * (int(rank.max()) + 1)
     earliest = np.minimum.accumulate(lifted[::-1])[::-1]
     return int(np.count_nonzero(lifted[:-1] > earliest[1:]))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from resilience.columns import Bool, EffectLines, Int64, LedgerLines, Mark
-from resilience.judge.entries import Entries, blocks_of, index
+from resilience.judge.entries import Entries, index
+from resilience.judge.places import blocks_of
 
 
 @dataclass(frozen=True, slots=True)
