@@ -3,7 +3,7 @@
 * Lost (`degraded_s`): the beginning of the first run of bins outside the band (2 of 3), refined to single operations.
 * Back (`recovered_s`): the beginning of the first stretch inside the band that holds for `hold_s` with at most one bin
   outside, back-dated to its beginning and refined.
-* Out of the band again for about a second, or for two of three bins with operations that were not served at all: a
+* Out of the band again for about a second, or for three bins in which most operations were not served at all: a
   relapse, and recovery begins anew. What is shorter, or only slow, is a stumble.
 * What is lost again when nobody watches any more is unknown.
 """
@@ -120,10 +120,16 @@ def _lost_again(watch: Watch, start: int) -> int | None:
     lasting = first_outside(bins, start, needed=needed, among=among)
     brief = first_outside(bins, start, needed=2, among=3)
     while brief is not None and (lasting is None or brief < lasting):
-        if brief + 3 <= len(bins.offered) and _failing(watch, bins.at(brief), bins.at(brief + 3), LEAVE_POINTS):
+        if not bins.outside[brief:].all() and _mostly_failing(watch, brief):
             return brief
         brief = first_outside(bins, brief + 1, needed=2, among=3)
     return lasting
+
+
+def _mostly_failing(watch: Watch, begin: int) -> bool:
+    """Whether most operations of three bins were not served at all: a stumble of the machine does not do that."""
+    samples = watch.case.traffic.between(watch.bins.at(begin), watch.bins.at(begin + 3))
+    return len(samples) > 2 * int(np.count_nonzero(served(samples)))
 
 
 def _felt(watch: Watch, cycle: Cycle, begin: int, unlikely: float) -> Cycle:
