@@ -125,6 +125,7 @@ class Slice:
         lag_p99_s: 99th percentile of (actual start − intended start); 0 if nothing started.
         attempted, acknowledged: writes so far in the whole run; the difference not otherwise settled is at risk.
         unsettled: writes that are in flight or indeterminate so far.
+        cpu_share: share of a core that the generator's own process used in the slice.
     """
 
     start_s: float
@@ -138,6 +139,7 @@ class Slice:
     attempted: int = 0
     acknowledged: int = 0
     unsettled: int = 0
+    cpu_share: float = 0.0
 
 
 HISTOGRAM_BASE = 1.02

@@ -5,7 +5,7 @@ is no latency to speak of, however soon the refusals came: the answer is unknown
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,7 @@ _COMPARE: dict[Comparison, Callable[[float, float], bool]] = {
 }
 
 _ALWAYS_MEASURABLE = {"count", "rps"}
+_TIMES = {"p", "avg", "min", "max", "med"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,30 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
             why = f"{phase.label} lasted {length_s:.1f} s, less than the window of {objective.window_s:g} s"
             return _unknown(objective, phase.label, count, why)
         spans = list(_windows(phase, objective.window_s))
-    values = [measure(objective, traffic.between(start_s, end_s), end_s - start_s, usual) for start_s, end_s in spans]
-    judged = _decide(objective, phase, count, values)
+    judged = _over(objective, phase, traffic, spans, usual)
     if judged.answer is Answer.FAIL and objective.aggregate in _ALWAYS_MEASURABLE:
         offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
         if too_few(offered, due):  # who was not asked cannot have failed to answer
             why = f"{offered:,} operations are on record for {phase.label} where the load's profile has {due:,.0f}"
+            return _unknown(objective, phase.label, count, why)
+    return judged
+
+
+def _over(
+    objective: Objective, phase: Phase, traffic: Traffic, spans: Sequence[tuple[float, float]], usual: float | None
+) -> Judged:
+    """The worst of the stretches; a latency that only the generator's own lateness made too long is unknown."""
+    count = len(traffic.samples)
+
+    def worst(some: Traffic) -> Judged:
+        values = [measure(objective, some.between(*span), span[1] - span[0], usual) for span in spans]
+        return _decide(objective, phase, count, values)
+
+    judged = worst(traffic)
+    if judged.answer is Answer.FAIL and objective.aggregate in _TIMES:
+        begun = worst(Traffic(_from_start(traffic.samples)))
+        if begun.answer is not Answer.FAIL:  # an operation waits for nothing but the generator: see judge.generator
+            why = f"it was {judged.value:.6g}, and {begun.value:.6g} from when the generator really began"
             return _unknown(objective, phase.label, count, why)
     return judged
 
@@ -241,6 +260,11 @@ def _compare(case: Case, objective: Objective, phase: Phase, chosen: Callable[[S
         return _unknown(objective, phase.label, len(after.samples), found)
     because = f"{what}: {found.because} ({len(after.samples):,} operations)"
     return Judged(objective, phase.label, found.value, found.answer, len(after.samples), because, found.low, found.high)
+
+
+def _from_start(samples: Samples) -> Samples:
+    """Operations as if they had been meant to start when they did."""
+    return replace(samples, end_ns=samples.end_ns - (samples.start_ns - samples.arrival_ns))
 
 
 def _usual(case: Case, chosen: Callable[[Samples], Samples]) -> float:

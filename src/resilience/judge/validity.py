@@ -6,13 +6,10 @@ import numpy as np
 
 from resilience.columns import Samples
 from resilience.judge.case import Case
-from resilience.judge.quantiles import DROPPED, NS, OK, nearest_rank
+from resilience.judge.generator import baseline_lag_s, clock_words, generator_problems
+from resilience.judge.quantiles import OK
 from resilience.judge.signal import expected, too_few
 from resilience.model import OUTCOMES, Answer, EventKind, Json, Part, PhaseName
-
-LAG_LIMIT_S = 0.1
-"""p99 of (start - arrival) in the baseline; beyond it the generator is what is slow: a tenth of a second is more than
-the pauses of a busy small machine, and less than anything that an objective on a service would tolerate unseen."""
 
 NAME = "validity"
 
@@ -24,10 +21,11 @@ def check_validity(case: Case) -> Part:
         problems += [*_account(case), *_phases(case)]
     if problems:
         rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return Part(NAME, Answer.UNKNOWN, problems[0] + rest, tuple(problems))
-    lag_s = _baseline_lag_s(case) or 0.0
+        return Part(NAME, Answer.UNKNOWN, problems[0] + rest, (*problems, *clock_words(case)))
+    lag_s = baseline_lag_s(case) or 0.0
     because = f"{len(case.traffic.samples):,} operations all accounted for, started {lag_s * 1000:.1f} ms late at p99"
-    return Part(NAME, Answer.PASS, because)
+    clock = clock_words(case)
+    return Part(NAME, Answer.PASS, "; ".join([because, *clock[:1]]), tuple(clock))
 
 
 def _record(case: Case) -> Iterable[str]:
@@ -86,15 +84,6 @@ def _identity(whose: str, account: Mapping[str, Json], seen: Mapping[str, int]) 
             yield f"{whose} has {numbers[name]:,} {name}, the record has {count:,}"
 
 
-def _baseline_lag_s(case: Case) -> float | None:
-    lags = [
-        samples.start_ns[samples.outcome != DROPPED] - samples.arrival_ns[samples.outcome != DROPPED]
-        for samples in map(case.during, case.baselines)
-    ]
-    together = np.sort(np.concatenate(lags)) if lags else np.zeros(0, dtype=np.int64)
-    return nearest_rank(together, 0.99) / NS if len(together) else None
-
-
 def _traffic(case: Case) -> Iterable[str]:
     """Whether the load was what it was meant to be."""
     samples = case.traffic.samples
@@ -103,12 +92,7 @@ def _traffic(case: Case) -> Iterable[str]:
         return
     if not case.baselines:
         yield "there was no baseline"
-    lag_s = _baseline_lag_s(case)
-    if lag_s is not None and lag_s > LAG_LIMIT_S:
-        yield (
-            f"the generator, not the target: in the baseline operations started {lag_s * 1000:.0f} ms late at p99, "
-            f"at most {LAG_LIMIT_S * 1000:.0f} ms can be judged"
-        )
+    yield from generator_problems(case)
     if bool((samples.start_ns < samples.arrival_ns).any() or (samples.end_ns < samples.start_ns).any()):
         yield "operations ended before they started, or started before they were due: a clock went back"
     for operation in case.record.experiment.load.operations:

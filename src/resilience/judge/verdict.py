@@ -10,6 +10,7 @@ from resilience.judge.case import Case, prepare
 from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
 from resilience.judge.figures import phase_figures
+from resilience.judge.generator import load_figures
 from resilience.judge.objectives import check_objectives
 from resilience.judge.service import service_level
 from resilience.judge.validity import check_validity
@@ -49,6 +50,7 @@ _EMPTY: Mapping[str, Json] = {
     "amplification": [],
     "breakers": [],
     "service": None,
+    "load": None,
     "coverage": None,
 }
 
@@ -75,6 +77,7 @@ def judge(record: Record) -> Verdict:
             "duration_s": case.end_s,
             "phases": [phase_figures(case, phase) for phase in case.phases],
             "service": service_level(case),
+            "load": load_figures(case),
             "coverage": coverage(case, parts),
         }
     except Exception as error:  # noqa: BLE001 - as in `guarded`

@@ -32,6 +32,7 @@ from locust.env import Environment
 from resilience.codec import decode
 from resilience.errors import LoadError, ResilienceError
 from resilience.load.engine import Engine
+from resilience.load.health import Health, Reading
 from resilience.load.users import ArrivalUser, reporter
 from resilience.model import Json, LoadOrder
 from resilience.record.folder import writes_of
@@ -52,6 +53,9 @@ SWITCH_S = 0.001
 
 ORPHANED = 3
 _CHUNK = 65536
+_TOGETHER_NS = 1_000_000
+"""Two clocks read further apart than this are read again."""
+_TRIES = 5
 
 
 class Speaker:
@@ -146,6 +150,7 @@ class Process:
         self._engine = Engine(order, self._samples, self._ledger, report, self._accounts)
         self._ending = Event()
         self._sliced_s = 0.0
+        self._health: Health | None = None
 
     def run(self) -> dict[str, Json]:
         """Send everything, seal everything, and return the account.
@@ -182,6 +187,7 @@ class Process:
             "stopped_by": engine.stopped_by,
             "cpu_s": time.process_time() - began_cpu,
             "wall_s": (engine.now_ns() - began_ns) / 1e9,
+            "generator": self._health.account() if self._health is not None else {},
         }
         self._samples.close()
         for ledger in (self._ledger, *self._accounts.values()):
@@ -200,15 +206,18 @@ class Process:
     def _slices(self) -> None:
         engine = self._engine
         self._ending.wait(-engine.now_ns() / 1e9)
+        self._health = Health(_reading(engine.now_ns() / 1e9, 0.0))
         number = 1
         while not self._ending.wait(max(number * SLICE_S - engine.now_ns() / 1e9, 0.0)):
-            self._slice()
+            self._slice(number * SLICE_S)
             number = max(number, int(engine.now_ns() / 1e9 / SLICE_S)) + 1
-        self._slice()
+        self._slice(engine.now_ns() / 1e9)
 
-    def _slice(self) -> None:
+    def _slice(self, due_s: float) -> None:
         engine, now_s = self._engine, max(self._engine.now_ns() / 1e9, 0.0)
         piece = engine.meter.slice(self._sliced_s, now_s, engine.in_flight)
+        if self._health is not None:
+            piece["cpu_share"] = self._health.look(_reading(now_s, now_s - due_s))
         piece["attempted"] = engine.writers.attempted
         piece["acknowledged"] = engine.writers.acknowledged
         piece["unsettled"] = engine.writers.unsettled
@@ -222,6 +231,18 @@ class Process:
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
                 self._engine.fail(error)
                 return
+
+
+def _reading(at_s: float, late_s: float) -> Reading:
+    """The clocks and the processor time of this process, now."""
+    wall_s = None
+    for _ in range(_TRIES):
+        before_ns, wall_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after_ns - before_ns < _TOGETHER_NS:
+            wall_s = (wall_ns - (before_ns + after_ns) // 2) / 1e9
+            break
+    asleep_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    return Reading(at_s=at_s, late_s=late_s, cpu_s=time.process_time(), wall_s=wall_s, asleep_s=asleep_s)
 
 
 def main() -> None:
