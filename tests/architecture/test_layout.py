@@ -22,7 +22,6 @@ TESTED_ELSEWHERE = {
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
-    "ctk/wiring.py": "ctk/test_run.py",  # as above
     "observe/copying.py": "observe/test_truth.py",  # all of it on a real server
     "observe/rows.py": "observe/test_truth.py",  # as above
     "drill/examples.py": "faults/test_contract.py",  # each is tried there

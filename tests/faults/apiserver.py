@@ -26,7 +26,8 @@ class Store:
     Attributes:
         asked: method and path of every request that changes something.
         idle: the controllers do nothing.
-        meanwhile: called before the next patch, once: somebody else is faster.
+        meanwhile: called before the next patch or eviction, once: somebody else is faster.
+        budget: so many pods may still be evicted.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Store:
         self.asked: list[tuple[str, str, str]] = []
         self.idle = False
         self.meanwhile: Any = None
+        self.budget = 100
         self._versions = 100
         container = {"name": "web", "image": "cart:1", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}
         side = {"name": "side", "image": "side:1"}
@@ -162,7 +164,33 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, self.store.put(path, merged(has, patch)))
 
+    def _evict(self, path: str) -> None:
+        """As budgets allow it; then the pod is on its way, and its workload has another one elsewhere."""
+        self.store.asked.append(("POST", f"{path}/eviction", self.headers["Content-Type"]))
+        wanted = self._body()["deleteOptions"]["preconditions"]["uid"]
+        has = self.store.objects.get(path)
+        if self.store.meanwhile:
+            act, self.store.meanwhile = self.store.meanwhile, None
+            act()
+        if has is None:
+            self._status(404, "NotFound")
+        elif wanted != has["metadata"]["uid"]:
+            self._status(409, "Conflict")
+        elif self.store.budget == 0:
+            self._status(429, "TooManyRequests")
+        else:
+            self.store.budget -= 1
+            has["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+            again = _pod(f"{has['metadata']['name']}-again", "cart-7d")
+            again["spec"]["nodeName"] = "node-2"
+            self.store.put(f"{PODS}/{again['metadata']['name']}", again)
+            self._answer(201, {"kind": "Status", "apiVersion": "v1", "status": "Success"})
+
     def do_POST(self) -> None:
+        path, _, last = self.path.partition("?")[0].rpartition("/")
+        if last == "eviction":
+            self._evict(path)
+            return
         item = self._body()
         path = f"{self.path.partition('?')[0]}/{item['metadata']['name']}"
         self.store.asked.append(("POST", path, self.headers["Content-Type"]))

@@ -54,7 +54,10 @@ REASONS: Mapping[str, Reason] = {
     "postgres.disk-full": _no_disk_of_its_own,
     **{f"network.{what}": without_rights for what in ("dns", "duplicate", "loss", "partition", "reset")},
     **{f"docker.{what}": _no_container for what in ("pause", "kill", "restart", "cpu", "memory", "disconnect")},
-    **{f"kubernetes.{what}": _no_cluster for what in ("scale", "cpu-limit", "network-policy", "cordon", "pod-delete")},
+    **{
+        f"kubernetes.{what}": _no_cluster
+        for what in ("scale", "cpu-limit", "network-policy", "cordon", "drain", "pod-delete")
+    },
 }
 """By kind; whatever is not named here can be done everywhere."""
 

@@ -26,6 +26,7 @@ EXAMPLES: Mapping[str, Subject] = {
             "docker.restart": {},
             "kubernetes.cordon": {},
             "kubernetes.cpu-limit": {},
+            "kubernetes.drain": {},
             "kubernetes.network-policy": {},
             "kubernetes.pod-delete": {},
             "kubernetes.scale": {},

@@ -67,6 +67,18 @@ class Cluster(Protocol):
 class Pods(Protocol):
     """Pods of a cluster."""
 
+    def evict(self, pod: Ref, uid: str, grace_s: int) -> str:
+        """Have this very pod evicted, if the disruption budgets allow it now. Harmless if it is gone.
+
+        Args:
+            pod: of the kind `pod`.
+            uid: another pod of that name is left alone.
+            grace_s: seconds that it has to end; -1 is what it says itself.
+
+        Returns:
+            Why it is refused for now; empty if it is not.
+        """
+
     def list(self, namespace: str, selector: str) -> Sequence[Mapping[str, Any]]:
         """Those with these labels, as they are now."""
 
@@ -144,6 +156,30 @@ class Connection:
         )
         pods: Sequence[Mapping[str, Any]] = self._api.sanitize_for_serialization(found)["items"]
         return pods
+
+    def evict(self, pod: Ref, uid: str, grace_s: int) -> str:
+        """By the API of evictions."""
+        options: dict[str, Json] = {"preconditions": {"uid": uid}}
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": options if grace_s < 0 else {**options, "gracePeriodSeconds": grace_s},
+        }
+        core, error = self._client.CoreV1Api(self._api), self._client.ApiException
+
+        def call() -> str:
+            try:
+                core.create_namespaced_pod_eviction(pod.name, pod.namespace, body, _request_timeout=LIMIT_S)
+            except error as answer:
+                if answer.status == 429:  # noqa: PLR2004 - too many requests: what a budget says
+                    return f"the API server answered 429 {answer.reason}: a disruption budget does not allow it now"
+                if answer.status not in {404, 409}:  # gone, or another pod has its name by now
+                    raise
+            return ""
+
+        refused: str = self._guarded(str(pod), call)
+        return refused
 
     def terminate(self, namespace: str, selector: str, name: str, grace_s: int) -> Sequence[str]:
         """Have chaostoolkit-kubernetes delete one pod: it selects by pattern, so the pattern is this name alone."""

@@ -66,7 +66,7 @@ class PodDelete:
         owner = found(api, ref)
         labels = selector(owner)
         ready = sorted(
-            (pod for pod in api.list(ref.namespace, labels) if _is_ready(pod) and _belongs(pod, owner)),
+            (pod for pod in api.list(ref.namespace, labels) if is_ready(pod) and belongs(pod, owner)),
             key=lambda pod: str(pod["metadata"]["name"]),
         )
         count, most = int(self._settings["count"]), len(ready) * int(self._settings["at_most_percent"]) // 100
@@ -78,13 +78,14 @@ class PodDelete:
         return labels, tuple(drawn), len(ready)
 
 
-def _is_ready(pod: Mapping[str, Any]) -> bool:
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod is ready, and not on its way out."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
     return ready and not pod["metadata"].get("deletionTimestamp")
 
 
-def _belongs(pod: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
+def belongs(pod: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
     """Whether a pod that has the labels is the workload's: owned by it, or by a replica set that has its name first."""
     name, uid = owner["metadata"]["name"], owner["metadata"]["uid"]
     return any(

@@ -1,4 +1,4 @@
-"""What an experiment needs of a stack that stays between runs."""
+"""What an experiment needs of its stack is known where ports meet their implementations; here of one that is kept."""
 
 import pytest
 
