@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fixtures.histories import PARTS, load_all, read
+from fixtures.histories import ASKED, PARTS, load_all, read
 from resilience.judge.verdict import judge
 from resilience.model import Answer
 
@@ -30,9 +30,9 @@ def test_a_history_gets_its_verdict(name):
     history = HISTORIES[name]
     verdict = judge(history.record)
     seen = {part.name: part for part in verdict.parts}
-    told = {part: f"{seen[part].answer.value}: {seen[part].because} {seen[part].evidence}" for part in PARTS}
-    for part in PARTS:
-        wanted = history.expect.parts[part]
+    told = {part: f"{seen[part].answer.value}: {seen[part].because} {seen[part].evidence}" for part in seen}
+    assert set(seen) == set(history.expect.parts)
+    for part, wanted in history.expect.parts.items():
         assert seen[part].answer is wanted.answer, f"{part}: {told[part]}"
         assert wanted.because in seen[part].because, f"{part}: {told[part]}"
     assert verdict.answer is history.expect.answer, verdict.because
@@ -48,8 +48,9 @@ def test_there_are_good_and_bad_histories_enough():
     """At least sixty, no story twice; for every part some in which it passes, is unknown, and fails where it can."""
     assert len(HISTORIES) >= 60
     assert len({history.story for history in HISTORIES.values()}) == len(HISTORIES)
-    for part in PARTS:
-        answers = {history.expect.parts[part].answer for history in HISTORIES.values()}
+    for part in (*PARTS, *ASKED):
+        expected = [history.expect.parts for history in HISTORIES.values()]
+        answers = {parts[part].answer for parts in expected if part in parts}
         can = {Answer.PASS, Answer.UNKNOWN} | ({Answer.FAIL} if part not in {"faults", "validity"} else set())
         assert answers == can, part
 

@@ -337,3 +337,43 @@ def test_server_that_restarts_between_reads_is_read_again():
     truth = read_settled(Scripted(answers), RUN, 0.0, lambda: next(reads))
     assert truth.facts == {"started": "two"}
     assert truth.read_ns == 1
+
+
+def forgetful(orders):
+    """A table whose index has forgotten one row of twenty."""
+    orders.execute("CREATE INDEX orders_id ON orders (id)")
+    for seq in range(19):
+        insert(orders, format_id(RUN, 0, 0, seq))
+    orders.execute("SET allow_system_table_mods = on")
+    orders.execute("UPDATE pg_index SET indisready = false WHERE indexrelid = 'orders_id'::regclass")
+    insert(orders, format_id(RUN, 0, 0, 19))
+    orders.execute("UPDATE pg_index SET indisready = true WHERE indexrelid = 'orders_id'::regclass")
+
+
+def test_an_index_that_forgot_a_row_is_found(postgres, orders):
+    """By way of the index there are 19 rows, in the table 20: the truth is the table, and the facts say so. J4."""
+    forgetful(orders)
+    truth = settled(postgres, check_index=True)
+    assert truth.seq.tolist() == list(range(20))
+    assert truth.facts["index"] == "orders_id"
+    assert truth.facts["index_agrees"] == "false"
+    assert (truth.facts["index_rows"], truth.facts["table_rows"]) == ("19", "20")
+    assert "index" not in settled(postgres).facts
+    orders.execute("REINDEX TABLE orders")
+    whole = settled(postgres, check_index=True)
+    assert (whole.facts["index_agrees"], whole.facts["index_rows"]) == ("true", "20")
+
+
+def test_a_query_without_an_index_says_so(postgres, orders):
+    """Nothing to compare is no agreement."""
+    insert(orders, format_id(RUN, 0, 0, 0))
+    facts = settled(postgres, check_index=True).facts
+    assert facts["index"] == "none"
+    assert "index_agrees" not in facts
+
+
+def test_the_server_is_known_before_anything_is_written(postgres):
+    """Its identity and timeline are told without the query."""
+    facts = reader(postgres, "SELECT nothing").facts()
+    assert int(facts["system_identifier"]) > 0
+    assert facts["timeline"] == "1"

@@ -26,7 +26,8 @@ _WHOLE = {"int2", "int4", "int8"}
 _FACTS = """
     SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'),
            current_setting('full_page_writes'), pg_is_in_recovery()::text,
-           (SELECT system_identifier FROM pg_control_system())::text, pg_postmaster_start_time()::text
+           (SELECT system_identifier FROM pg_control_system())::text, pg_postmaster_start_time()::text,
+           (SELECT timeline_id FROM pg_control_checkpoint())::text
 """
 _FACT_NAMES = (
     "version",
@@ -36,6 +37,7 @@ _FACT_NAMES = (
     "in_recovery",
     "system_identifier",
     "started",
+    "timeline",
 )
 
 
