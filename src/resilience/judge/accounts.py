@@ -1,7 +1,8 @@
 """The accounts of the write ledger, each judged by what its writes do, and all of them together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -89,16 +90,8 @@ def _counts(told: Sent) -> dict[str, int]:
 
 def whole(truth: Truth) -> Truth:
     """A truth whose columns are in memory."""
-    return Truth(
-        writer=truth.writer,
-        epoch=truth.epoch,
-        seq=truth.seq,
-        intact=truth.intact,
-        position=truth.position,
-        foreign=truth.foreign,
-        facts=truth.facts,
-        read_ns=truth.read_ns,
-    )
+    columns: dict[str, Any] = {field.name: getattr(truth, field.name) for field in fields(Truth)}
+    return Truth(**columns)
 
 
 def check_early(case: Case) -> tuple[Answer, str]:
