@@ -16,7 +16,7 @@ STORIES = {
     *("pool-exhaustion", "slow-queries", "deadlocks", "postgres-crash"),
     *("packet-loss", "high-latency", "bandwidth-saturation", "network-partition"),
     *("cpu-throttling", "memory-leak", "disk-io-limits"),
-    *("worker-crash", "provider-outage", "rolling-restart"),
+    *("worker-crash", "many-effects", "provider-outage", "rolling-restart"),
 }
 """What a team would look for by name."""
 
