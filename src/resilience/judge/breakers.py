@@ -1,8 +1,9 @@
 """Circuit breakers, judged from outside: from what clients saw, and from the dependency's own count of its calls.
 
-Of each breaker's operations, in order of arrival, an answer is a *quick fallback* if it is ok, says that it is degraded
-and came within `quick` of its intended start; it is *full* if it is ok and not degraded. A state *lasts* from a moment
-if at least `MOST` of the answers of the `HOLD_S` from then on (or of the time in which `ENOUGH` arrive) are of it.
+Of each breaker's operations, in order of arrival, an answer is *quick* if it is ok and came within `quick` of its
+intended start. A quick one is a *quick fallback* if it says that it is degraded, and *full* if it does not. A state
+*lasts* from a moment if at least `MOST` of the answers of the `HOLD_S` from then on (or of the time in which `ENOUGH`
+arrive) are of it.
 
 For each time of the fault, between its request and the beginning of its undoing:
 
@@ -124,8 +125,8 @@ def _seen(case: Case, breaker: Breaker, start_s: float, end_s: float) -> _Seen:
     samples: Samples = case.traffic.between(start_s, end_s)
     own = samples.where(np.isin(samples.operation, [case.traffic.index(name) for name in breaker.operations]))
     ok = own.outcome == OK
-    quick = ok & own.degraded & (own.end_ns - own.arrival_ns <= to_ns(breaker.quick_s))
-    return _Seen(own.arrival_ns / NS, quick, ok & ~own.degraded, end_s)
+    quick = ok & (own.end_ns - own.arrival_ns <= to_ns(breaker.quick_s))
+    return _Seen(own.arrival_ns / NS, quick & own.degraded, quick & ~own.degraded, end_s)
 
 
 def _opening(case: Case, breaker: Breaker, one: Disturbance, begun_s: float, row: dict[str, Json]) -> list[Finding]:
