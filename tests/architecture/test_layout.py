@@ -17,6 +17,8 @@ LONGEST = 400
 """Lines of a module; those in `LONGER` have a reason."""
 
 TESTED_ELSEWHERE = {
+    "judge/gates.py": "judge/test_writes.py",  # what was part of that module, and is asked for accounts too
+    "record/lines.py": "record/test_ledger.py",  # what a file of the ledger is made of
     "cli_safety.py": "test_cli.py",  # commands of the same program
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of

@@ -98,11 +98,3 @@ def test_the_order_of_lines_and_the_numbers_of_writers_say_nothing(run, random):
     if effect not in {Effect.COUNTER, Effect.TRANSFER}:
         there = replace(truth, writer=np.asarray([swap[int(one)] for one in truth.writer], dtype=np.int32))
     assert judged(account(effect), moved, there).counts == before
-
-
-def test_a_ledger_that_contradicts_itself_is_told():
-    """What was to be done must stand the same on every line, and be about an object that there is."""
-    lines = lines_of([Write((0, 0, 0), K, 1, 2, 5, 1)])
-    assert sent(replace(lines, value=np.asarray([5, 6])), READ_NS, objects=OBJECTS).problems
-    assert sent(replace(lines, object=np.asarray([9, 9])), READ_NS, objects=OBJECTS).problems
-    assert sent(lines, READ_NS, objects=OBJECTS).problems == ()
