@@ -4,6 +4,7 @@ A world is a load, one outage of known shape, and a background of chance failure
 Nothing of the judge is used to make either, so that the judge is compared with something it did not compute.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,9 @@ class World:
         after_s: how long the outage goes on after the fault is gone; negative if it ends before.
         noise: share of operations that fail by chance, all the time.
         watched_s: how long the run goes on after the outage.
+        stalls: how often a second, all the time but not around the outage, a machine is held up for up to 0.12 s, and
+            loses up to half of what arrives.
+        fallback_s: how long after the beginning of the outage what would fail is only degraded; None is never.
     """
 
     seed: int
@@ -60,6 +64,8 @@ class World:
     after_s: float = 0.5
     noise: float = 0.0
     watched_s: float = 12.0
+    stalls: float = 0.0
+    fallback_s: float | None = None
 
     @property
     def lost_s(self) -> float:
@@ -83,9 +89,15 @@ class World:
             ramp=self.slope != "",
             rising=self.slope == "rising",
         )
+        spells = (outage,)
+        if self.fallback_s is not None:
+            begun_s = self.lost_s + self.fallback_s
+            spells = (replace(outage, end_s=begun_s), replace(outage, begin_s=begun_s, what="degraded"))
+        if self.noise:
+            spells = (Spell(0.0, end_s, "failed", self.noise), *spells)
         return Scene(
             faults=(Held(begin_s=BEGIN_S, length_s=held_s),),
-            spells=(Spell(0.0, end_s, "failed", self.noise), outage) if self.noise else (outage,),
+            spells=(*self._stalls(end_s), *spells),
             end_s=end_s,
             rate=self.rate,
             load=Load(rate=self.rate, operations=RELAXED),
@@ -93,6 +105,13 @@ class World:
             poisson=self.poisson,
             recovery=Recovery(hold_s=HOLD_S),
         )
+
+    def _stalls(self, end_s: float) -> Iterator[Spell]:
+        rng = np.random.default_rng([self.seed, 1])
+        for _ in range(rng.poisson(self.stalls * end_s)):
+            begin_s, length_s, share = rng.uniform(0, end_s), rng.uniform(0.02, 0.12), rng.uniform(0.1, 0.5)
+            if not self.lost_s - 1 < begin_s < self.back_s + 1:
+                yield Spell(begin_s, begin_s + length_s, "degraded", share)
 
 
 FATES = {

@@ -30,6 +30,8 @@ drawn = settings(
 )
 """The same runs every time, and more of them by the environment."""
 
+fewer = settings(drawn, max_examples=max(20, DRAWS // 3))
+
 seeds = st.integers(0, 2**31)
 worlds = st.builds(
     World,
@@ -59,6 +61,41 @@ def test_no_false_fail(world):
     """Requirement J3: whoever lost service and had it back for good within the limit passes, whatever the shape."""
     verdict = judge(world.scene().record())
     assert verdict.answer is Answer.PASS, verdict.because
+    broken = [name for name, one in verdict.document["recovery"]["operations"].items() if one["answer"] == "fail"]
+    assert not broken, verdict.document["recovery"]["operations"][broken[0]]["because"]
+
+
+@fewer
+@given(worlds, st.floats(0.05, 0.5))
+def test_no_false_fail_on_a_machine_that_stalls(world, stalls):
+    """Requirement J3: a machine that is held up now and then, before the fault as after it, is no reason to fail."""
+    found = check_recovery(replace(world, noise=0.0, stalls=stalls, watched_s=16.0).scene().case())
+    assert found.answer is not Answer.FAIL, found.because
+
+
+steps = worlds.filter(lambda world: not world.slope and world.length_s > 3.0)
+
+
+@fewer
+@given(steps.map(lambda world: replace(world, what="failed", share=1.0)), st.floats(0.5, 2.0))
+def test_milestones_are_where_they_were_played(world, fallback_s):
+    """Requirement J3: first success, throughput and mitigation when the fallback begins, recovery at the very end."""
+    _, only = cycle(replace(world, fallback_s=fallback_s))
+    near = only["resolution_s"] + 0.05
+    for name in ("first_success_s", "full_throughput_s", "mitigated_s"):
+        assert only[name] == pytest.approx(world.lost_s + fallback_s, abs=near), name
+    assert only["recovered_s"] == pytest.approx(world.back_s, abs=near)
+    assert only["lost_service_s"] == pytest.approx(world.length_s, abs=0.1 + 2 * near)
+
+
+@fewer
+@given(worlds, st.floats(0.012, 0.05))
+def test_no_false_pass_of_a_few_errors_for_ever(world, share):
+    """Planted bug B25: more than one in a hundred from the fault on, watched for as long as shipped experiments do."""
+    scene = replace(world, rate=250.0, noise=0.0).scene()
+    spells = (*scene.spells, Spell(world.back_s, 999.0, "failed", share))
+    found = check_recovery(scene.but(spells=spells).case())
+    assert found.answer is not Answer.PASS, found.because
 
 
 @drawn

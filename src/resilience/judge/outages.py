@@ -169,7 +169,8 @@ def _felt(watch: Watch, cycle: Cycle, begin: int, unlikely: float) -> Cycle:
         clear_to_recovered_s=after_s,
         resolution_s=resolution_s,
     )
-    return _concluded(watch, add_milestones(watch, done, begin), recovered_s + back.resolution_s, unlikely)
+    # From the first bin that held: what is uncertain about the instant is no reason to look away.
+    return _concluded(watch, add_milestones(watch, done, begin), max(recovered_s, bins.at(index + 1)), unlikely)
 
 
 def _not_recovered(watch: Watch, cycle: Cycle) -> Cycle:
