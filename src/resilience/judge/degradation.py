@@ -139,11 +139,17 @@ def _under(case: Case, one: Disturbance, phase: Phase, gone: Sequence[Span]) -> 
 
 
 def _rates(case: Case, phase: Phase) -> tuple[Objective, ...]:
-    """The `rate` objectives that speak of a fault phase."""
+    """The `rate` objectives that speak of a fault phase, and of all tenants and regions together.
+
+    What is allowed of one tenant, or against the baseline, says nothing of what is allowed of all.
+    """
     return tuple(
         objective
         for objective in case.record.experiment.objectives
-        if objective.aggregate == "rate" and objective.phase is PhaseName.FAULT and phase.about(objective.fault)
+        if objective.aggregate == "rate"
+        and not (objective.tenant or objective.region or objective.relation)
+        and objective.phase is PhaseName.FAULT
+        and phase.about(objective.fault)
     )
 
 
