@@ -18,7 +18,6 @@ LONGEST = 400
 
 TESTED_ELSEWHERE = {
     "judge/gates.py": "judge/test_writes.py",  # what was part of that module, and is asked for accounts too
-    "record/lines.py": "record/test_ledger.py",  # what a file of the ledger is made of
     "cli_safety.py": "test_cli.py",  # commands of the same program
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
@@ -59,6 +58,7 @@ TESTED_ELSEWHERE = {
     "faults/toxiproxy.py": "faults/test_toxics.py",  # its client, on a real server
     "host/commands.py": "stack/test_programs.py",  # programs that work, fail and hang
     "faults/holders/leak.py": "faults/test_leak.py",  # the process of that fault
+    "faults/holders/throttle.py": "faults/test_cpu.py",  # as above
     "host/disks.py": "faults/test_cgroup.py",  # the disk that is slowed down
     "faults/canary.py": "faults/test_network.py",  # what measures those faults
     "faults/packets.py": "faults/test_network.py",  # what those faults have in common

@@ -9,7 +9,7 @@ import pytest
 
 from resilience.errors import LoadError
 from resilience.load.drivers.locust import LocustDriver, LocustHandle
-from resilience.model import Load, LoadOrder
+from resilience.model import Account, Load, LoadOrder
 from tests.load.target import Asked, Target, Told
 
 RUN = "0badcafe"
@@ -37,7 +37,9 @@ class Runner:
         self._numbers = itertools.count()
         self._handles: list[LocustHandle] = []
 
-    def start(self, load: Load, url: str, *, max_s: float = 60.0, tag: str = "test") -> tuple[LocustHandle, LoadOrder]:
+    def start(
+        self, load: Load, url: str, *, max_s: float = 60.0, tag: str = "test", accounts: tuple[Account, ...] = ()
+    ) -> tuple[LocustHandle, LoadOrder]:
         """A running load process whose zero is a little ahead; further ahead if this machine is slow just now."""
         for margin_s in (1.0, 5.0, 15.0):
             folder = self._folder / f"run-{next(self._numbers)}"
@@ -46,7 +48,14 @@ class Runner:
             driver.prepare()
             zero_ns = time.monotonic_ns() + int(margin_s * 1e9)
             order = LoadOrder(
-                run=RUN, seed=7, zero_ns=zero_ns, base_url=url, folder=str(folder), load=load, max_s=max_s
+                run=RUN,
+                seed=7,
+                zero_ns=zero_ns,
+                base_url=url,
+                folder=str(folder),
+                load=load,
+                max_s=max_s,
+                accounts=accounts,
             )
             try:
                 handle = driver.start(order)

@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from resilience import columns
 from resilience.columns import LedgerLines, Mark, Samples
+from resilience.entry import parse_id
 from resilience.errors import LoadError
 from resilience.host.processes import tagged
+from resilience.judge.effects.counter import judge_counter
+from resilience.judge.effects.sent import sent
 from resilience.load.drivers.locust import LocustDriver, check_account
-from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Role
+from resilience.model import OUTCOMES, Account, Effect, Expect, Load, LoadOrder, Operation, Outcome, Role, Truth
 from resilience.record.folder import SAMPLES
 from resilience.record.ledger import read_ledger
 from resilience.record.samples import read_samples
@@ -254,6 +258,45 @@ def test_a_killed_generator_is_an_error(runner, make_target):
     with pytest.raises(LoadError, match="exit code -15"):
         handle.stop(5.0)
     assert not handle.alive()
+
+
+def test_what_a_killed_generator_wrote_down_is_judged_and_the_rest_is_not_lost(runner, make_target):
+    """Requirements J4, H16: after SIGKILL every write that the target got is in the ledger, and nothing fails for it.
+
+    What was acknowledged on the wire and not noted any more is indeterminate: it can be in the store or not. The answer
+    is unknown, whatever the store has, because the ledger says that its writer was cut short.
+    """
+    target = make_target(lambda asked: Told(echo(asked), wait_s=0.02))
+    stock = Account(name="stock", effect=Effect.COUNTER, truth=Truth(query="", part="postgres"), objects=5)
+    write = Operation(
+        name="add",
+        weight=1.0,
+        method="POST",
+        role=Role.WRITE,
+        account="stock",
+        path="/stock/${object}",
+        json={"id": "${write_id}", "number": "${number}", "amount": "${amount}"},
+        expect=Expect(status=(201,), json={"id": "${write_id}"}),
+    )
+    handle, order = runner.start(Load(rate=200.0, operations=(write,)), target.url, accounts=(stock,))
+    wait_until(order, 1.0)
+    os.kill(handle.pid, signal.SIGKILL)
+    with pytest.raises(LoadError, match="exit code -9"):
+        handle.stop(5.0)
+    lines = read_ledger(Path(order.folder), run=RUN, account="stock")
+    assert lines.problems == ("writes/accounts/stock/load.ledger is not sealed: its writer was cut short",)
+    told = sent(lines, 10**12, objects=5)
+    asked = [each.document for each in list(target.asked) if each.body]
+    assert len(asked) > 50
+    noted = {parse_id(each["id"], RUN) for each in asked}
+    assert noted <= {told.entries.name(slot) for slot in range(len(told.entries))}
+    everything = np.zeros(5, dtype=np.int64)
+    for each in asked:
+        everything[each["number"]] += each["amount"]
+    values = np.arange(5, dtype=np.int64)
+    nothing = np.zeros(5, dtype=np.int32)
+    held = columns.Truth(nothing, nothing, values, nothing == 0, everything, (), {}, 10**12)
+    assert judge_counter(told, held, stock).broken == ()
 
 
 def test_it_stops_by_itself_at_the_longest_time(runner, make_target):
