@@ -6,7 +6,7 @@ GROUPS ?= --group target --group test
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check selftest test-pythons bench schema clean
+.PHONY: help setup demo test check selftest test-pythons bench mutants schema clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -32,6 +32,9 @@ bench: setup     ## every benchmark, as a table and as JSON
 
 test-pythons:    ## the test suite on every Python 3.11+ that this machine has
 	@./scripts/test-pythons $(ARGS)
+
+mutants: setup    ## small mistakes made in the judge, one at a time: the tests must notice each (an hour)
+	@$(BIN)/python scripts/mutants.py --jobs $(WORKERS) $(ARGS)
 
 schema:          ## write the JSON Schema again after a change to the declaration
 	@$(BIN)/python -m resilience.spec.schema > src/resilience/spec/experiment.schema.json
