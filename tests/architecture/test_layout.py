@@ -23,6 +23,8 @@ TESTED_ELSEWHERE = {
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
+    "observe/asked.py": "observe/test_truth_function.py",  # what is asked there
+    "observe/truth_postgres.py": "observe/test_truth.py",  # the truth of a real server
     "observe/copying.py": "observe/test_truth.py",  # all of it on a real server
     "observe/rows.py": "observe/test_truth.py",  # as above
     "drill/examples.py": "faults/test_contract.py",  # each is tried there

@@ -112,7 +112,7 @@ def test_truth_by_http_and_a_cache_beside_it(program: Program):
     verdict = verdict_of(program)
     assert done.code == 1, done.out + done.err
     writes, cached = verdict["writes"], verdict["cache"]
-    assert (writes["lost"], writes["verified"], writes["late"]) == (1, writes["acknowledged"] - 1, 0)
+    assert (writes["lost"], writes["verified"], writes["late_materialised"]) == (1, writes["acknowledged"] - 1, 0)
     assert writes["corrupted"] == writes["duplicated"] == writes["phantom"] == 0
     assert (cached["divergent"], cached["not_in_store"]) == (1, 0)
     assert cached["equal"] > 0

@@ -72,7 +72,7 @@ def _check_ledger(case: Case) -> Part:
     counts |= {key: classified.count(key) for key in _KEYS}
     counts |= {"unverified": classified.count("unchecked")}
     counts |= {"unchecked": classified.count("unchecked"), "stale_reads": classified.stale_reads}
-    counts |= {"late": truth.late}
+    counts |= {"late_materialised": truth.late}
     data: dict[str, Json] = {"writes": counts}
     failed = [*_broken(declared, classified), *broken(truth)]
     why = gates(case, declared, entries, classified.count("unchecked"), truth)
