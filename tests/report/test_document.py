@@ -34,6 +34,8 @@ def test_any_shape_is_survived(value):
         ("rate<0.01", 0.0099999, "0.0099999"),
         ("rps>225", 249, "249"),
         ("med<1", None, ""),
+        ("p(95) no worse than 10% @ after", 0.0312, "+3.12 %"),
+        ("rate within 1% @ after", -0.002, "-0.2 points"),
     ],
 )
 def test_value_of_an_objective_keeps_the_digits_that_decided(expression, value, shown):

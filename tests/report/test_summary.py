@@ -98,3 +98,29 @@ def test_a_strike_is_not_shown_as_if_it_had_been_given_back(make):
     document["faults"][0]["strike"] = True
     row = next(line for line in printed(make.verdict(document=document)).splitlines() if "toxiproxy.down" in line)
     assert row.rstrip().endswith("a strike")
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+def test_every_verdict_says_what_it_covers(make, answer):
+    """Requirement J4: whatever the answer, what was tried with what proof, what not, and the cost of each incident."""
+    document = make.document()
+    document["coverage"] = {"because": "covers 2 faults, 1 of them seen to bite", "not_covered": ["No disk was lost."]}
+    document["service"] = {
+        "promised_availability": 0.999,
+        "budget_days": 30,
+        "incidents": [
+            {"fault": "redis-down", "budget_used": 0.00309},
+            {"fault": "redis-hung", "budget_used": None},
+        ],
+    }
+    text = " ".join(printed(make.verdict(answer, document=document)).split())
+    assert "This verdict covers 2 faults, 1 of them seen to bite. - No disk was lost." in text
+    assert "Cost of a 30-day error budget at 99.9 %: redis-down 0.309 %" in text
+    assert "redis-hung None" not in text
+
+
+def test_objectives_name_their_tenant(make):
+    """Else two rows of one objective look the same."""
+    document = make.document()
+    document["objectives"][0] |= {"tenant": "blue", "region": "eu", "operation": "all"}
+    assert "all, blue, eu" in printed(make.verdict(document=document), width=200)

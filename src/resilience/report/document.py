@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from resilience.model import Json
@@ -63,8 +64,17 @@ def objective_value(row: Row) -> str:
     value = number(row, "value")
     if value is None:
         return ""
+    if re.search(r"\s(no\s+worse\s+than|within)\s", words(row, "expression")):  # a difference to the baseline
+        relative = words(row, "expression").lstrip().startswith(("p(", "avg", "med"))
+        return f"{value * 100:+.3g}{' %' if relative else ' points'}"
     unit = " ms" if words(row, "expression").lstrip().startswith(("p(", "avg", "min", "max", "med")) else ""
     return f"{value:.6g}{unit}"
+
+
+def about(row: Row) -> str:
+    """What an objective is about: its operation, and its tenant and region if it names them."""
+    named = [words(row, "operation"), words(row, "tenant"), words(row, "region")]
+    return ", ".join(name for name in named if name)
 
 
 def _plain(value: object) -> Json:

@@ -63,9 +63,13 @@ def render(record: Record, verdict: Verdict) -> bytes:
 
 
 def _operations(phase: Row) -> list[tuple[str, Row]]:
-    """Operations of a phase with their figures, all of them together first."""
+    """Operations of a phase with their figures, all of them together first; then its tenants and regions."""
     found = table(phase, "operations")
-    return [(name, table(found, name)) for name in sorted(found, key=lambda name: (name != "all", name))]
+    made = [(name, table(found, name)) for name in sorted(found, key=lambda name: (name != "all", name))]
+    for kind in ("tenant", "region"):
+        segments = table(phase, f"{kind}s")
+        made += [(f"{kind} {name}", table(segments, name)) for name in sorted(segments)]
+    return made
 
 
 def _degradation(verdict: Verdict) -> list[Row]:
@@ -167,6 +171,7 @@ def _template() -> jinja2.Template:
         "label": phase_label,
         "degraded": document.degraded_share,
         "value": document.objective_value,
+        "about": document.about,
         "text": document.as_text,
         "word": words,
         "items": document.items,

@@ -9,8 +9,10 @@ from rich.text import Text
 from resilience.model import Answer, Verdict
 from resilience.report.document import (
     Row,
+    about,
     as_text,
     degraded_share,
+    items,
     number,
     objective_value,
     phase_label,
@@ -71,6 +73,8 @@ def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
             console.print()
             console.print(made)
     _writes(document, console)
+    _service(document, console)
+    _coverage(document, console)
     console.print()
     passed = ", ".join(part.name for part in verdict.parts if part.answer is Answer.PASS)
     console.print(Text(f"passed: {printable(passed) or 'nothing'}"))
@@ -142,7 +146,7 @@ def _objectives(document: Row) -> Table:
         style = _STYLE[Answer(answer)] if answer in {one.value for one in Answer} else ""
         made.add_row(
             Text(printable(answer.upper()), style),
-            *(_cell(words(row, key)) for key in ("expression", "operation", "phase")),
+            *(_cell(text) for text in (words(row, "expression"), about(row), words(row, "phase"))),
             objective_value(row) or ABSENT,
         )
     return made
@@ -158,6 +162,28 @@ def _writes(document: Row, console: Console) -> None:
     if told:
         console.print()
         console.print(Text("Writes: " + ", ".join(f"{_known(value)} {name}" for name, value in told)))
+
+
+def _service(document: Row, console: Console) -> None:
+    """What each disturbance would have cost of a month's error budget."""
+    service = table(document, "service")
+    promise, days = number(service, "promised_availability"), number(service, "budget_days")
+    costs = [(words(row, "fault"), number(row, "budget_used")) for row in rows(service, "incidents")]
+    told = [f"{name} {share * 100:.3g} %" for name, share in costs if share is not None]
+    if told and promise is not None and days is not None:
+        console.print()
+        of = f"of a {days:.0f}-day error budget at {promise * 100:g} %"
+        console.print(Text(printable(f"Cost {of}: {', '.join(told)}")))
+
+
+def _coverage(document: Row, console: Console) -> None:
+    """What the verdict covers, whatever it is, and what it does not."""
+    coverage = table(document, "coverage")
+    if words(coverage, "because"):
+        console.print()
+        console.print(Text(printable(f"This verdict {words(coverage, 'because')}.", 400)))
+        for gap in items(coverage, "not_covered"):
+            console.print(Text(f"- {printable(as_text(gap), 400)}", "dim"))
 
 
 def _known(value: float | None) -> str:
