@@ -27,7 +27,12 @@ TAIL = 1 + 64 + 1 + 16
 _STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WRITER, _EPOCH, _SEQ = 0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB
 _WORDS = 5
-_HEX = np.array([f"{number:04x}".encode() for number in range(1 << 16)], "S4").view(np.uint32)
+_STEPS = np.array([number * _STEP & _MASK for number in range(1, _WORDS + 1)], np.uint64)[:, None]
+_HEX = np.empty(1 << 16, np.uint32)
+"""Four digits for each two bytes as they stand in memory, the higher one first."""
+_HEX[np.arange(1 << 16, dtype=">u2").view(np.uint16)] = np.array(
+    [f"{number:04x}".encode() for number in range(1 << 16)], "S4"
+).view(np.uint32)
 
 
 def prefix_of(run: str) -> str:
@@ -86,14 +91,18 @@ def tails_of(
     """What `body_of` has after the id, for many entries at once: one row of `TAIL` bytes each."""
     at = writer.astype(np.uint64) * np.uint64(_WRITER) + epoch.astype(np.uint64) * np.uint64(_EPOCH)
     at += seq.astype(np.uint64) * np.uint64(_SEQ) + np.uint64(_seed(run))
-    words = np.empty((len(at), _WORDS), np.dtype(">u8"))
-    for number in range(_WORDS):
-        word = at + np.uint64((number + 1) * _STEP & _MASK)
-        word = (word ^ word >> np.uint64(30)) * np.uint64(_FIRST)
-        word = (word ^ word >> np.uint64(27)) * np.uint64(_SECOND)
-        words[:, number] = word ^ word >> np.uint64(31)
-    digits = _HEX[words.view(">u2")].view(np.uint8)
-    tails = np.full((len(at), TAIL), ord("|"), np.uint8)
+    words = at + _STEPS
+    shifted = words >> np.uint64(30)
+    words ^= shifted
+    words *= np.uint64(_FIRST)
+    np.right_shift(words, np.uint64(27), out=shifted)
+    words ^= shifted
+    words *= np.uint64(_SECOND)
+    np.right_shift(words, np.uint64(31), out=shifted)
+    words ^= shifted
+    digits = _HEX.take(words.T.astype(">u8", order="C").view(np.uint16)).view(np.uint8)
+    tails = np.empty((len(at), TAIL), np.uint8)
+    tails[:, [0, 65]] = ord("|")
     tails[:, 1:65] = digits[:, :64]
     tails[:, 66:] = digits[:, 64:]
     return tails

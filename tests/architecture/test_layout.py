@@ -26,7 +26,6 @@ TESTED_ELSEWHERE = {
     "observe/asked.py": "observe/test_truth_function.py",  # what is asked there
     "observe/truth_postgres.py": "observe/test_truth.py",  # the truth of a real server
     "observe/copying.py": "observe/test_truth.py",  # all of it on a real server
-    "observe/rows.py": "observe/test_truth.py",  # as above
     "drill/examples.py": "faults/test_contract.py",  # each is tried there
     "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like
     "drill/runner.py": "test_reaper.py",  # what is struck there
@@ -65,6 +64,7 @@ TESTED_ELSEWHERE = {
     "faults/canary.py": "faults/test_network.py",  # what measures those faults
     "faults/packets.py": "faults/test_network.py",  # what those faults have in common
     "host/nftables.py": "faults/test_network.py",  # the tables of those faults
+    "host/memory.py": "observe/test_truth.py",  # no answer depends on it, only how soon it comes
     "host/files.py": "runtime/test_debts.py",  # what is durable is a debt first of all
     "judge/canary.py": "judge/test_writes.py",  # the check of the checker
     "judge/case.py": "judge/test_phases.py",  # a record, prepared

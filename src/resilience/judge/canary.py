@@ -22,7 +22,7 @@ from resilience.judge.taxonomy import CLASSES, Classified, classify
 LARGE = 1 << 20
 """Of a ledger with more entries, the copy is of its beginning."""
 
-EXCERPT = 1 << 18
+EXCERPT = 1 << 16
 """So many lines and rows, or more if too few writes are verified in them."""
 
 VICTIMS = ("lost", "duplicated", "corrupted", "stale")

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import errors
 
 from resilience.columns import Int64
+from resilience.host.memory import keep_freed
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -51,6 +52,7 @@ def copied(connection: psycopg.Connection, statement: str, timeout_s: float) -> 
     Raises:
         psycopg.Error, OSError: the server refused, or the connection was lost.
     """
+    keep_freed()
     pgconn = connection.pgconn
     if pgconn.ssl_in_use or pgconn.used_gssapi:
         yield from _by_psycopg(connection, statement)
@@ -158,7 +160,7 @@ def _message(buffer: bytes, begin: int) -> tuple[bytes, bytes] | None:
 def _rows(content: Bytes) -> tuple[list[Bytes], int]:
     """All whole messages with rows at the beginning of the content, equally long ones together, and their length."""
     matrices: list[Bytes] = []
-    begin, size = 0, len(content)
+    begin, size, few = 0, len(content), _FEW
     while size - begin >= FRAME.size:
         kind, length = FRAME.unpack_from(content.data, begin)
         stride = 1 + length
@@ -171,18 +173,23 @@ def _rows(content: Bytes) -> tuple[list[Bytes], int]:
             same &= matrix[:, place] == matrix[0, place]
         alike = count if same.all() else int(same.argmin())
         if alike < min(_FEW, count):
-            singles, end = _singly(content, begin)
-            return matrices + singles, end
+            singles, begin = _singly(content, begin, few)
+            matrices += singles
+            few *= 2  # one odd row among others is soon passed; where there are more, they are not looked at again
+            continue
         matrices.append(matrix[:alike])
         begin += alike * stride
+        few = _FEW
     return matrices, begin
 
 
-def _singly(content: Bytes, begin: int) -> tuple[list[Bytes], int]:
-    """The same for messages of many lengths: each is visited."""
+def _singly(content: Bytes, begin: int, most: int) -> tuple[list[Bytes], int]:
+    """The same for messages of many lengths, at most so many: each is visited."""
     view, unpack, size = content.data, FRAME.unpack_from, len(content)
     starts: dict[int, list[int]] = {}
-    while size - begin >= FRAME.size:
+    for _ in range(most):
+        if size - begin < FRAME.size:
+            break
         kind, length = unpack(view, begin)
         if kind != _ROW or begin + 1 + length > size:
             break

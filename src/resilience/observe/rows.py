@@ -6,7 +6,7 @@ message, the number of fields, and each field behind its length.
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ class Columns:
     """Takes rows and gives them back as a `Truth`, in order of position.
 
     Rows mostly come nearly in that order, so only those that are behind an earlier one are moved, at the end. Columns
-    are as narrow as their values allow: ten million rows are a hundred and seventy megabytes.
+    are as narrow as their values allow: ten million rows are mostly a hundred and twenty megabytes.
 
     Args:
         run: whose ids are ours.
@@ -46,10 +46,10 @@ class Columns:
         self._size = 0
         self._columns: dict[str, npt.NDArray[np.generic]] = {
             "writer": np.empty(expected, np.int16),
-            "epoch": np.empty(expected, np.int16),
+            "epoch": np.empty(expected, np.int8),
             "seq": np.empty(expected, np.int32),
             "intact": np.empty(expected, np.bool_),
-            "position": np.empty(expected, np.int64),
+            "position": np.empty(expected, np.int32),
         }
         self._late: list[dict[str, npt.NDArray[np.generic]]] = []
         self._last = np.iinfo(np.int64).min
@@ -100,14 +100,16 @@ class Columns:
         if layout is None:
             return np.ones(len(matrix), np.bool_)
         good = np.ones(len(matrix), np.bool_)
-        for place in layout.same:
-            good &= matrix[:, place] == matrix[0, place]
+        for place, width in layout.same:
+            part = matrix[:, place : place + width].view(f"u{width}")[:, 0]
+            good &= part == part[0]
         writer, epoch, seq = (_number(matrix, *digits, good) for digits in layout.numbers)
-        expected = np.empty((len(matrix), layout.position - _LENGTH.size - layout.body), np.uint8)
-        expected[:, :-TAIL] = matrix[:, layout.id : layout.body - _LENGTH.size]
-        expected[:, -TAIL:] = tails_of(self._run, writer, epoch, seq)
-        body = matrix[:, layout.body : layout.position - _LENGTH.size]
-        intact = np.ones(len(matrix), np.bool_) if np.array_equal(body, expected) else (body == expected).all(axis=1)
+        tail, end = layout.position - _LENGTH.size - TAIL, layout.position - _LENGTH.size
+        same_id = matrix[:, layout.body : tail] == matrix[:, layout.id : layout.body - _LENGTH.size]
+        same_tail = matrix[:, tail:end] == tails_of(self._run, writer, epoch, seq)
+        intact = np.ones(len(matrix), np.bool_)
+        if not (same_id.all() and same_tail.all()):
+            intact = same_id.all(axis=1) & same_tail.all(axis=1)
         position = np.ascontiguousarray(matrix[:, layout.position :]).view(">i8")[:, 0].astype(np.int64)
         block = {"writer": writer, "epoch": epoch, "seq": seq, "intact": intact, "position": position}
         self._append(**(block if good.all() else {name: values[good] for name, values in block.items()}))
@@ -117,12 +119,14 @@ class Columns:
         position: Int64 = block["position"].astype(np.int64, copy=False)
         if len(position) == 0:
             return
-        highest = np.maximum.accumulate(np.concatenate(([self._last], position)))
-        behind = position < highest[1:]
-        if behind.any():
+        if position[0] < self._last or (position[1:] < position[:-1]).any():
+            highest = np.maximum.accumulate(np.concatenate(([self._last], position)))
+            behind = position < highest[1:]
             self._late.append({name: values[behind] for name, values in block.items()})
             block = {name: values[~behind] for name, values in block.items()}
-        self._last = int(highest[-1])
+            self._last = int(highest[-1])
+        else:
+            self._last = int(position[-1])
         end = self._size + len(block["position"])
         for name, values in block.items():
             self._columns[name] = column = _fitting(self._columns[name], values, end)
@@ -135,13 +139,14 @@ class Columns:
         self._late.clear()
         if late:
             order = np.argsort(late["position"], kind="stable")
-            places = np.searchsorted(
-                self._columns["position"][: self._size], late["position"][order], side="right"
-            ).astype(np.int64)
-            for name, column in self._columns.items():
-                total = self._size + len(order)
-                grown = _fitting(column, late[name], total)
-                self._columns[name] = _inserted(grown, self._size, late[name][order], places)
+            total = self._size + len(order)
+            grown = {name: _fitting(column, late[name], total) for name, column in self._columns.items()}
+            position = grown["position"][: self._size]
+            # Of the same type, else all positions were converted first.
+            wanted = late["position"][order].astype(position.dtype)
+            places = np.searchsorted(position, wanted, side="right").astype(np.int64)
+            for name, column in grown.items():
+                self._columns[name] = _inserted(column, self._size, late[name][order], places)
             self._size += len(order)
         for name, column in self._columns.items():
             self._columns[name] = column[: self._size]
@@ -154,14 +159,14 @@ class _Layout(NamedTuple):
 
     Attributes:
         id, body, position: where each begins.
-        same: the places that are alike in all rows of that layout.
+        same: what is alike in all rows of that layout: where each part begins, and how long it is.
         numbers: writer, epoch and seq: where each begins, with how many digits, and with how many at least.
     """
 
     id: int
     body: int
     position: int
-    same: tuple[int, ...]
+    same: tuple[tuple[int, int], ...]
     numbers: tuple[tuple[int, int, int], ...]
 
     @classmethod
@@ -181,25 +186,44 @@ class _Layout(NamedTuple):
         if any(count > most for count, most in zip(digits, _MOST, strict=True)):
             return None
         numbers, place = [], at + len(prefix_of(run))
-        same = [*range(FRAME.size, place)]
+        same = [*_parts(FRAME.size, place)]
         for count, least in zip(digits, (WRITER_DIGITS, EPOCH_DIGITS, SEQ_DIGITS), strict=True):
             numbers.append((place, count, least))
-            same.append(place + count)  # a hyphen, or what is behind the id
-            place += count + 1
-        same += [*range(at + length, body), *range(position - _LENGTH.size, position)]
+            place += count
+            same.append((place, 1))  # a hyphen, or what is behind the id
+            place += 1
+        same += [*_parts(at + length, body), *_parts(position - _LENGTH.size, position)]
         return cls(at, body, position, tuple(same), tuple(numbers))
 
 
-def _number(matrix: Bytes, begin: int, count: int, least: int, good: Bool) -> Int64:
+def _parts(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut into parts of lengths that a number in memory may have: each is compared at once."""
+    for width in (8, 4, 2, 1):
+        while end - begin >= width:
+            yield begin, width
+            begin += width
+
+
+_SHORT = 9
+"""So many digits fit in 32 bits."""
+
+
+def _number(matrix: Bytes, begin: int, count: int, least: int, good: Bool) -> npt.NDArray[np.signedinteger[Any]]:
     """A number in each row; `good` loses those that are not written as they should be."""
-    number = np.zeros(len(matrix), np.int64)
+    number: npt.NDArray[np.signedinteger[Any]] = np.zeros(len(matrix), np.int32 if count <= _SHORT else np.int64)
+    highest = np.zeros(len(matrix), np.uint8)
     for place in range(begin, begin + count):
         digit = matrix[:, place] - np.uint8(ord("0"))
-        good &= digit < 10  # noqa: PLR2004 - what is below "0" is far above
-        number = number * 10 + digit
+        np.maximum(highest, digit, out=highest)
+        number *= 10
+        number += digit
+    good &= highest < 10  # noqa: PLR2004 - what is below "0" is far above
     if count > least:
         good &= matrix[:, begin] != ord("0")
     return number
+
+
+_MOVED = 1 << 20
 
 
 def _inserted(
@@ -211,7 +235,9 @@ def _inserted(
     end = size
     for number in range(len(values) - 1, -1, -1):
         begin = int(places[number])
-        column[begin + number + 1 : end + number + 1] = column[begin:end]
+        for last in range(end, begin, -_MOVED):  # piece by piece: NumPy copies what overlaps
+            first = max(begin, last - _MOVED)
+            column[first + number + 1 : last + number + 1] = column[first:last]
         column[begin + number] = values[number]
         end = begin
     return column
@@ -221,9 +247,9 @@ def _fitting(column: npt.NDArray[np.generic], values: npt.NDArray[np.generic], s
     """The column itself, or a copy that is long enough and wide enough."""
     kind = column.dtype
     if kind.kind == "i" and len(values):
-        limits = np.iinfo(kind.name)
-        if values.min() < limits.min or values.max() > limits.max:
-            kind = np.dtype(np.int32 if np.abs(values).max() < np.iinfo(np.int32).max else np.int64)
+        lowest, highest = int(values.min()), int(values.max())
+        while lowest < -(1 << 8 * kind.itemsize - 1) or highest >= 1 << 8 * kind.itemsize - 1:
+            kind = np.dtype(f"i{2 * kind.itemsize}")
     if kind == column.dtype and size <= len(column):
         return column
     copy = np.empty(max(size, len(column) if size <= len(column) else size * 5 // 4), kind)

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from resilience.columns import EffectLines, LedgerLines, Mark
 from resilience.errors import RecordError
+from resilience.host.memory import keep_freed
 from resilience.host.processes import boot_id
 from resilience.judge.places import WIDTH
 from resilience.record.folder import writes_of
@@ -157,6 +158,7 @@ def read_ledger(folder: Path, *, run: str | None = None, finished: bool = True, 
         finished: False for a run in progress, which is not sealed yet and may end in half a line.
         account: whose ledger; empty for that of `ledger` itself. Of an account the lines are `EffectLines`.
     """
+    keep_freed()
     paths = sorted(writes_of(folder, account).glob(f"*{SUFFIX}"))
     form = EFFECTS if account else PLAIN
     problems: list[str] = []

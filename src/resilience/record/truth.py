@@ -1,7 +1,6 @@
 """The truth about writes in a run folder: `writes/truth.parquet`, and what was read about the store in `truth.json`."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,15 +80,15 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, accoun
     save_document(folder / f"{what}.json", document, redactor or Redactor())
 
 
-def _packed(truth: Truth) -> bytes:
-    stream = io.BytesIO()
+def _packed(truth: Truth) -> memoryview:
+    stream = pa.BufferOutputStream()
     plain = {name: kind for name, kind in _ENCODING.items() if not kind.endswith("DICTIONARY")}
     coded = [name for name in _ENCODING if name not in plain]
     with pq.ParquetWriter(stream, _SCHEMA, compression="zstd", use_dictionary=coded, column_encoding=plain) as writer:
         for begin in range(0, max(1, len(truth)), BLOCK):
             columns = [_array(getattr(truth, field.name)[begin : begin + BLOCK], field.type) for field in _SCHEMA]
             writer.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA))
-    return stream.getvalue()
+    return memoryview(stream.getvalue())
 
 
 def _array(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
