@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from resilience.judge.case import prepare
 from resilience.judge.faults import check_faults
 from resilience.model import Answer, Event, EventKind
 from tests.judge.builder import Held, Scene
@@ -123,3 +124,50 @@ def test_a_fault_that_was_asked_for_twice_is_unknown():
     found = part(Held(), extra=(Event(30.0, KIND.REQUESTED, "redis-down"),))
     assert found.answer is Answer.UNKNOWN
     assert "redis-down was requested 2 times" in found.because
+
+
+def test_what_is_not_in_the_events_is_told_from_the_experiment_and_the_other_way_round():
+    """The account of a fault has its kind, its part and its name whichever of the two has it."""
+    both = part(Held()).data["faults"][0]
+    assert (both["kind"], both["on"], both["of"], both["planned_s"]) == ("toxiproxy.down", "redis", "redis-down", 8.0)
+    record = Scene().record()
+    unasked = prepare(replace(record, events=()), finished=True)
+    planned = check_faults(unasked).data["faults"][0]
+    assert (planned["kind"], planned["on"], planned["of"]) == ("toxiproxy.down", "redis", "redis-down")
+    assert (planned["requested_s"], planned["confirmed_s"], planned["strike"]) == (None, None, False)
+    unplanned = prepare(replace(record, experiment=Scene(faults=()).experiment()))
+    seen = check_faults(unplanned).data["faults"][0]
+    assert (seen["kind"], seen["on"], seen["of"], seen["planned_s"]) == ("toxiproxy.down", "redis", "redis-down", None)
+    group = replace(record, experiment=Scene(faults=(Held(group="storm", of="outage", strike=True),)).experiment())
+    told = check_faults(prepare(replace(group, events=()))).data["faults"][0]
+    assert (told["group"], told["of"], told["strike"]) == ("storm", "outage", True)
+
+
+def test_every_trouble_is_in_the_evidence_and_the_first_in_the_reason():
+    """One alone is the reason; of several it says how many more there are, and what was seen of the others stays."""
+    alone = part(Held(trouble="cannot enable the proxy"))
+    assert alone.because == "redis-down had a problem (inject: cannot enable the proxy)"
+    assert alone.evidence == (alone.because, "redis-down: connection refused", "redis-down: connection accepted")
+    two = part(Held(trouble="cannot enable the proxy", without=(KIND.CLEAR,)))
+    assert two.because == f"{alone.because} (and 1 more)"
+    assert two.evidence[:2] == (alone.because, "redis-down was never seen gone: the target may still be disturbed")
+
+
+def test_held_for_nine_tenths_is_enough_and_not_a_moment_less():
+    """From 19.05 s, 8 s planned: 7.2 s must have gone by before it was asked to go."""
+
+    def ended(at_s):
+        return part(Held(without=(KIND.REVERTING,)), extra=(Event(at_s, KIND.REVERTING, "redis-down"),)).answer
+
+    assert ended(19.05 + 7.2001) is Answer.PASS
+    assert ended(19.05 + 7.1999) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", [KIND.REQUESTED, KIND.CONFIRMED, KIND.REVERTING, KIND.CLEAR])
+def test_no_instant_may_be_out_of_order(kind):
+    """Each of the four, put where it cannot be."""
+    wrong_s = 40.0 if kind in {KIND.REQUESTED, KIND.CONFIRMED} else 19.01
+    detail = {"kind": "toxiproxy.down", "on": "redis"} if kind is KIND.REQUESTED else {}
+    record = Scene(faults=(Held(without=(kind,)),), extra=(Event(wrong_s, kind, "redis-down", detail),)).record()
+    found = check_faults(prepare(record))
+    assert any("in an order that cannot be" in str(text) for text in found.evidence), found.evidence
