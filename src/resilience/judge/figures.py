@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from resilience.columns import Samples
+from resilience.columns import Int64
 from resilience.judge.case import Case
 from resilience.judge.quantiles import DROPPED, MS, of_segment, stats, to_ns
 from resilience.model import Json, Phase
@@ -48,31 +48,27 @@ def in_flight(case: Case, phase: Phase) -> dict[str, tuple[float | None, int | N
     begin_ns, end_ns = to_ns(phase.start_s), to_ns(phase.end_s)
     if end_ns <= begin_ns:
         return dict.fromkeys(("all", *names), (None, None))
-    whole = case.traffic.samples
     # Whoever arrived earlier than the longest response time before the phase has ended by then.
-    longest_s = float((whole.end_ns - whole.arrival_ns).max(initial=0)) / 1e9
-    samples = case.traffic.between(phase.start_s - longest_s - 1e-9, phase.end_s)
+    samples = case.traffic.between(phase.start_s - case.traffic.longest_s - 1e-9, phase.end_s)
+    sent = samples.outcome != DROPPED
+    operation = samples.operation[sent].astype(np.int64)
+    starts = np.clip(samples.start_ns[sent], begin_ns, end_ns) - begin_ns
+    ends = np.clip(samples.end_ns[sent], begin_ns, end_ns) - begin_ns
     step_ns = max(MS, math.ceil((end_ns - begin_ns) / MOST_INSTANTS))
-    together, found = np.zeros(-(-(end_ns - begin_ns) // step_ns), np.int64), {}
-    spent_ns = 0
-    for index, name in enumerate(names):
-        own_ns, level = _level(samples, index, begin_ns, end_ns, step_ns)
-        found[name] = (own_ns / (end_ns - begin_ns), int(level.max()))
-        together += level
-        spent_ns += own_ns
-    return {"all": (spent_ns / (end_ns - begin_ns), int(together.max())), **found}
+    level = _levels(operation, starts, ends, len(names), -(-(end_ns - begin_ns) // step_ns), step_ns)
+    spent = np.bincount(operation, weights=ends - starts, minlength=len(names)) / (end_ns - begin_ns)
+    found = {name: (float(spent[index]), int(level[index].max())) for index, name in enumerate(names)}
+    return {"all": (float(spent.sum()), int(level.sum(axis=0).max())), **found}
 
 
-def _level(
-    samples: Samples, operation: int, begin_ns: int, end_ns: int, step_ns: int
-) -> tuple[int, npt.NDArray[np.int64]]:
-    """Nanoseconds spent in flight within the phase, and how many were in flight at each of its instants."""
-    chosen = (samples.operation == operation) & (samples.outcome != DROPPED)
-    starts = np.clip(samples.start_ns[chosen], begin_ns, end_ns) - begin_ns
-    ends = np.clip(samples.end_ns[chosen], begin_ns, end_ns) - begin_ns
-    instants = -(-(end_ns - begin_ns) // step_ns)
-    # In flight at instant k: started at or before k steps, ended after.
-    first, last = -(-starts // step_ns), -(-ends // step_ns)
-    change = np.bincount(first, minlength=instants + 1) - np.bincount(last, minlength=instants + 1)
-    level: npt.NDArray[np.int64] = np.cumsum(change)[:instants]
-    return int((ends - starts).sum()), level
+def _levels(
+    operation: Int64, starts: Int64, ends: Int64, operations: int, instants: int, step_ns: int
+) -> npt.NDArray[np.int64]:
+    """How many of each operation were in flight at each instant: started at or before it, and ended after."""
+    change = np.zeros(operations * (instants + 1), np.int64)
+    for sign, times in ((1, starts), (-1, ends)):
+        # Exact: an integer below 2^53 over another is never rounded up to a whole number that it does not reach.
+        first = np.ceil(times / step_ns).astype(np.int64)
+        change += sign * np.bincount(operation * (instants + 1) + first, minlength=len(change))
+    level: npt.NDArray[np.int64] = np.cumsum(change.reshape(operations, instants + 1), axis=1)[:, :instants]
+    return level

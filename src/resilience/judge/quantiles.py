@@ -46,6 +46,15 @@ class Traffic:
         arrival = samples.arrival_ns
         ordered = len(arrival) < 2 or bool(np.all(arrival[1:] >= arrival[:-1]))  # noqa: PLR2004 - two to compare
         self.samples = samples if ordered else _take(samples, np.argsort(arrival, kind="stable"))
+        self._longest_s: float | None = None
+
+    @property
+    def longest_s(self) -> float:
+        """The longest response time of all; 0 if there is none."""
+        if self._longest_s is None:
+            times = self.samples.end_ns - self.samples.arrival_ns
+            self._longest_s = float(times.max(initial=0)) / NS
+        return self._longest_s
 
     def between(self, start_s: float, end_s: float) -> Samples:
         """The samples that arrived from `start_s` until before `end_s`."""
