@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.model import Ledger, Truth
+from resilience.model import CacheCopy, Ledger, Truth
 from resilience.spec.parse import parse
 from resilience.spec.production import PATTERNS, Thing, looks_like, names_in, refused, things
 from tests.program import SHIPPED, short
@@ -89,14 +89,17 @@ def test_everything_that_a_run_would_touch():
         }
     ]
     experiment = parse(json.dumps(document).encode(), "x.json", "/x")
-    ledger = Ledger(truth=Truth(part="", dsn_env="TRUTH", query="…"))
+    cache = CacheCopy(dsn_env="CACHE", key="order:{id}")
+    ledger = Ledger(truth=Truth(part="", dsn_env="TRUTH", query="…"), cache=cache)
     environment = {"TRUTH": "postgresql://u:hunter2@db.prod/shop", "CONTEXT": "eu-prod", "PGHOST": "ignored-too"}
+    environment["CACHE"] = "rediss://:hunter2@cache.prod:6379/0"
     found = {thing.name: thing.where for thing in things(replace(experiment, ledger=ledger), environment)}
     assert found == {
         "shop-prod": "target",
         "api.live.example.com": "stack.service.environment.API_URL",
         "db.prod": "TRUTH",
         "shop": "TRUTH",
+        "cache.prod": "CACHE",
         "ignored-too": "PGHOST",
         "eu-prod": "configuration.KUBERNETES_CONTEXT",
         "hook.example.com": "rollbacks[0].provider.url",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 from psycopg import ProgrammingError
@@ -13,7 +14,7 @@ from resilience.errors import RecordError
 from resilience.model import CacheCopy, Experiment, Place, Problem, RedisTruth
 from resilience.model import Truth as Declared
 from resilience.observe.rows import Columns
-from resilience.observe.truth import SettledReader, Source, read_settled
+from resilience.observe.truth import BATCH, SettledReader, Source, read_settled
 from resilience.observe.truth_function import FunctionReader
 from resilience.observe.truth_http import HttpReader
 from resilience.observe.truth_postgres import PostgresTruth
@@ -52,7 +53,9 @@ def read_cache(experiment: Experiment, places: Mapping[str, Place], run: str, no
     source = RedisTruth(type="keys", key=copies.key, body=copies.body, volatile=True)
     reader = RedisReader(_redis(copies, places, "ledger.cache"), source)
     found, read_ns = Columns(run), now_ns()
-    found.add_all(list(reader.read(prefix_of(run))))
+    rows = reader.read(prefix_of(run))
+    while batch := list(islice(rows, BATCH)):
+        found.add_all(batch)
     return found.truth(reader.facts(), read_ns)
 
 

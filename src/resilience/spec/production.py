@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from resilience.model import Experiment, Json, Problem
+from resilience.model import CacheCopy, Experiment, Json, Problem, Truth
 
 PATTERNS = ("prod", "production", "prd", "live")
 """What is looked for besides what the environment adds."""
@@ -69,8 +69,9 @@ def things(experiment: Experiment, environment: Mapping[str, str]) -> tuple[Thin
     for name, variables in told.items():
         for variable, value in variables.items():
             found += [Thing(f"stack.{name}.environment.{variable}", each) for each in names_in(value)]
-    truths = [one.truth for one in (experiment.ledger, *experiment.accounts) if one is not None]
-    for variable in dict.fromkeys(truth.dsn_env for truth in truths if truth.dsn_env):
+    stores: list[Truth | CacheCopy] = [one.truth for one in experiment.truths.values()]
+    stores += [one.cache for one in experiment.truths.values() if one.cache is not None]
+    for variable in dict.fromkeys(store.dsn_env for store in stores if store.dsn_env):
         named = names_in(environment.get(variable, ""))
         found += [Thing(variable, each) for each in named]
         found += [Thing(name, environment[name]) for name in ("PGHOST", "PGDATABASE") if environment.get(name)]
