@@ -42,7 +42,7 @@ TIMEOUT = 6
 """A mutant that takes so many times as long as the tests do without it hangs: it is killed."""
 
 FIRST = {"taxonomy": ("taxonomy", "writes"), "writes": ("writes", "taxonomy")}
-LAST = ("verdict", "oracle", "evidence", "histories")
+LAST = ("verdict", "oracle", "histories")
 """Tests for all modules, after those of their own."""
 
 QUIET = ("-qq", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
