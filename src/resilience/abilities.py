@@ -100,7 +100,10 @@ def _groups() -> Iterator[Ability]:
         tree = cgroups.find_tree(controller)
         problem = cgroups.lacking(controller, root) if root is not None else None
         version = "" if tree is None else f"control groups, version {tree.version}"
-        yield Ability(kind, "" if problem else version, problem)
+        if problem and kind == "cgroup.cpu":
+            yield Ability(kind, "SIGSTOP and SIGCONT, because no control group can be written")
+        else:
+            yield Ability(kind, "" if problem else version, problem)
 
 
 def _copies() -> Ability:

@@ -44,7 +44,6 @@ def _no_cluster() -> str:
 
 
 REASONS: Mapping[str, Reason] = {
-    "cgroup.cpu": without("cpu"),
     "cgroup.io": without("io"),
     "cgroup.memory": without("memory"),
     "cgroup.memory-leak": without("memory"),

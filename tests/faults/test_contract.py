@@ -12,7 +12,7 @@ from contextlib import nullcontext
 import pytest
 
 from resilience.drill import found
-from resilience.drill.examples import EXAMPLES
+from resilience.drill.examples import EXAMPLES, VARIANTS
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.faults.toxiproxy import Toxic, Toxiproxy
@@ -26,13 +26,15 @@ pytestmark = pytest.mark.stack
 
 HELD = sorted(name for name, kind in registry.KINDS.items() if not kind.is_strike)
 STRIKES = sorted(name for name, kind in registry.KINDS.items() if kind.is_strike)
-KINDS = pytest.mark.parametrize("kind", HELD)
+OTHERWISE = {f"{one.kind}, {one.settings['mechanism']}": one for one in VARIANTS}
+"""Kinds by other means than the example's."""
+KINDS = pytest.mark.parametrize("kind", [*HELD, *OTHERWISE])
 
 Made = Callable[[], Fault]
 
 
 def spec_of(kind: str) -> FaultSpec:
-    return EXAMPLES[kind].spec(30.0)
+    return (EXAMPLES | OTHERWISE)[kind].spec(30.0)
 
 
 def possible(whole: World, kind: str) -> None:
@@ -53,7 +55,7 @@ def make(whole: World, request: pytest.FixtureRequest) -> Iterator[Made]:
     possible(whole, kind)
 
     def made() -> Fault:
-        fault = registry.build(spec_of(kind), whole.place(EXAMPLES[kind].on))
+        fault = registry.build(spec_of(kind), whole.place(spec_of(kind).on))
         assert isinstance(fault, Fault)
         return fault
 
@@ -90,7 +92,7 @@ def test_prepare_changes_nothing(whole: World, make: Made, kind: str):
     """Preparing looks only, and what it returns says the same after a round trip through JSON."""
     before = found.settled(whole.stack.places)
     undo = make().prepare()
-    assert undo.kind == kind
+    assert undo.kind == spec_of(kind).kind
     assert json.loads(json.dumps(over_json(undo).data)) == json.loads(json.dumps(undo.data))
     as_found(whole, before, 2.0)
 

@@ -94,3 +94,8 @@ EXAMPLES: Mapping[str, Subject] = {
     ),
 }
 """By kind; `tests/faults/test_contract.py` demands one for every kind that comes with this package."""
+
+VARIANTS: tuple[Subject, ...] = (
+    Subject(kind="cgroup.cpu", on="redis", settings={"percent": 20, "mechanism": "signals"}),
+)
+"""Kinds that are done by other means than the example's, where what must be given back is another thing."""

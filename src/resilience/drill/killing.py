@@ -11,7 +11,7 @@ from typing import Self
 import psycopg
 
 from resilience.drill import table
-from resilience.drill.examples import EXAMPLES
+from resilience.drill.examples import EXAMPLES, VARIANTS
 from resilience.drill.matrix import QUICK, SIGNALS, Cell, Matrix, Subject
 from resilience.drill.runner import MOMENTS
 from resilience.errors import SpecError
@@ -109,7 +109,8 @@ def kill(file: Path | None, wanted: Wanted, say: Callable[[str], object]) -> Don
         EnvironmentNotReady: the stack does not start.
     """
     if file is None:
-        held = [subject for subject in EXAMPLES.values() if not registry.find(subject.kind).is_strike]
+        every = (*EXAMPLES.values(), *VARIANTS)
+        held = sorted((one for one in every if not registry.find(one.kind).is_strike), key=lambda one: one.kind)
         spec, folder, subjects = OWN_STACK, Path.cwd(), held
     else:
         experiment = parse(file.read_bytes(), file.name, str(file.resolve().parent))

@@ -1,11 +1,10 @@
-"""Faults of what a part may use: processor time, memory, disk, processes; by control groups of the kernel.
+"""Faults of what a part may use: memory, disk, processes; by control groups of the kernel. `cpu` has processor time.
 
 The part's processes, and those that they start later, are put into a group of ours with a limit, and back to where they
 were in the end. The group's name is ours alone, so whatever is in it is what has to go back. See `host.cgroups` for
 versions 1 and 2.
 """
 
-import os
 import secrets
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -121,44 +120,12 @@ class GroupFault:
         return int(str(self._settings[name]))
 
 
-class Cpu(GroupFault):
-    """The part gets `percent` of one core's time, all its processes together.
-
-    How it is undone: its processes are moved back and the group is removed. What it needs: the part's process on this
-    machine, and a control group that can be written. When it fails: the process is gone or limited already.
-    """
-
-    kind = "cgroup.cpu"
-    controller = "cpu"
-
-    def revert(self, undo: Undo, /) -> None:
-        """Give back the processor at once, then the rest."""
-        group = parts_of(undo)[0]
-        group.lift(*(("cpu.cfs_quota_us", "-1") if group.version == 1 else ("cpu.max", "max")))
-        group.remove()
-
-    def _limits(self, version: int, root: Identity) -> Mapping[str, str]:  # noqa: ARG002 - as declared
-        percent = self._number("percent")
-        period_us = next(length for length in PERIODS_US if percent * length // 100 >= LEAST_US)
-        quota_us = percent * period_us // 100
-        if version == 1:
-            return {"cpu.cfs_period_us": str(period_us), "cpu.cfs_quota_us": str(quota_us)}
-        return {"cpu.max": f"{quota_us} {period_us}"}
-
-    def _figures(self, group: Group) -> str:
-        stat = group.figures("cpu.stat")
-        limits = dict(group.limits)
-        words = limits.get("cpu.max") or f"{limits['cpu.cfs_quota_us']} {limits['cpu.cfs_period_us']}"
-        quota_us, period_us = (int(word) for word in words.split())
-        throttled = f"throttled in {stat['nr_throttled']} of {stat['nr_periods']} periods"
-        return f"{quota_us / 1e3:g} of every {period_us / 1e3:g} ms of a core, {throttled}"
-
-
 class Memory(GroupFault):
     """The part may take `limit_mb` from now on; what it has already stays and is not counted.
 
     The kernel reclaims what it can at the limit; if that does not suffice, it ends a process of the part. How it is
-    undone, what it needs, when it fails: as `cgroup.cpu`.
+    undone: its processes are moved back and the group is removed. What it needs: the part's process on this machine,
+    and a control group that can be written. When it fails: the process is gone or limited already.
     """
 
     kind = "cgroup.memory"
@@ -197,7 +164,7 @@ class Io(GroupFault):
     """What the part reads from and writes to the disk of its working folder is slowed down.
 
     Version 1 slows down only what is direct or synchronous (O_DIRECT, O_SYNC, fsync waits for what it must write);
-    version 2 also what is written back later. How it is undone, what it needs, when it fails: as `cgroup.cpu`; the
+    version 2 also what is written back later. How it is undone, what it needs, when it fails: as `cgroup.memory`; the
     folder must be on a disk.
     """
 
@@ -243,7 +210,7 @@ def _device(root: Identity) -> str:
 class Pids(GroupFault):
     """The part can start `headroom` more processes and threads than it has, and no more: EAGAIN.
 
-    How it is undone, what it needs, when it fails: as `cgroup.cpu`.
+    How it is undone, what it needs, when it fails: as `cgroup.memory`.
     """
 
     kind = "cgroup.pids"
@@ -278,13 +245,6 @@ def lacking(controller: str, place: Place) -> tuple[Problem, ...]:
     except FaultError as error:
         return error.problems
     return (problem,) if problem else ()
-
-
-def _cores(settings: Settings, place: Place) -> tuple[Problem, ...]:
-    cores = os.cpu_count() or 1
-    if int(str(settings["percent"])) >= 100 * cores:
-        return (Problem("percent", f"{settings['percent']} limits nothing", f"this machine has {cores} cores"),)
-    return lacking(Cpu.controller, place)
 
 
 def _disk(_settings: Settings, place: Place) -> tuple[Problem, ...]:
@@ -324,13 +284,6 @@ def _rate(default: int, meaning: str) -> Setting:
 
 
 KINDS: tuple[Kind, ...] = (
-    kind_of(
-        Cpu,
-        _UNDO,
-        NEEDS,
-        {"percent": Setting(default=20, minimum=1, maximum=10_000, meaning="Share of one core for all its processes.")},
-        preflight=_cores,
-    ),
     kind_of(
         Memory,
         _UNDO,

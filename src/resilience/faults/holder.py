@@ -32,9 +32,13 @@ SHORTEST_S = 0.05
 """A lease of nothing would be an alarm that never rings."""
 
 
+PREFIX = "resilience-hold-"
+"""What the names of holders begin with."""
+
+
 def new_name() -> str:
     """A name for a holder to come: it goes into the undo, and into whatever the holder makes at the target."""
-    return f"resilience-hold-{secrets.token_hex(6)}"
+    return f"{PREFIX}{secrets.token_hex(6)}"
 
 
 def start(name: str, module: str, told: Mapping[str, Json], *, lease_s: float) -> Identity:

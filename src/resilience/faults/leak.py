@@ -18,7 +18,7 @@ from resilience.faults import cgroup, holder
 from resilience.faults.cgroup import GroupFault, memory_figures, memory_limits, parts_of, root_of
 from resilience.faults.holders.leak import MB, NAME
 from resilience.faults.kinds import LEASE, Kind, Setting, Settings, kind_of
-from resilience.host import cgroups
+from resilience.host import cgroups, processes
 from resilience.host.cgroups import Group
 from resilience.model import Identity, Json, Place, Problem, Undo
 
@@ -87,7 +87,7 @@ class MemoryLeak(GroupFault):
         if not leaks or not taken_mb:
             return False
         told = data["told"]
-        due_mb = min(told["max_mb"], told["mb_per_s"] * (_age_s(leaks[0]) - LATE_S))
+        due_mb = min(told["max_mb"], told["mb_per_s"] * (processes.age_s(leaks[0]) - LATE_S))
         if taken_mb < due_mb / 2:
             raise FaultError(Problem(str(data["part"]), f"{self.proof}, {due_mb:.0f} MB were expected by now"))
         return True
@@ -116,11 +116,6 @@ def _taken_mb(leak: Identity) -> float:
         return 0.0
     found = re.search(rf"/memfd:{NAME} .*?^Rss:\s+(\d+) kB", text, re.DOTALL | re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
-
-
-def _age_s(process: Identity) -> float:
-    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
-    return uptime_s - process.start_ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _room(settings: Settings, place: Place) -> tuple[Problem, ...]:

@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from resilience.errors import FaultError
 from resilience.faults import (
     cgroup,
+    cpu,
     docker,
     docker_limits,
     kubernetes,
@@ -50,6 +51,7 @@ _OWN = (
     kubernetes_network,
     kubernetes_pods,
     cgroup,
+    cpu,
     network,
     postgres,
     redis,

@@ -148,6 +148,17 @@ def running(launch: Launch) -> Identity | None:
     return found[-1] if found else None
 
 
+def of_part(tag: str, part: str) -> tuple[Identity, ...]:
+    """The processes that carry both a tag and the name of a part: what was started as it, and what that started."""
+    return _carrying(f"{TAG}={tag}".encode(), f"{PART}={part}".encode())
+
+
+def age_s(identity: Identity) -> float:
+    """For how long a process has been running, to a hundredth of a second, by the kernel's note of its start."""
+    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime_s - identity.start_ticks / os.sysconf("SC_CLK_TCK")
+
+
 def listener(port: int, folder: str) -> Identity | None:
     """The process that listens on a TCP port of this machine and works in that folder; None if it cannot be seen."""
     try:

@@ -16,6 +16,7 @@ CLASHES: tuple[tuple[str, str, str], ...] = (
     ("process.*", "postgres.*", "while its process does not run, nothing inside it can be set, seen or given back"),
     ("process.*", "toxiproxy.*", "while the part itself does not answer, a fault on the way to it cannot be measured"),
     ("process.kill", "cgroup.*", "the process that is started again is not in the group of the one before"),
+    ("process.*", "cgroup.cpu", "where it is done by signals, each would continue what the other stopped"),
     ("postgres.crash", "postgres.*", "while the server does not run, nothing inside it can be set, seen or given back"),
     ("toxiproxy.down", "toxiproxy.*", "through a proxy that is off no other fault can be measured"),
 )
