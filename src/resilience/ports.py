@@ -137,16 +137,6 @@ class Driver(Protocol):
         """End the program at once, whatever it is doing. Idempotent."""
 
 
-class Collector(Protocol):
-    """Reads something of the running target again and again, beside the run: never ends it, never delays it."""
-
-    def start(self) -> None:
-        """Begin to read; returns at once."""
-
-    def stop(self) -> None:
-        """End, and have written down what was read. Idempotent; takes a few seconds at the most."""
-
-
 class Stack(Protocol):
     """What runs the target and what it depends on.
 

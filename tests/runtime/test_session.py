@@ -264,6 +264,10 @@ def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
             steps.append("judge baseline")
             return judge_baseline(record)
 
+        def collect(_experiment, _places, _folder, _redactor, _now_ns):
+            steps.append("collect")
+            return lambda: steps.append("collected")
+
         (tmp_path / "state").mkdir()
         book = DebtBook.create(tmp_path / "state", "abcdef01")
         guard = Guard.start(book)
@@ -284,6 +288,7 @@ def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
                 judge=judged,
                 judge_baseline=baseline,
                 displays=(display,),
+                collect=collect,
             ),
         )
         made.append(Scene(session, steps, load, fault, display, guard, folder, tmp_path / "state", records))
@@ -308,9 +313,11 @@ def test_order_of_a_run(scene):
         "stack start",
         "load prepare",
         "load start",
+        "collect",
         "inject",
         "revert",
         "load stop",
+        "collected",
         "truth",
         "judge",
         "load close",

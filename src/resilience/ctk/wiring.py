@@ -62,10 +62,11 @@ def collect(
     folder: Path,
     redactor: Redactor,
     now_ns: Callable[[], int],
-) -> Collector | None:
-    """What counts the calls of dependencies; None if the experiment names none."""
-    dependencies = experiment.degradation.dependencies
-    return Collector(dependencies, places, folder, now_ns, redactor) if dependencies else None
+) -> Callable[[], None]:
+    """Begin to count the calls of the experiment's dependencies; return what ends that."""
+    collector = Collector(experiment.degradation.dependencies, places, folder, now_ns, redactor)
+    collector.start()
+    return collector.stop
 
 
 def connections_through_proxy(place: Place) -> int | None:

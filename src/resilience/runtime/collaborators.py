@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resilience.columns import Record, Truth
 from resilience.model import Experiment, FaultSpec, Json, Part, Place, Problem, Undo, Verdict
-from resilience.ports import Collector, Display, Driver, Fault, Stack, Strike
+from resilience.ports import Display, Driver, Fault, Stack, Strike
 from resilience.record.redact import Redactor
 
 
@@ -28,8 +28,9 @@ class Collaborators:
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
         header: what the record's header says besides.
-        collect: makes what reads the running stack beside the run, from its experiment, places, folder, what takes
-            secrets out, and nanoseconds since the run began; None where there is nothing to be read.
+        collect: begins to read the running stack beside the run, for its experiment, of its places, into its folder,
+            with what takes secrets out, and nanoseconds since the run began; returns what ends that, in a few seconds
+            at the most and again without harm.
     """
 
     stack: Stack
@@ -47,6 +48,6 @@ class Collaborators:
     mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()
     header: Mapping[str, Json] = field(default_factory=dict)
-    collect: Callable[[Experiment, Mapping[str, Place], Path, Redactor, Callable[[], int]], Collector | None] = (
-        lambda _experiment, _places, _folder, _redactor, _now_ns: None
+    collect: Callable[[Experiment, Mapping[str, Place], Path, Redactor, Callable[[], int]], Callable[[], None]] = (
+        lambda _experiment, _places, _folder, _redactor, _now_ns: lambda: None
     )

@@ -31,7 +31,7 @@ from resilience.model import (
     Undo,
     Verdict,
 )
-from resilience.ports import Collector, Driver, LoadHandle
+from resilience.ports import Driver, LoadHandle
 from resilience.record import documents
 from resilience.record import folder as names
 from resilience.record.events import EventLog
@@ -99,7 +99,7 @@ class Session:
         self.redactor = Redactor(collaborators.secrets)
         self._driver: Driver | None = None
         self._load: LoadHandle | None = None
-        self._collector: Collector | None = None
+        self._beside = ExitStack()
         self._watch: Watch | None = None
         self._phase: Phase | None = None
         self._held = Held()
@@ -184,11 +184,8 @@ class Session:
                 accounts=self.experiment.accounts,
             )
         )
-        self._collector = self._with.collect(
-            self.experiment, self._with.stack.places(), self.folder, self.redactor, self._now_ns
-        )
-        if self._collector is not None:
-            self._collector.start()
+        places = self._with.stack.places()
+        self._beside.callback(self._with.collect(self.experiment, places, self.folder, self.redactor, self._now_ns))
         safety = self.experiment.safety
         self._watch = Watch(
             clock=self._clock,
@@ -317,7 +314,7 @@ class Session:
                 self._release("the method is over")
                 self._events.emit(EventKind.END)
                 self._stop_load()
-                self._stop_collector()
+                self._beside.close()
                 self._stores.read(self.plan.run, self._now_ns, self.redactor, self.problem)
                 if not self._guard.alive():
                     self.problem("reaper", "the reaper was not there until the end")
@@ -354,7 +351,7 @@ class Session:
     def _close(self) -> None:
         if self._watch is not None:
             self._watch.stop()
-        self._stop_collector()
+        self._beside.close()
         if self._driver is not None:
             self._driver.close()
         self._settle("load")
@@ -371,10 +368,6 @@ class Session:
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._clock.zero_ns
-
-    def _stop_collector(self) -> None:
-        if self._collector is not None:
-            self._collector.stop()
 
     @property
     def _events(self) -> EventLog:
