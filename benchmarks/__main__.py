@@ -9,6 +9,7 @@ from benchmarks import Options
 
 NAMES = {
     "judge": "reading and judging a record of 10 million samples: time and memory",
+    "residue": "how often failures that remain are told where there are none, and found where there are",
     "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
     "experiments": "every shipped experiment on the healthy target: each must pass",
     "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon",

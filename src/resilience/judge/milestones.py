@@ -23,7 +23,7 @@ from resilience.judge.changes import first_held, first_outside, locate
 from resilience.judge.cycles import Cycle
 from resilience.judge.disturbances import Disturbance
 from resilience.judge.quantiles import NS, OK, to_ns
-from resilience.judge.signal import RARE, Band, Bins, Level, at_level, find_bins
+from resilience.judge.signal import RARE, Band, Bins, Level, at_level, bins_at
 from resilience.judge.statistics import binomial_quantile, wilson_lower
 
 OVERLOADED = (429, 503)
@@ -71,11 +71,12 @@ def _allowed(of: int, before: int, count: int) -> int:
 def _signals(case: Case, samples: Samples) -> Iterator[tuple[str, Bool]]:
     """What a target can say of itself → which operations said it."""
     yield "a degraded answer", (samples.outcome == OK) & samples.degraded
-    yield "429 or 503", np.isin(samples.status, OVERLOADED)
+    yield "429 or 503", (samples.status == OVERLOADED[0]) | (samples.status == OVERLOADED[1])
     service, operations = case.record.experiment.stack.service, case.record.experiment.load.operations
     ready = [one.name for one in operations if service is not None and one.path == service.ready]
-    asked = np.isin(samples.operation, [case.traffic.index(name) for name in ready])
-    yield "its readiness", asked & (samples.outcome != OK) & (samples.status > 0)
+    if ready:
+        asked = np.isin(samples.operation, [case.traffic.index(name) for name in ready])
+        yield "its readiness", asked & (samples.outcome != OK) & (samples.status > 0)
 
 
 def add_milestones(watch: Watch, cycle: Cycle, begin: int) -> Cycle:
@@ -109,9 +110,9 @@ def _back(watch: Watch, cycle: Cycle, begin: int, level: Level) -> float | None:
     """When a lower level of service was back; if it was never lost, when full service was lost."""
     case, window = watch.case, watch.window
     band = at_level(case, watch.band, level)
-    bins = find_bins(case, band, watch.bins.start_s, watch.bins.at(len(watch.bins.offered)))
+    bins = bins_at(case, band, watch.bins)
     degraded_s, recovered_s = cycle.degraded_s or 0.0, cycle.recovered_s
-    if np.array_equal(bins.good, watch.bins.good):
+    if bins is watch.bins:
         return recovered_s  # nothing lies between this level and full service
     out = first_outside(bins, begin, needed=1, among=1)
     if out is None or (recovered_s is not None and bins.at(out) >= recovered_s):

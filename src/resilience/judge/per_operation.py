@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from resilience.columns import Samples
 from resilience.judge.case import Case
 from resilience.judge.cycles import Cycle, Interval, find_interval
 from resilience.judge.disturbances import Disturbance
 from resilience.judge.outages import find_cycle
-from resilience.judge.quantiles import Traffic, of_operation
+from resilience.judge.quantiles import Traffic
 from resilience.judge.residue import UNLIKELY
 from resilience.judge.signal import LEAVE_POINTS, RARE, Band, find_band
 from resilience.judge.statistics import binomial_quantile
@@ -53,15 +52,30 @@ class OperationRecovery:
         }
 
 
-class _Only(Traffic):
-    """The operations of one kind, cut out of all when they are asked for: nothing is copied before."""
+def _only(case: Case, name: str) -> Case:
+    """The case with the operations of one kind alone: the columns that recovery is read from, and no more of them.
 
-    def __init__(self, whole: Traffic, number: int) -> None:
-        self.samples = whole.samples
-        self._whole, self._number = whole, number
-
-    def between(self, start_s: float, end_s: float) -> Samples:
-        return of_operation(self._whole.between(start_s, end_s), self._number)
+    A record can have many millions of samples, and each column that is cut costs as much as judging it.
+    """
+    number, whole = case.traffic.index(name), case.traffic.samples
+    own = whole.operation == number
+    arrival_ns = whole.arrival_ns[own]
+    count = len(arrival_ns)
+    lean = replace(
+        whole,
+        arrival_ns=arrival_ns,
+        start_ns=arrival_ns,
+        end_ns=whole.end_ns[own],
+        outcome=whole.outcome[own],
+        status=whole.status[own],
+        degraded=whole.degraded[own],
+        operation=np.broadcast_to(np.int16(number), count),
+        detail=np.broadcast_to(np.int32(0), count),
+        shed=np.broadcast_to(np.bool_(0), count),
+        tenant=None,
+        region=None,
+    )
+    return replace(case, traffic=Traffic(lean))
 
 
 def find_operations(case: Case, overall: Band) -> Mapping[str, OperationRecovery]:
@@ -70,9 +84,8 @@ def find_operations(case: Case, overall: Band) -> Mapping[str, OperationRecovery
     weights = sum(operation.weight for operation in operations)
     found = {}
     for operation in operations:
-        only = replace(case, traffic=_Only(case.traffic, case.traffic.index(operation.name)))
         share = operation.weight / weights
-        cycles, why = _cycles(only, overall, share, UNLIKELY / len(operations))
+        cycles, why = _cycles(_only(case, operation.name), overall, share, UNLIKELY / len(operations))
         answer = Answer.worst(cycle.answer for cycle in cycles) if cycles else Answer.UNKNOWN
         worst = next((cycle for cycle in cycles if cycle.answer is answer), None)
         interval = find_interval(cycles, overall.bin_s)

@@ -219,23 +219,34 @@ def _uneven(case: Case, band: Band, limit: Callable[[int], int]) -> str | None:
 def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
     """The whole bins between two instants."""
     count = max(math.floor((end_s - start_s) / band.bin_s + 1e-9), 0)
+    offered, well = _counts(case, band, start_s, count)
+    load = case.record.experiment.load
+    due = np.diff([expected(load, start_s, start_s + i * band.bin_s) for i in range(count + 1)]) * band.share
+    starved = np.asarray([too_few(int(n), float(m)) for n, m in zip(offered, due, strict=True)], dtype=np.bool_)
+    return _judged(Bins(start_s, band.bin_s, offered, well, starved, starved, (offered > 0) & ~starved), band)
+
+
+def bins_at(case: Case, band: Band, bins: Bins) -> Bins:
+    """The same bins at another level of service; the very same if no operation tells the levels apart."""
+    _, well = _counts(case, band, bins.start_s, len(bins.offered))
+    return bins if np.array_equal(well, bins.good) else _judged(replace(bins, good=well), band)
+
+
+def _counts(case: Case, band: Band, start_s: float, count: int) -> tuple[Int64, Int64]:
+    """How many operations were offered in each of some bins, and how many of them were well."""
     edges = np.asarray([to_ns(start_s + i * band.bin_s) for i in range(count + 1)], dtype=np.int64)
     samples = case.traffic.between(start_s, start_s + count * band.bin_s)
-    well = np.concatenate(([0], np.cumsum(band.well(samples))))
     marks = np.searchsorted(samples.arrival_ns, edges)
     offered = np.diff(marks).astype(np.int64)
-    goods = np.diff(well[marks]).astype(np.int64)
-    floors = {int(n): binomial_quantile(RARE, int(n), band.q0) for n in np.unique(offered)}
-    least: npt.NDArray[np.int64] = np.asarray([floors[int(n)] for n in offered], dtype=np.int64)
-    load = case.record.experiment.load
-    starved = np.asarray(
-        [
-            too_few(int(n), band.share * expected(load, start_s + i * band.bin_s, start_s + (i + 1) * band.bin_s))
-            for i, n in enumerate(offered)
-        ],
-        dtype=np.bool_,
-    )
-    asked = (offered > 0) & ~starved
-    inside = (goods >= least) & asked
-    outside = (goods < least - LEAVE_POINTS * offered) | ~asked
-    return Bins(start_s, band.bin_s, offered, goods, inside, outside, asked)
+    # Those that are not well are few, so they are what is counted.
+    bad = np.diff(np.searchsorted(np.flatnonzero(~band.well(samples)), marks))
+    return offered, offered - bad
+
+
+def _judged(bins: Bins, band: Band) -> Bins:
+    """The bins, each with whether it is in the band and whether clearly out of it."""
+    floors = {int(n): binomial_quantile(RARE, int(n), band.q0) for n in np.unique(bins.offered)}
+    least: npt.NDArray[np.int64] = np.asarray([floors[int(n)] for n in bins.offered], dtype=np.int64)
+    inside = (bins.good >= least) & bins.asked
+    outside = (bins.good < least - LEAVE_POINTS * bins.offered) | ~bins.asked
+    return replace(bins, inside=inside, outside=outside)
