@@ -1,4 +1,4 @@
-"""Lines of ledgers, plain ones and those of accounts, on disk: what every write was to do is read back, however the files ended."""
+"""Lines of ledgers on disk, plain ones and of accounts: what every write was to do is read back, damaged or not."""
 
 import subprocess
 import sys
