@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_KEPT = 8 << 20
+_KEPT = 4 << 20
 
 
 def keep_freed() -> None:

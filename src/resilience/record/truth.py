@@ -62,13 +62,16 @@ def save(folder: Path, truth: Truth, redactor: Redactor | None = None, *, accoun
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / f"{what}.parquet", content)
+        digest = hashlib.sha256(content).hexdigest()
     except OSError as error:
         msg = f"the truth about writes cannot be written to {folder}: {error}"
         raise RecordError(msg) from error
+    del content
+    pa.default_memory_pool().release_unused()
     document: dict[str, Json] = {
         "format": FORMAT,
         "rows": len(truth),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digest,
         "read_ns": truth.read_ns,
         "facts": dict(truth.facts),
         "foreign": truth.foreign,
@@ -167,8 +170,10 @@ class StoredTruth(Truth):
     def blocks(self) -> Iterator[Truth]:
         """All rows in order of position, in parts of a bounded size."""
         with pq.ParquetFile(self.__dict__["_path"]) as file:
-            for batch in file.iter_batches(BLOCK):
+            # One thread: several would each keep memory of their own.
+            for batch in file.iter_batches(BLOCK, use_threads=False):
                 yield self._of({name: _values(batch[name]) for name in _SCHEMA.names})
+        pa.default_memory_pool().release_unused()
 
     def reach(self) -> tuple[int, int] | None:
         """The lowest and the highest position, as the file says of its parts."""
