@@ -92,7 +92,7 @@ class EmbeddedStack:
         self.project = project_folder(Path(experiment_folder))
         self.folder = Path(folder_root or tempfile.gettempdir()).resolve() / f"{PREFIX}{tag}"
         self.environment = environment
-        self.found: dict[str, str] = {}
+        self.found: Mapping[str, str] = {}
         self._notify = notify
         self._reserve = reserve
         self._ports: Reservation | None = None
@@ -114,7 +114,7 @@ class EmbeddedStack:
         self.found = {name: f"{program.version}, {program.origin}" for name, program in found.items()}
         if self.wired:
             own = own_proxy()
-            self.found |= {parts.WIRE: f"{own.version}, {own.origin}, before {' and '.join(self.wired)}"}
+            self.found = {**self.found, parts.WIRE: f"{own.version}, {own.origin}, before {' and '.join(self.wired)}"}
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._start(found)
