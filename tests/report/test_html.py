@@ -219,3 +219,21 @@ def test_browser_draws_it_without_complaint(record, verdict, tmp_path):
     assert 'id="pictures" hidden' not in drawn
     complaints = [line for line in done.stderr.decode().splitlines() if "CONSOLE" in line]
     assert complaints == []
+
+
+def test_accounts_of_the_ledger_have_a_table(make):
+    """Name, effect, answer and figures, also where there is no plain ledger; without accounts there is no table."""
+    stock = {
+        "name": "stock",
+        "effect": "counter",
+        "answer": "fail",
+        "acknowledged": 8,
+        "verified": 3,
+        "under_applied": 2,
+    }
+    document = {**make.document("fail"), "accounts": [stock], "writes": None}
+    page = render(make.record(), make.verdict(Answer.FAIL, document=document)).decode()
+    assert "Accounts of the ledger" in page
+    assert "8 acknowledged, 3 verified, 2 under applied" in page
+    assert "No writes were judged" not in page
+    assert "Accounts of the ledger" not in render(make.record(), make.verdict()).decode()

@@ -1,12 +1,13 @@
 """The closing summary in the terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from resilience.model import Answer, Part
-from resilience.report.summary import print_summary
+from resilience.report.summary import account_lines, print_summary
 
 
 def printed(verdict, width=100, **more):
@@ -124,3 +125,16 @@ def test_objectives_name_their_tenant(make):
     document = make.document()
     document["objectives"][0] |= {"tenant": "blue", "region": "eu", "operation": "all"}
     assert "all, blue, eu" in printed(make.verdict(document=document), width=200)
+
+
+def test_accounts_of_the_ledger_are_told(make):
+    """Each with its answer; of its figures what is wrong, not every class that is empty."""
+    stock = {"name": "stock", "effect": "counter", "answer": "fail", "because": "x", "evidence": ["y"]}
+    stock |= {"attempted": 9, "acknowledged": 8, "indeterminate": 0, "verified": 3, "under_applied": 2, "phantom": 0}
+    made = make.verdict(Answer.FAIL)
+    document = {**made.document, "accounts": [stock]}
+    assert account_lines(document) == [
+        ("stock", "counter", "fail", "8 acknowledged, 0 indeterminate, 3 verified, 2 under applied")
+    ]
+    assert account_lines(made.document) == []
+    assert "Account stock (counter): fail; 8 acknowledged" in printed(replace(made, document=document))

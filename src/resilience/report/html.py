@@ -23,7 +23,7 @@ from resilience.report import document
 from resilience.report.document import Row, number, phase_label, rows, table, words
 from resilience.report.gaps import find_gaps
 from resilience.report.series import PER_DECADE, Series, find_series
-from resilience.report.summary import WRITES
+from resilience.report.summary import WRITES, account_lines
 from resilience.text import ABSENT, count, instant, milliseconds, percent, printable, rate, seconds
 
 _SYMBOLS = {"pass": "✓", "unknown": "?", "fail": "✗"}
@@ -50,6 +50,7 @@ def render(record: Record, verdict: Verdict) -> bytes:
         phases=[(phase, _operations(phase)) for phase in rows(judged, "phases")],
         writes=[(name, meaning, table(judged, "writes").get(name)) for name, meaning in WRITES],
         has_writes=bool(table(judged, "writes")),
+        accounts=account_lines(judged),
         degradation=_degradation(verdict),
         bins=_bins(series),
         series=series,

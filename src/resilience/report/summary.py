@@ -44,6 +44,23 @@ WRITES = (
 """The account of writes: key of `verdict.json` and what it counts."""
 
 
+_HEAD = {"name", "effect", "answer", "because", "evidence"}
+_ALWAYS = ("acknowledged", "indeterminate", "verified")
+
+
+def account_lines(document: Row) -> list[tuple[str, str, str, str]]:
+    """Each account of the ledger: name, effect, answer, and its figures: three always, of the others what is not 0."""
+    made = []
+    for row in rows(document, "accounts"):
+        names = [*_ALWAYS, *(name for name in row if name not in _HEAD | {*_ALWAYS, "attempted"})]
+        told = [(name, number(row, name)) for name in names if name in row]
+        figures = ", ".join(
+            f"{_known(value)} {name.replace('_', ' ')}" for name, value in told if value or name in _ALWAYS
+        )
+        made.append((words(row, "name"), words(row, "effect"), words(row, "answer"), figures))
+    return made
+
+
 def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
     """Print the verdict: reasons first if it did not pass, then tables of figures, then where to read more.
 
@@ -162,6 +179,8 @@ def _writes(document: Row, console: Console) -> None:
     if told:
         console.print()
         console.print(Text("Writes: " + ", ".join(f"{_known(value)} {name}" for name, value in told)))
+    for name, effect, answer, figures in account_lines(document):
+        console.print(Text(printable(f"Account {name} ({effect}): {answer}; {figures}", 400)))
 
 
 def _service(document: Row, console: Console) -> None:
