@@ -370,8 +370,9 @@ class Objective:
         expression: as written.
         aggregate: `p`, `avg`, `min`, `max`, `med` (milliseconds of response time of everything that was sent, failures
             and timeouts included; unknown if nothing was ok), `rate` (error rate: everything that was offered and not
-            ok), `count` (offered), `rps` (ok per second), `degraded` (share of ok answers that were degraded),
-            `availability` (share of what was offered that was ok), `apdex`, `burn`, `budget` (see `judge.budget`).
+            ok), `count` (offered), `rps` (ok per second), `degraded` (share of ok answers that were degraded), `shed`
+            (share of what was offered that was put off in order), `availability` (share of what was offered that was
+            ok), `apdex`, `burn`, `budget` (see `judge.budget`).
         limit: the threshold; with `relation`, the margin as a share of 1.
         quantile: for `p`, in percent: 95.0.
         operation: one operation, or `all`.

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from resilience.judge.case import prepare
 from resilience.judge.degradation import check_baseline, check_degradation
+from resilience.judge.objectives import judge_objective
+from resilience.judge.quantiles import stats
 from resilience.judge.shedding import judge_shedding
 from resilience.model import Answer, PhaseName, Shed
+from resilience.spec.thresholds import parse_objective
 from tests.judge.builder import Held, Scene, Spell
 from tests.judge.degrading import declared
 
@@ -144,3 +147,14 @@ def test_without_priorities_and_shedding_nothing_is_judged():
     """Older files are judged as they were."""
     found = judged(Spell(*WHILE, "shed"))
     assert (found.findings, found.rows) == ((), ())
+
+
+def test_an_objective_may_limit_what_is_shed():
+    """Requirement J1: `shed<0.4 @ fault`, of all that was offered; the count stands in the figures of each phase."""
+    scene = Scene(spells=(Spell(*WHILE, "shed", 0.5, operation="read-item"),))
+    for text, expected in (("shed<0.6 @ fault", Answer.PASS), ("shed<0.4 @ fault", Answer.FAIL)):
+        (found,) = judge_objective(scene.case(), parse_objective(text, "read-item"))
+        assert found.answer is expected
+        assert found.value == pytest.approx(0.5 * 7.9 / 8.1, abs=0.05)
+    samples = scene.case().traffic.between(*WHILE)
+    assert stats(samples, 7.9, 0).shed == int(np.count_nonzero(samples.shed)) > 500

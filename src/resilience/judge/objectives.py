@@ -96,6 +96,8 @@ def measure(objective: Objective, samples: Samples, seconds: float, usual: float
             return (offered - ok) / offered if offered else None
         case "degraded":
             return float(np.count_nonzero(samples.degraded & (samples.outcome == OK))) / ok if ok else None
+        case "shed":
+            return float(np.count_nonzero(samples.shed)) / offered if offered else None
         case "availability":
             return availability(samples)
         case "apdex":

@@ -121,6 +121,7 @@ class Stats:
     unknown: int
     dropped: int
     degraded: int
+    shed: int
     rps: float | None
     error_rate: float | None
     p50_ms: float | None
@@ -138,10 +139,10 @@ def stats(samples: Samples, seconds: float, operation: int | None = None) -> Sta
 
     Only the columns that it needs are selected: a record can have many millions of samples.
     """
-    outcome, degraded = samples.outcome, samples.degraded
+    outcome, degraded, shed = samples.outcome, samples.degraded, samples.shed
     if operation is not None:
         chosen = samples.operation == operation
-        outcome, degraded = outcome[chosen], degraded[chosen]
+        outcome, degraded, shed = outcome[chosen], degraded[chosen], shed[chosen]
     ok, failed, unknown, dropped = (int(n) for n in np.bincount(outcome, minlength=len(OUTCOMES))[:4])
     offered = len(outcome)
     times = response_ns(samples, operation)
@@ -156,6 +157,7 @@ def stats(samples: Samples, seconds: float, operation: int | None = None) -> Sta
         unknown=unknown,
         dropped=dropped,
         degraded=int(np.count_nonzero(degraded & (outcome == OK))),
+        shed=int(np.count_nonzero(shed)),
         rps=ok / seconds if seconds > 0 else None,
         error_rate=(offered - ok) / offered if offered else None,
         p50_ms=at(0.50),

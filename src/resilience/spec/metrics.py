@@ -1,7 +1,7 @@
 """The metrics of objectives: which there are, what stands in their parentheses, and which limits mean anything.
 
-    metric = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded" | "availability"
-           | "apdex(" milliseconds ")" | "burn(" percent ")" | "budget(" percent ")"
+    metric = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded" | "shed"
+           | "availability" | "apdex(" milliseconds ")" | "burn(" percent ")" | "budget(" percent ")"
 
 `model.Objective` and `judge.budget` say what each means.
 """
@@ -14,7 +14,7 @@ from resilience.model import Comparison, Problem
 
 TIMES = ("p", "avg", "min", "max", "med")
 """Metrics in milliseconds of response time."""
-SHARES = ("rate", "degraded", "availability", "apdex")
+SHARES = ("rate", "degraded", "shed", "availability", "apdex")
 """Metrics that are shares: from 0 to 1."""
 PROMISES = ("burn", "budget")
 """Metrics that are about a promised availability."""
