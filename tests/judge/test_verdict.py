@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from resilience.judge.verdict import CHECKERS, because, guarded, judge, judge_baseline, plain
-from resilience.model import Answer, Comparison, Event, EventKind, Objective, Part
-from tests.judge.builder import A, Held, Spell, U, honest, ledger_lines, steady_ledger, stored, truth_rows
+from resilience.model import Answer, CacheCopy, Comparison, Event, EventKind, Objective, Part
+from tests.judge.builder import LEDGER, A, Held, Spell, U, honest, ledger_lines, steady_ledger, stored, truth_rows
 
 KIND = EventKind
 ROWS = stored(steady_ledger())
@@ -48,7 +48,7 @@ def test_the_document_has_every_key_of_the_contract():
         *("attempted", "acknowledged", "rejected", "indeterminate", "verified", "lost"),
         *("duplicated", "phantom", "corrupted", "stale", "out_of_order", "recovered"),
     }
-    assert [part["name"] for part in document["parts"]] == list(CHECKERS)
+    assert [part["name"] for part in document["parts"]] == [name for name in CHECKERS if name != "cache"]
 
 
 NO_WRITES = [(w, e, 0, m, 10**9) for w in range(4) for e in range(200) for m in (A, U)]
@@ -161,3 +161,12 @@ def test_judging_twice_gives_the_same():
     """Pure: the same record, the same verdict."""
     record = honest().record()
     assert judge(record).document == judge(record).document
+
+
+def test_a_cache_is_judged_where_one_is_declared_and_never_left_out():
+    """Without a declared cache there is no such part; with one whose copies were not read it is unknown, not left out."""
+    declared = replace(LEDGER, cache=CacheCopy(part="redis", key="order:{id}"))
+    verdict = judge(honest(ledger=declared).record())
+    assert [part.name for part in verdict.parts] == list(CHECKERS)
+    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.because.startswith("cache: the copies in the cache could not be read")
