@@ -164,7 +164,7 @@ def test_judging_twice_gives_the_same():
 
 
 def test_a_cache_is_judged_where_one_is_declared_and_never_left_out():
-    """Without a declared cache there is no such part; with one whose copies were not read it is unknown, not left out."""
+    """Without a declared cache there is no such part; with one that was not read it is unknown, not left out."""
     declared = replace(LEDGER, cache=CacheCopy(part="redis", key="order:{id}"))
     verdict = judge(honest(ledger=declared).record())
     assert [part.name for part in verdict.parts] == list(CHECKERS)
