@@ -198,8 +198,8 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
             "A threshold as in k6, with the phase in which it must hold: p(95)<500 @ fault(redis-down). Metrics: p(N), "
             "avg, min, max, med (milliseconds), rate (share of operations that were not ok), availability (share that "
             "was ok), count, rps (ok per second), degraded (share of ok answers), shed (share that was shed), "
-            "apdex(T), burn(99.9%), budget(99.9%). Phases: warm-up, baseline, fault, recovery, after. `over 10s`: in every "
-            "window of that length. Or a relation to the baseline: p(95) no worse than 10% @ after."
+            "apdex(T), burn(99.9%), budget(99.9%). Phases: warm-up, baseline, fault, recovery, after. `over 10s`: in "
+            "every window of that length. Or a relation to the baseline: p(95) no worse than 10% @ after."
         ),
         "type": ["string", "object"],
         "properties": {
