@@ -118,6 +118,7 @@ OF_NO_MODULE = {
     "test_stopped.py",  # runs that are killed or stopped
     "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
+    "test_bottleneck.py",  # a real load process that is held up, judged
 }
 """Tests of what several modules do together."""
 
