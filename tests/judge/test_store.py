@@ -72,6 +72,8 @@ def test_evidence_says_what_a_crash_may_take():
     )
     assert not any("is not known" in line for line in told(truth({"store": "http", "fsync": "on"})))
     assert any("keep nothing" in line for line in told(truth(GOOD | {"volatile": "declared"})))
+    assert any("7 entries were removed" in line for line in told(truth(GOOD | {"removed_entries": "7"})))
+    assert not any("were removed" in line for line in told(truth(GOOD | {"removed_entries": "0"})))
     late = truth(GOOD, again_ns=5, late=40, late_named=tuple(map(str, range(32))))
     assert any("31 and 8 more; settle is too short" in line for line in told(late))
     assert any("nothing came late" in line for line in told(truth(GOOD, again_ns=10**16)))

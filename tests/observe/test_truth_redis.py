@@ -95,6 +95,17 @@ def test_newest_first_is_turned_round(redis_server, client):
     assert settled(redis_server, source).seq.tolist() == [0, 1, 2]
 
 
+def test_a_stream_that_was_trimmed_says_so(redis_server, client):
+    """What somebody removed looks lost; how much was removed is in the facts, where the server counts it."""
+    for seq in range(5):
+        store(client, STREAM, name(seq))
+    client.xtrim("orders", maxlen=3, approximate=False)
+    truth = settled(redis_server, STREAM)
+    assert truth.seq.tolist() == [2, 3, 4]
+    counts = "entries-added" in client.xinfo_stream("orders")
+    assert truth.facts.get("removed_entries") == ("2" if counts else None)
+
+
 def test_a_position_of_its_own_is_the_order(redis_server, client):
     """Keys have no order; a number in their values gives one."""
     for seq in range(5):

@@ -75,6 +75,10 @@ def told(truth: Truth) -> list[str]:
         found.append(f"what the store promises is not known: it was read by way of {_WAYS[way]}")
     if truth.before.get("timeline") != truth.facts.get("timeline") and truth.before:
         found.append(f"the timeline of the store was {truth.before.get('timeline')} before the run: another took over")
+    if facts.get("removed_entries", "0") != "0":
+        found.append(
+            f"{facts['removed_entries']} entries were removed from the stream: trimmed or deleted, they are lost"
+        )
     if truth.late:
         more = f" and {truth.late - len(truth.late_named):,} more" if truth.late > len(truth.late_named) else ""
         found.append(f"came after the store had settled: {', '.join(truth.late_named)}{more}; settle is too short")

@@ -130,6 +130,7 @@ class RedisReader:
             yield from ways[self._source.type](client, prefix)
             if self._read_facts(client) != self._facts:
                 raise self._problem("was another server at the end of the read than at its beginning", "it restarts")
+            self._facts |= self._removed(client)
 
     def _stream(self, client: Client, prefix: str) -> Iterator[Row]:
         return self._paths.ours(self._entries(client), prefix)
@@ -211,6 +212,14 @@ class RedisReader:
         if facts.pop("cluster_enabled", "0") != "0":
             raise self._problem("is one node of a cluster, which holds a part of the keys", "name a single server")
         return facts
+
+    def _removed(self, client: Client) -> dict[str, str]:
+        """How many entries a stream has had and has no more, where the server says so (since Redis 7)."""
+        if self._source.type != "stream" or not client.exists(self._source.key):
+            return {}
+        info: Mapping[str, Any] = client.xinfo_stream(self._source.key)
+        added = info.get("entries-added")
+        return {} if added is None else {"removed_entries": str(int(added) - int(info["length"]))}
 
     def _problem(self, message: str, hint: str) -> RecordError:
         return RecordError(Problem(f"{self._address} {self._source.key}", message, hint))
