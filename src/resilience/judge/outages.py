@@ -26,7 +26,21 @@ from resilience.model import Answer
 
 
 def find_cycle(case: Case, band: Band, window: Disturbance, unlikely: float = UNLIKELY) -> Cycle:
-    """What one disturbance did to clients; `unlikely` is how seldom a residue may be told of a target that is well."""
+    """What one disturbance did to clients; `unlikely` is how seldom a residue may be told of a target that is well.
+
+    A failure that is none if time is counted from when operations were really sent is the generator's, and unknown.
+    """
+    found = _cycle(case, band, window, unlikely)
+    if (
+        found.answer is not Answer.FAIL
+        or _cycle(case, replace(band, excused=True), window, unlikely).answer is found.answer
+    ):
+        return found
+    because = f"{found.because}; but not if time is counted from when operations were sent: the generator was late"
+    return replace(found, answer=Answer.UNKNOWN, because=because)
+
+
+def _cycle(case: Case, band: Band, window: Disturbance, unlikely: float) -> Cycle:
     faults = tuple(member.name for member in window.members)
     cycle = Cycle(window.name, window.what, Answer.UNKNOWN, "", faults=faults, like=window.like)
     if window.confirmed_s is None or window.clear_s is None:

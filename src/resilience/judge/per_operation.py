@@ -64,7 +64,7 @@ def _only(case: Case, name: str) -> Case:
     lean = replace(
         whole,
         arrival_ns=arrival_ns,
-        start_ns=arrival_ns,
+        start_ns=whole.start_ns[own],
         end_ns=whole.end_ns[own],
         outcome=whole.outcome[own],
         status=whole.status[own],
@@ -104,6 +104,8 @@ def _cycles(case: Case, overall: Band, share: float, unlikely: float) -> tuple[t
     band = find_band(case, share, overall)
     if isinstance(band, str):
         return (), band
+    if not case.disturbances:
+        return (), "no fault was requested"
     if band.rate < LEAST_RATE:
         return (), f"{band.rate:.1f} operations a second are too few to tell by themselves (at least {LEAST_RATE:g})"
     return tuple(

@@ -62,6 +62,7 @@ class Band:
         coarse_s: how exact an instant is from bins alone: their width, the time between two operations, and p99.
         share: of the load's arrivals that the band is about: 1, or one operation's part of the mix.
         level: what *well* means.
+        excused: time is counted from when an operation was really sent, which excuses a generator that was late.
     """
 
     q0: float
@@ -73,13 +74,15 @@ class Band:
     coarse_s: float
     share: float = 1.0
     level: Level = Level.FULL
+    excused: bool = False
 
     def well(self, samples: Samples) -> Bool:
         """Which operations were well, at the level of this band."""
         answered: Bool = samples.outcome == OK
         if self.level is Level.ANSWERED:
             return answered
-        quick: Bool = samples.end_ns - samples.arrival_ns <= self.limit_ns
+        since_ns = samples.start_ns if self.excused else samples.arrival_ns
+        quick: Bool = samples.end_ns - since_ns <= self.limit_ns
         useful = answered & quick
         return useful if self.level is Level.USEFUL else useful & ~samples.degraded
 
