@@ -8,12 +8,14 @@ import pytest
 
 from resilience.columns import Mark, Truth
 from resilience.errors import RecordError
-from resilience.model import EventKind
+from resilience.model import Degradation, Dependency, EventKind
 from resilience.record import truth as truths
 from resilience.record.documents import save_experiment, save_plan
 from resilience.record.events import EventLog
 from resilience.record.ledger import LedgerWriter
 from resilience.record.reader import read_record
+from resilience.record.readings import ReadingsWriter
+from resilience.record.redact import Redactor
 from resilience.record.samples import SampleWriter
 
 ACCOUNT = {"offered": 4, "ok": 3, "failed": 1, "unknown": 0, "dropped": 0, "attempted": 2, "acknowledged": 1}
@@ -65,6 +67,18 @@ def test_link_reads_as_what_it_points_at(run):
     link = run.parent / "latest"
     link.symlink_to(run.name)
     assert read_record(link).folder == str(run)
+
+
+def test_readings_of_dependencies_are_read_in_the_order_of_the_file(run, experiment):
+    """Requirement J1: one that is not there is a problem of its own, and of nothing else."""
+    asked = Degradation(dependencies=(Dependency(name="one", part="redis"), Dependency(name="two", part="postgres")))
+    save_experiment(run, replace(experiment, degradation=asked))
+    writer = ReadingsWriter(run, "two", "transactions", Redactor())
+    writer.add(5, 7.0, "a")
+    writer.close()
+    record = read_record(run)
+    assert [(one.name, len(one), len(one.problems)) for one in record.readings] == [("one", 0, 1), ("two", 1, 0)]
+    assert record.problems == ()
 
 
 def without(name):
