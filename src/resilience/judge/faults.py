@@ -30,12 +30,7 @@ def troubles_of(spec: FaultSpec | None, window: FaultWindow | None, name: str) -
         found.append(
             f"{name} is {'a strike' if spec.strike else 'held'} by the experiment, the record has it otherwise"
         )
-    instants = [window.requested_s, window.confirmed_s, window.reverting_s, window.clear_s]
-    told = [instant for instant in instants if instant is not None]
-    if told != sorted(told):
-        found.append(
-            f"{name} has events in an order that cannot be: requested, confirmed, reverting, clear at {told} s"
-        )
+    found += _disorder(window, name)
     ended_s = window.reverting_s if window.reverting_s is not None else window.over_s
     if spec is not None and window.confirmed_s is not None and ended_s is not None:
         held_s = ended_s - window.confirmed_s
@@ -43,6 +38,15 @@ def troubles_of(spec: FaultSpec | None, window: FaultWindow | None, name: str) -
             how = "watched" if spec.strike else "in place"
             found.append(f"{name} was {how} for {held_s:.2f} s of the planned {spec.duration_s:g} s")
     return found
+
+
+def _disorder(window: FaultWindow, name: str) -> list[str]:
+    """What cannot be about the order of a fault's instants."""
+    instants = [window.requested_s, window.confirmed_s, window.reverting_s, window.clear_s]
+    told = [instant for instant in instants if instant is not None]
+    if told == sorted(told):
+        return []
+    return [f"{name} has events in an order that cannot be: requested, confirmed, reverting, clear at {told} s"]
 
 
 def check_faults(case: Case) -> Part:
