@@ -171,3 +171,9 @@ def test_no_instant_may_be_out_of_order(kind):
     record = Scene(faults=(Held(without=(kind,)),), extra=(Event(wrong_s, kind, "redis-down", detail),)).record()
     found = check_faults(prepare(record))
     assert any("in an order that cannot be" in str(text) for text in found.evidence), found.evidence
+
+
+def test_without_a_fault_there_is_nothing_to_see():
+    """An experiment that only loads its target passes this part, and says why."""
+    found = part()
+    assert (found.answer, found.because, found.data["faults"]) == (Answer.PASS, "the experiment has no fault", [])
