@@ -119,6 +119,8 @@ OF_NO_MODULE = {
     "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
     "test_bottleneck.py",  # a real load process that is held up, judged
+    "test_evidence.py",  # what a record says without one of its parts
+    "test_oracle.py",  # the figures of a verdict, counted one by one
 }
 """Tests of what several modules do together."""
 
