@@ -1,77 +1,45 @@
 """Regular expressions from an experiment's file that are tried on everything a target says: none of them may take long.
 
-Python's own engine has no time limit, so what could take long is refused before: repeats inside repeats, alternatives
-inside repeats, references, and more than a few repeats. What is searched is cut to a length by who searches.
+Python's own engine has no time limit, and a pattern of two repeats can hold it up for minutes. RE2's takes time that
+grows with the length of the text alone, whatever the pattern; what it could not do in that time (references,
+assertions) it does not take.
 """
 
-import re
-from re import _constants as ops  # type: ignore[attr-defined]  # the parse tree is stable and has no public name
-from re import _parser as tree  # type: ignore[attr-defined]
-from typing import Any
+from typing import Protocol, cast
+
+import re2
 
 LONGEST = 200
-MOST_REPEATS = 2
-MOST_WAYS = 64
+MEMORY_BYTES = 1 << 20
+"""What one compiled pattern may take."""
 
 
-def read(text: str) -> re.Pattern[str] | None:
-    """A regular expression that cannot take long: no repeat inside a repeat, few of them, case does not matter.
+class Pattern(Protocol):
+    """A compiled pattern."""
+
+    def search(self, text: str) -> object | None:
+        """The first match anywhere; None if there is none."""
+
+    def __hash__(self) -> int:
+        """Patterns are keys of a cache."""
+
+
+def read(text: str) -> Pattern | None:
+    """A regular expression in RE2's syntax: case does not matter, a dot is any character. None for an empty text.
 
     Raises:
-        ValueError: it is none, or one that could take long.
+        ValueError: it is none, or one that is too long or large.
     """
     if not text:
         return None
     if len(text) > LONGEST:
         raise ValueError(f"a pattern of {len(text)} characters is too long, expected at most {LONGEST}")
+    options = re2.Options()
+    options.case_sensitive, options.dot_nl, options.log_errors, options.max_mem = False, True, False, MEMORY_BYTES
     try:
-        repeats, ways = _cost(tree.parse(text), inside=False)
-        compiled = re.compile(text, re.IGNORECASE | re.DOTALL)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"pattern {text!r} is no regular expression: {error}") from None
-    if repeats > MOST_REPEATS:
-        raise ValueError(f"pattern {text!r} has {repeats} repeats, expected at most {MOST_REPEATS}")
-    if ways > MOST_WAYS:
-        raise ValueError(f"pattern {text!r} has alternatives that combine in {ways} ways, expected at most {MOST_WAYS}")
-    return compiled
-
-
-_REPEATS = {ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT}
-_REFERENCES = {ops.GROUPREF, ops.GROUPREF_EXISTS, ops.ASSERT, ops.ASSERT_NOT}
-_FIXED = 100
-"""A repeat of exactly so many or fewer is none: it does not vary."""
-
-
-def _cost(parsed: Any, *, inside: bool) -> tuple[int, int]:  # noqa: ANN401 - the parse tree has no types
-    """How many repeats there are, and in how many ways alternatives combine.
-
-    The time of a search grows with the length of the text to the power of the first, and times the second.
-    """
-    repeats, ways = 0, 1
-    for operation, argument in parsed:
-        more, factor = 0, 1
-        if operation in _REPEATS:
-            more, factor = _repeat(*argument, inside=inside)
-        elif operation is ops.BRANCH:
-            if inside:
-                raise ValueError("alternatives inside a repeat can take for ever; write the pattern without")
-            costs = [_cost(branch, inside=inside) for branch in argument[1]]
-            more, factor = max(cost[0] for cost in costs), sum(cost[1] for cost in costs)
-        elif operation in _REFERENCES:
-            raise ValueError("references and assertions in a pattern are not taken")
-        elif operation is ops.SUBPATTERN:
-            more, factor = _cost(argument[3], inside=inside)
-        elif operation is ops.ATOMIC_GROUP:
-            more, factor = _cost(argument, inside=inside)
-        repeats, ways = repeats + more, ways * factor
-    return repeats, ways
-
-
-def _repeat(low: int, high: int, part: Any, *, inside: bool) -> tuple[int, int]:  # noqa: ANN401 - as above
-    if inside:
-        raise ValueError("a repeat inside a repeat can take for ever; write the pattern without")
-    if low == high <= _FIXED:
-        repeats, ways = _cost(part, inside=False)
-        return low * repeats, ways**low
-    repeats, ways = _cost(part, inside=True)
-    return 1 + repeats, ways
+        return cast("Pattern", re2.compile(text, options))
+    except re2.error as error:
+        said = error.args[0] if error.args else error
+        why = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        message = f"pattern {text!r} is no regular expression that ends in time (syntax of RE2): {why}"
+        raise ValueError(message) from None

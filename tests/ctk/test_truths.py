@@ -95,7 +95,7 @@ def test_truth_by_http_and_a_cache_beside_it(program: Program):
     listing = {"path": path, "items": "orders", "next": "next", "position": "position", "facts": "store"}
     own["ledger"]["truth"] = {"part": "service", "http": listing, "again": "300ms", "settle": "300ms"}
     own["ledger"]["cache"] = {"part": "redis", "key": "order:{id}", "body": "body"}
-    own["load"] |= {"rate": 80, "arrivals": "constant", "baseline": "7s"}
+    own["load"] |= {"rate": 80, "arrivals": "constant", "baseline": "9s"}
     own["load"]["operations"][2]["weight"] = 20
     own["objectives"] = ["rate<0.1 @ baseline"]  # what is judged here are writes
     started = program.run(document)

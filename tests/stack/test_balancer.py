@@ -8,10 +8,11 @@ import pytest
 
 from resilience.errors import EnvironmentNotReady
 from resilience.host import processes
-from resilience.model import Service
+from resilience.model import Service, StackSpec
 from resilience.stack import balancer, kept, programs
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.loopback import get
+from resilience.stack.wanted import Wanted
 from tests.stack.traces import HERE, remains
 
 SHOP = ("python", str(HERE / "plain_copy.py"))
@@ -125,7 +126,7 @@ def test_what_was_sent_is_never_sent_again(running):
 def test_a_kept_stack_knows_its_copies(root, tmp_path, monkeypatch):
     """`status` tells of each, and of the balancer."""
     monkeypatch.setenv("RESILIENCE_STATE", str(tmp_path / "state"))
-    kept.up(Service(command=SHOP, copies=2), experiment_folder=HERE, folder_root=root)
+    kept.up(Wanted.of(StackSpec(service=Service(command=SHOP, copies=2)), "", HERE), folder_root=root)
     try:
         assert kept.status().healthy
         assert {"service-1", "service-2", "balancer", "service"} < set(kept.status().parts)

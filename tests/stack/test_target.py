@@ -7,11 +7,12 @@ import pytest
 
 from resilience.errors import EnvironmentNotReady
 from resilience.host import processes
-from resilience.model import Program
+from resilience.model import Program, StackSpec
 from resilience.stack import kept
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.loopback import get
 from resilience.stack.starting import read_secrets
+from resilience.stack.wanted import Wanted
 from tests.stack.traces import HERE, plain_service, remains
 
 pytestmark = pytest.mark.stack
@@ -103,14 +104,18 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_started(make_stack):
     assert not stack.folder.exists()
 
 
+def wanted_by(*some):
+    return Wanted.of(StackSpec(service=plain_service(), programs=some), "", HERE)
+
+
 def test_a_kept_stack_knows_its_programs(root, tmp_path, monkeypatch):
     """`status` tells of each; one that ended is not well, and a run that wants others is refused."""
     monkeypatch.setenv("RESILIENCE_STATE", str(tmp_path / "state"))
-    places = kept.up(plain_service(), programs=(ALONE, LISTENING), experiment_folder=HERE, folder_root=root)
+    places = kept.up(wanted_by(ALONE, LISTENING), folder_root=root)
     with closing(Down()):
         assert kept.status().healthy
         assert set(kept.status().parts) == set(places)
-        other = kept.KeptStack(kept.Wanted.of(plain_service(), "", HERE, (LISTENING,)))
+        other = kept.KeptStack(wanted_by(LISTENING))
         with pytest.raises(EnvironmentNotReady, match="its list of programs is"):
             other.start()
         processes.end([places["worker"].identity])

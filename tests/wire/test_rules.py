@@ -1,5 +1,6 @@
 """Patterns cannot take long, and how often a rule fires is what was asked."""
 
+import re
 import time
 
 import pytest
@@ -35,36 +36,31 @@ PIECE = st.sampled_from(
 @settings(max_examples=60)
 @given(st.lists(PIECE, max_size=12).map("".join))
 def test_what_is_taken_is_quick(text):
-    """Whatever pattern is taken: on the worst text of full length it ends within seconds."""
-    try:
-        pattern = patterns.read(text)
-    except ValueError:
-        return
+    """Whatever the pattern, and Python's engine says the same: on the worst text of full length it ends at once."""
+    pattern = patterns.read(text)
     began = time.process_time()
     if pattern is not None:
         pattern.search("ab" * (rules.LONGEST_TEXT // 2))
         pattern.search("a" * rules.LONGEST_TEXT)
-    assert time.process_time() - began < 5
+        for some in ("", "ab", "aab\n", "bbaaab ab", "A b\nA"):
+            own = re.search(text, some, re.IGNORECASE | re.DOTALL)
+            assert (pattern.search(some) is None) == (own is None) or "$" in text  # ours has no end before a line's end
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "(a+)+b",
-        "(a|aa)+b",
-        "(.*)(.*)(.*)x",
         r"(a)\1",
         "(?=a)b",
-        "((a+){3}){3}",
-        "(ab|abab)" * 8,
-        "(ab|abab){9}",
+        "((a{50}){50}){50}",
         "(",
         "x" * 201,
     ],
 )
 def test_what_could_take_long_is_refused(text):
     """The message says what is wrong."""
-    with pytest.raises(ValueError, match=r"pattern|repeat|references|alternatives"):
+    with pytest.raises(ValueError, match=r"pattern .*RE2|too long"):
         patterns.read(text)
 
 

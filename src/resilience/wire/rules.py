@@ -76,7 +76,7 @@ class Rule:
     error: str
     delay_s: float
     names: frozenset[str]
-    pattern: re.Pattern[str] | None
+    pattern: patterns.Pattern | None
     percent: float
     every: int
     at_most: int
@@ -124,7 +124,7 @@ class Rule:
 
 
 @lru_cache(maxsize=4096)
-def _found(pattern: re.Pattern[str], text: str) -> bool:
+def _found(pattern: patterns.Pattern, text: str) -> bool:
     return pattern.search(text) is not None
 
 
