@@ -273,7 +273,7 @@ class SwallowAnswer(ProtocolFault):
 
 
 def _patterns(settings: Settings) -> tuple[Problem, ...]:
-    """Patterns that are none, or that could take long."""
+    """Patterns that are none."""
     problems = []
     for name in ("key", "statement"):
         try:
