@@ -5,7 +5,9 @@
   outside, back-dated to its beginning and refined.
 * Out of the band again for about a second, or for three bins in which most operations were not served at all: a
   relapse, and recovery begins anew. What is shorter, or only slow, is a stumble.
-* What is lost again when nobody watches any more is unknown.
+* What is lost again when nobody watches any more is unknown. So is a recovery that took longer than `hold_s` after
+  the fault was gone, if what failed in the last `hold_s` before it is a smaller share than could be found in what was
+  observed afterwards: the stretch that held may have been luck.
 """
 
 import math
@@ -19,7 +21,7 @@ from resilience.judge.cycles import Cycle
 from resilience.judge.disturbances import Disturbance
 from resilience.judge.milestones import Watch, add_milestones, detected
 from resilience.judge.quantiles import OK
-from resilience.judge.residue import UNLIKELY, find_residue, per_block
+from resilience.judge.residue import LEAST, UNLIKELY, find_residue, per_block
 from resilience.judge.signal import LEAVE_POINTS, RARE, Band, Bins, find_bins, served
 from resilience.judge.statistics import binomial_quantile
 from resilience.model import Answer
@@ -78,7 +80,8 @@ def _watched(watch: Watch, cycle: Cycle, unlikely: float) -> Cycle:
         watch, watch.bins.at(alone), watch.bins.at(last)
     ):
         stumble = _felt(watch, cycle, alone, unlikely)
-        return stumble if stumble.answer is Answer.PASS else without
+        too_long = (stumble.outage_s or 0.0) >= watch.case.record.experiment.recovery.limit_s
+        return stumble if stumble.answer is Answer.PASS or too_long else without
     return without
 
 
@@ -224,6 +227,13 @@ def _concluded(watch: Watch, cycle: Cycle, since_s: float, unlikely: float) -> C
     sees = "no share of failing operations" if left.sees is None else f"failures of {left.sees:.1%} or more"
     note = f"{window.name}: {sees} that remain for ever would be found afterwards ({left.count:,} operations, 95 %)"
     cycle = replace(cycle, notes=(note,))
+    before = _share_before(watch, cycle)
+    if cycle.answer is Answer.PASS and before >= float(np.mean(usual)) + LEAST and before < (left.sees or 1.0):
+        because = (
+            f"{window.name}: what failed just before it seemed over ({before:.1%}) would not have been found in the "
+            f"{left.count:,} operations observed afterwards ({sees} would), so it may go on: observe for longer"
+        )
+        return replace(cycle, answer=Answer.UNKNOWN, because=because)
     last = len(watch.bins.outside) - 2
     ending = last >= 0 and bool(watch.bins.outside[last:].all())
     if cycle.answer is Answer.PASS and ending and _failing(watch, watch.bins.at(last), window.until_s, LEAVE_POINTS):
@@ -232,6 +242,18 @@ def _concluded(watch: Watch, cycle: Cycle, since_s: float, unlikely: float) -> C
         )
         return replace(cycle, answer=Answer.UNKNOWN, because=because)
     return cycle
+
+
+def _share_before(watch: Watch, cycle: Cycle) -> float:
+    """The share of operations that were not served in the last `hold_s` of what was lost; 0 if it was back before.
+
+    A few errors that remain keep things from holding, until by chance they do: that takes longer than `hold_s`.
+    """
+    hold_s = watch.case.record.experiment.recovery.hold_s
+    if cycle.recovered_s is None or (cycle.clear_to_recovered_s or 0.0) < hold_s:
+        return 0.0
+    samples = watch.case.traffic.between(cycle.recovered_s - hold_s, cycle.recovered_s)
+    return float(np.mean(~served(samples))) if len(samples) else 0.0
 
 
 def _impact(case: Case, window: Disturbance, degraded_s: float) -> str:
