@@ -97,3 +97,15 @@ def test_a_process_that_is_gone_has_no_group(tree: Tree):
     """Looking for what is not there finds nothing, and does not raise."""
     assert tree.group_of(2**22 + 1) is None
     assert cgroups.move(2**22 + 1, tree.mount) is False
+
+
+def test_expecting_moves_changes_nothing():
+    """Whatever trees there are, and whether or not they may be written: everybody stays where they are."""
+    before = Path("/proc/self/cgroup").read_text()
+    for controller in CONTROLLERS:
+        found = cgroups.find_tree(controller)
+        if found is not None:
+            cgroups.expect_moves(found)
+            missing = Tree(found.controller, found.version, Path("/nowhere"), found.root)
+            cgroups.expect_moves(missing)
+    assert Path("/proc/self/cgroup").read_text() == before

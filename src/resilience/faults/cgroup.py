@@ -66,6 +66,7 @@ class GroupFault:
             raise FaultError(Problem(self.kind, f"no control group with {self.controller} is mounted"))
         name = f"{cgroups.PREFIX}{secrets.token_hex(6)}"
         group = cgroups.plan(tree, name, root, dict(self._limits(tree.version, root)))
+        cgroups.expect_moves(tree)
         return Undo(
             kind=self.kind,
             data={"part": self._place.name, "root": asdict(root), "group": cgroups.as_json(group), **self._more()},
