@@ -39,7 +39,7 @@ def test_a_name_has_its_slot_or_none(lengths, names):
     writer, epoch = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32)
     found = Places(codes, base).slots(writer, epoch, table[:, 2])
     assert found.tolist() == [every.index(name) if name in every else -1 for name in names]
-    if len(table) and -(2**7) <= table.min() and table.max() < 2**7:  # rows just read are as narrow as they may be
+    if len(table) and table.min() >= -(2**7) and table.max() < 2**7:  # rows just read are as narrow as they may be
         narrow = Places(codes, base).slots(writer.astype(np.int8), epoch.astype(np.int8), table[:, 2].astype(np.int8))
         assert narrow.tolist() == found.tolist()
 
