@@ -37,6 +37,8 @@ from resilience.model import (
     Truth,
 )
 from resilience.spec.findings import Findings
+from resilience.spec.key import VARIABLE, Key, block
+from resilience.spec.k6 import Threshold
 from resilience.spec.shapes import (
     ABORTS,
     DURATION,
@@ -48,6 +50,7 @@ from resilience.spec.shapes import (
     SIZE,
     STATUS,
     TEXT,
+    THRESHOLDS,
     UNREAD,
     Shape,
     choice,
@@ -66,6 +69,7 @@ class Extension:
     target: str
     load: Load
     objectives: tuple[Objective, ...] = ()
+    thresholds: tuple[Threshold, ...] | None = None
     stack: StackSpec = field(default_factory=StackSpec)
     ledger: Ledger | None = None
     accounts: tuple[Account, ...] = ()
@@ -74,39 +78,6 @@ class Extension:
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
     safety: Safety = field(default_factory=Safety)
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key of the file.
-
-    Attributes:
-        path: its spelling; `request.method` is `method` inside `request`.
-        field: the field of the model's dataclass.
-        text: what it means, for editors.
-    """
-
-    path: str
-    field: str
-    shape: Shape
-    text: str
-
-
-def _block(kind: type) -> Shape:
-    return Shape(
-        {"$ref": f"#/$defs/{kind.__name__}"},
-        lambda value, path, findings: read_block(kind, value, path, findings),
-        whole=False,
-    )
-
-
-VARIABLE = Shape(
-    {
-        "type": "string",
-        "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
-        "title": "environment variable",
-        "examples": ["TRUTH_DSN"],
-    }
-)
 
 STORED = ("stream", "list", "hash", "keys")
 """How entries can be stored in Redis."""
@@ -117,20 +88,20 @@ GROUPS: Mapping[str, str] = {"request": "What is sent."}
 KEYS: Mapping[type, tuple[Key, ...]] = {
     Extension: (
         Key("target", "target", TEXT, "What is tested, as reports call it."),
-        Key("stack", "stack", _block(StackSpec), "What runs the target and what it depends on."),
-        Key("load", "load", _block(Load), "How much load when, and of what."),
+        Key("stack", "stack", block(StackSpec), "What runs the target and what it depends on."),
+        Key("load", "load", block(Load), "How much load when, and of what."),
         Key("objectives", "objectives", listing(OBJECTIVE), "What must hold, and in which phase."),
-        Key("ledger", "ledger", _block(Ledger), "What is promised about writes; needed if an operation writes."),
-        Key("accounts", "accounts", listing(_block(Account)), "Further accounts of the ledger, each of one effect."),
-        Key("degradation", "degradation", _block(Degradation), "What degradation must look like, seen from outside."),
-        Key("recovery", "recovery", _block(Recovery), "What counts as recovered, and how soon it must be."),
-        Key("service_level", "service_level", _block(ServiceLevel), "What is promised of the service over a month."),
-        Key("safety", "safety", _block(Safety), "Limits that hold whatever else the file asks for."),
+        Key("ledger", "ledger", block(Ledger), "What is promised about writes; needed if an operation writes."),
+        Key("accounts", "accounts", listing(block(Account)), "Further accounts of the ledger, each of one effect."),
+        Key("degradation", "degradation", block(Degradation), "What degradation must look like, seen from outside."),
+        Key("recovery", "recovery", block(Recovery), "What counts as recovered, and how soon it must be."),
+        Key("service_level", "service_level", block(ServiceLevel), "What is promised of the service over a month."),
+        Key("safety", "safety", block(Safety), "Limits that hold whatever else the file asks for."),
     ),
     StackSpec: (
         Key("use", "use", choice("embedded", "compose", "kubernetes", "external"), "Which kind of stack."),
-        Key("service", "service", _block(Service), "How the target is started."),
-        Key("programs", "programs", listing(_block(Program)), "Further programs of the target: a worker, a provider."),
+        Key("service", "service", block(Service), "How the target is started."),
+        Key("programs", "programs", listing(block(Program)), "Further programs of the target: a worker, a provider."),
         Key(
             "postgres_disk_mb",
             "postgres_disk_mb",
@@ -154,7 +125,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     ),
     Load: (
         Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at which the run begins."),
-        Key("stages", "stages", listing(_block(Stage)), "The profile, from the run's beginning; the last rate holds."),
+        Key("stages", "stages", listing(block(Stage)), "The profile, from the run's beginning; the last rate holds."),
         Key("arrivals", "arrivals", choice("constant", "poisson"), "Evenly spaced, or at random with the same mean."),
         Key("max_in_flight", "max_in_flight", count(1, 100_000), "Operations at once; arrivals beyond are dropped."),
         Key("keys", "keys", count(1, 10_000_000), "How many different values ${key} takes, from 0."),
@@ -162,9 +133,9 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
         Key("baseline", "baseline_s", LENGTH, "Length of the phase that all others are compared with."),
         Key("driver", "driver", choice("locust"), "The program that sends the load."),
-        Key("tenants", "tenants", listing(_block(Segment)), "On whose behalf operations are sent: ${tenant}."),
-        Key("regions", "regions", listing(_block(Segment)), "From where operations are sent: ${region}."),
-        Key("operations", "operations", listing(_block(Operation), 1), "The mix: kinds of requests and their shares."),
+        Key("tenants", "tenants", listing(block(Segment)), "On whose behalf operations are sent: ${tenant}."),
+        Key("regions", "regions", listing(block(Segment)), "From where operations are sent: ${region}."),
+        Key("operations", "operations", listing(block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
     Stage: (
         Key("duration", "duration_s", DURATION, "How long the rate takes to get there; 0s is a jump."),
@@ -187,14 +158,14 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("request.path", "path", PATH, "Path and query; may hold ${key}, ${write_id}, ${acked_id}."),
         Key("request.headers", "headers", texts("Name → text."), "Headers; their values may hold the same."),
         Key("request.json", "json", Shape({}), "JSON body; its texts may hold the same and ${write_body}."),
-        Key("expect", "expect", _block(Expect), "What makes an answer a good one."),
-        Key("degraded", "degraded", _block(Marker), "How an answer says that it is degraded."),
+        Key("expect", "expect", block(Expect), "What makes an answer a good one."),
+        Key("degraded", "degraded", block(Marker), "How an answer says that it is degraded."),
         Key(
             "rejected_status", "rejected_status", listing(STATUS), "Answers that certainly had no effect, by contract."
         ),
         Key("timeout", "timeout_s", LENGTH, "The client gives up after this long."),
         Key("critical", "critical", FLAG, "Whether it must hold under fault, or may fall back or be shed."),
-        Key("shed", "shed", _block(Shed), "That it may be shed in order: 429 or 503 that says when to come back."),
+        Key("shed", "shed", block(Shed), "That it may be shed in order: 429 or 503 that says when to come back."),
         Key(
             "priority", "priority", count(0, 1000), "Higher is never shed while lower is served; counts if they differ."
         ),
@@ -213,8 +184,8 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     ),
     Shed: (Key("at_most", "at_most", number(0, 1), "Share of its operations that may be shed in a fault phase."),),
     Degradation: (
-        Key("dependencies", "dependencies", listing(_block(Dependency)), "Whose calls are counted during the run."),
-        Key("breakers", "breakers", listing(_block(Breaker)), "Circuit breakers that must be seen to work."),
+        Key("dependencies", "dependencies", listing(block(Dependency)), "Whose calls are counted during the run."),
+        Key("breakers", "breakers", listing(block(Breaker)), "Circuit breakers that must be seen to work."),
     ),
     Dependency: (
         Key("name", "name", NAME, "Unique among the dependencies of the file."),
@@ -247,7 +218,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     Account: (
         Key("name", "name", NAME, "Unique in the file; operations name it."),
         Key("effect", "effect", choice(*Effect, kind=Effect), "What a write does, and what a row of the truth is."),
-        Key("truth", "truth", _block(Truth), "Where the truth about its writes is read."),
+        Key("truth", "truth", block(Truth), "Where the truth about its writes is read."),
         Key(
             "duplicates",
             "duplicates",
@@ -264,7 +235,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
     ),
     Ledger: (
-        Key("truth", "truth", _block(Truth), "Where the truth about writes is read."),
+        Key("truth", "truth", block(Truth), "Where the truth about writes is read."),
         Key(
             "duplicates",
             "duplicates",
@@ -276,15 +247,15 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("min_acknowledged", "min_acknowledged", count(1, 10**9), "With fewer acknowledged writes: unknown."),
         Key("min_exposed", "min_exposed", count(1, 10**9), "Writes that each fault must have had a chance to lose."),
         Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
-        Key("cache", "cache", _block(CacheCopy), "Copies of entries in a cache that must equal the store."),
+        Key("cache", "cache", block(CacheCopy), "Copies of entries in a cache that must equal the store."),
     ),
     Truth: (
         Key("part", "part", NAME, "The part of the stack that holds it: postgres."),
         Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with a connection string or address, not part."),
         Key("query", "query", TEXT, "SQL for id, body, position of all rows whose id starts with %(prefix)s."),
-        Key("redis", "redis", _block(RedisTruth), "Entries in Redis, instead of query."),
-        Key("http", "http", _block(HttpTruth), "Entries that an HTTP endpoint lists, instead of query."),
-        Key("function", "function", _block(FunctionTruth), "Entries that a Python function yields, instead of query."),
+        Key("redis", "redis", block(RedisTruth), "Entries in Redis, instead of query."),
+        Key("http", "http", block(HttpTruth), "Entries that an HTTP endpoint lists, instead of query."),
+        Key("function", "function", block(FunctionTruth), "Entries that a Python function yields, instead of query."),
         Key("settle", "settle_s", LENGTH, "Two reads this far apart must agree before the truth is believed."),
         Key("again", "again_s", DURATION, "How long after that it is looked at once more, for late writes; 0s: not."),
         Key("check_index", "check_index", FLAG, "Whether PostgreSQL's indices must give the same rows as the table."),
@@ -378,7 +349,7 @@ def default_of(kind: type, name: str) -> Any:  # noqa: ANN401 - defaults differ
     return found.default if found.default_factory is MISSING else found.default_factory()
 
 
-def read_block(kind: type, data: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - any of KEYS
+def readblock(kind: type, data: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - any of KEYS
     """Read a block into its dataclass as far as it is right: a wrong value counts as left out.
 
     Returns:

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from resilience.model import Json
 from resilience.spec.actions import strict
 from resilience.spec.chaos import CHAOS, NAME, TOP
-from resilience.spec.keys import GROUPS, KEYS, Extension, Key, default_of
+from resilience.spec.key import Key
+from resilience.spec.keys import GROUPS, KEYS, Extension, default_of
 from resilience.spec.shapes import SHARED
 
 
