@@ -98,6 +98,7 @@ def test_milestones_are_where_they_were_played(world, fallback_s):
     World(9224055, 250.0, poisson=False, delay_s=2.0, length_s=11.625, share=0.5, slope="falling", after_s=0.0),
     0.0234375,
 )
+@example(World(67108863, 250.0, delay_s=0.021484375, length_s=7.912109375, after_s=0.0), 0.021484375)
 def test_no_false_pass_of_a_few_errors_for_ever(world, share):
     """Planted bug B25: two in a hundred or more from the fault on; of one, some runs show too few to tell."""
     scene = replace(world, rate=250.0, noise=0.0).scene()

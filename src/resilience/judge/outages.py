@@ -7,7 +7,8 @@
   relapse, and recovery begins anew. What is shorter, or only slow, is a stumble.
 * What is lost again when nobody watches any more is unknown. So is a recovery that took longer than `hold_s` after
   the fault was gone, if what failed in the last `hold_s` before it is a smaller share than could be found in what was
-  observed afterwards: the stretch that held may have been luck.
+  observed afterwards, or if what was observed afterwards may well have the same share (likelier than `LUCK`): the
+  stretch that held may have been luck. It is the luckiest of many, so `LUCK` is small.
 """
 
 import math
@@ -23,8 +24,11 @@ from resilience.judge.milestones import Watch, add_milestones, detected
 from resilience.judge.quantiles import OK
 from resilience.judge.residue import LEAST, UNLIKELY, find_residue, per_block
 from resilience.judge.signal import LEAVE_POINTS, RARE, Band, Bins, find_bins, served
-from resilience.judge.statistics import binomial_quantile
+from resilience.judge.statistics import binomial_quantile, binomial_tail
 from resilience.model import Answer
+
+LUCK = 1e-6
+"""How unlikely what was observed after a late recovery must be, if nothing had changed, to be more than luck."""
 
 
 def find_cycle(case: Case, band: Band, window: Disturbance, unlikely: float = UNLIKELY) -> Cycle:
@@ -228,12 +232,15 @@ def _concluded(watch: Watch, cycle: Cycle, since_s: float, unlikely: float) -> C
     note = f"{window.name}: {sees} that remain for ever would be found afterwards ({left.count:,} operations, 95 %)"
     cycle = replace(cycle, notes=(note,))
     before = _share_before(watch, cycle)
-    if cycle.answer is Answer.PASS and before >= float(np.mean(usual)) + LEAST and before < (left.sees or 1.0):
-        because = (
-            f"{window.name}: what failed just before it seemed over ({before:.1%}) would not have been found in the "
-            f"{left.count:,} operations observed afterwards ({sees} would), so it may go on: observe for longer"
-        )
-        return replace(cycle, answer=Answer.UNKNOWN, because=because)
+    if cycle.answer is Answer.PASS and before >= float(np.mean(usual)) + LEAST:
+        lucky = ""
+        if before < (left.sees or 1.0):
+            lucky = f"would not have been found in the {left.count:,} operations observed afterwards ({sees} would)"
+        elif binomial_tail(left.count - left.failed, left.count, 1.0 - before) > LUCK:
+            lucky = f"may not be over: {left.failed} of {left.count:,} operations observed afterwards failed too"
+        if lucky:
+            because = f"{window.name}: what failed just before it seemed over ({before:.1%}) {lucky}: observe for longer"
+            return replace(cycle, answer=Answer.UNKNOWN, because=because)
     last = len(watch.bins.outside) - 2
     ending = last >= 0 and bool(watch.bins.outside[last:].all())
     if cycle.answer is Answer.PASS and ending and _failing(watch, watch.bins.at(last), window.until_s, LEAVE_POINTS):
