@@ -349,7 +349,7 @@ def default_of(kind: type, name: str) -> Any:  # noqa: ANN401 - defaults differ
     return found.default if found.default_factory is MISSING else found.default_factory()
 
 
-def readblock(kind: type, data: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - any of KEYS
+def read_block(kind: type, data: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - any of KEYS
     """Read a block into its dataclass as far as it is right: a wrong value counts as left out.
 
     Returns:
