@@ -282,6 +282,7 @@ class Operation:
         priority: one of higher priority is never shed while one of lower priority is served.
         account: of a write or a read-back, the account of the ledger that it belongs to; empty is `ledger` itself.
         deletes: of a write to an account of documents, whether it removes the object rather than writing it.
+        protocol: by which it is sent: a name in `load.kinds`.
     """
 
     name: str
@@ -300,14 +301,66 @@ class Operation:
     priority: int = 0
     account: str = ""
     deletes: bool = False
+    protocol: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Part of a profile: the rate goes linearly from the one before to `rate` (arrivals per second)."""
+    """Part of a profile: the level goes linearly from the one before to `rate`.
+
+    Attributes:
+        rate: at the stage's end: arrivals per second, or users of a closed load.
+        target: the same as k6 spells it; None once the file is read.
+    """
 
     duration_s: float
-    rate: float
+    rate: float = 0.0
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A shape that the load has after the baseline (see `spec.stages`); what is left out is as usual for the shape.
+
+    Attributes:
+        shape: its name, or the name of a usual size such as `peak`.
+        to: the level that it goes to: arrivals per second, or users of a closed load.
+        rise_s, hold_s, fall_s, rest_s: lengths of its parts.
+        step: by how much the level grows each time.
+        period_s: of a wave.
+    """
+
+    shape: str
+    to: float | None = None
+    rise_s: float | None = None
+    hold_s: float | None = None
+    fall_s: float | None = None
+    rest_s: float | None = None
+    cycles: int | None = None
+    step: float | None = None
+    period_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Think:
+    """How long a user of a closed load thinks between an answer and the next operation.
+
+    Attributes:
+        distribution: `constant`, `exponential`, `lognormal` with this mean; or `uniform`.
+        least_s, most_s: of `uniform`, instead of a mean.
+        sigma: of `lognormal`, the standard deviation of the logarithm.
+    """
+
+    distribution: str = "constant"
+    mean_s: float = 1.0
+    least_s: float = 0.0
+    most_s: float = 0.0
+    sigma: float = 0.5
+
+    @property
+    def usual_s(self) -> float:
+        """The mean, of whichever distribution."""
+        return (self.least_s + self.most_s) / 2 if self.distribution == "uniform" else self.mean_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,9 +375,15 @@ class Segment:
 class Load:
     """How much load when, and of what.
 
+    The load is open, with arrivals that wait for nothing, or closed: so many users, each of whom waits for an answer,
+    thinks, and only then does the next thing. `rate` and `users` exclude each other.
+
     Attributes:
         rate: arrivals per second at which the run begins; constant unless there are stages.
-        stages: the profile, counted from the run's beginning; after the last stage its rate holds.
+        users: of a closed load, at which the run begins; None of an open one.
+        think: of the users of a closed load.
+        stages: the profile, counted from the run's beginning; after the last stage its level holds.
+        profile: what the stages were made from, if the file has a shape instead of stages.
         arrivals: `constant` (evenly spaced) or `poisson`.
         max_in_flight: operations at once; an arrival beyond it is dropped and counted.
         keys: how many different values `${key}` takes (0 … keys−1); `zipf` skews it (0 is uniform).
@@ -333,9 +392,12 @@ class Load:
         tenants, regions: on whose behalf and from where operations are sent: `${tenant}`, `${region}`; may be none.
     """
 
-    rate: float
     operations: tuple[Operation, ...]
+    rate: float = 0.0
+    users: int | None = None
+    think: Think = Think()
     stages: tuple[Stage, ...] = ()
+    profile: Profile | None = None
     arrivals: str = "constant"
     max_in_flight: int = 256
     keys: int = 1000
@@ -345,6 +407,16 @@ class Load:
     driver: str = "locust"
     tenants: tuple[Segment, ...] = ()
     regions: tuple[Segment, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether users wait for their answers, so that what is offered depends on the target."""
+        return self.users is not None
+
+    @property
+    def level(self) -> float:
+        """At which the run begins: arrivals per second, or users of a closed load."""
+        return self.rate if self.users is None else float(self.users)
 
 
 class Comparison(StrEnum):
@@ -381,6 +453,8 @@ class Objective:
         argument: for `apdex`, T in milliseconds; for `burn` and `budget`, the promised availability in percent.
         relation: how it must compare with the baseline: `no worse than` or `within` a margin; empty for a threshold.
         tenant, region: one of them; `each` is every one on its own; empty is all together.
+        abort: whether the run is reverted and stopped as soon as it is seen live that it does not hold.
+        delay_abort_s: not before so much of the phase.
     """
 
     expression: str
@@ -396,6 +470,8 @@ class Objective:
     relation: str = ""
     tenant: str = ""
     region: str = ""
+    abort: bool = False
+    delay_abort_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""Which protocols there are: the name of each, as in `Operation.protocol`, and what makes its kind for an order.
+
+A protocol whose libraries not everybody has imports them when its kind is made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from resilience.errors import LoadError
+from resilience.load.calls import Caller, Kind, Ready
+from resilience.load.http import Address, Client
+from resilience.load.operations import Prepared
+from resilience.model import LoadOrder, Operation, Problem
+
+
+class Http:
+    """HTTP/1.1 to `order.base_url`.
+
+    Raises:
+        LoadError: that is no such address.
+    """
+
+    def __init__(self, order: LoadOrder) -> None:
+        self._base_url = order.base_url
+        self._address = Address(order.base_url)
+
+    def prepare(self, operation: Operation, segments: Sequence[str]) -> Ready:
+        """An operation whose bytes are rendered for each arrival."""
+        return Prepared(operation, self._base_url, segments)
+
+    def caller(self) -> Caller:
+        """A client with a connection of its own, kept between calls."""
+        return Client(self._address)
+
+
+KINDS: Mapping[str, Callable[[LoadOrder], Kind]] = {"http": Http}
+
+
+class Kinds:
+    """The kinds of one load process, each made when it is first asked for."""
+
+    def __init__(self, order: LoadOrder) -> None:
+        self._order = order
+        self._made: dict[str, Kind] = {}
+
+    def of(self, operation: Operation) -> Kind:
+        """The kind of an operation.
+
+        Raises:
+            LoadError: there is none of that name, or it cannot be made for this order.
+        """
+        name = operation.protocol
+        if name not in KINDS:
+            known = ", ".join(sorted(KINDS))
+            raise LoadError(
+                Problem(f"operation {operation.name}", f"protocol {name!r} is not known; known are {known}")
+            )
+        if name not in self._made:
+            self._made[name] = KINDS[name](self._order)
+        return self._made[name]

@@ -1,0 +1,324 @@
+"""One operation from its choice to its account: rendered, noted, sent, judged, noted, written down, counted, told.
+
+Every operation that was offered ends exactly once, as ok, failed, unknown or dropped, in the samples, the ledger and
+the counts alike. Who begins what when is not decided here: see `load.walks`. A *flow* is what occupies a slot: one
+operation (`Attempt`), or several one after another, whose answers may be used by the next.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from resilience.entry import body_of
+from resilience.load.accounts import AccountLedger, Books
+from resilience.load.calls import Caller, Ready
+from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, classify
+from resilience.load.kinds import Kinds
+from resilience.load.meter import Meter
+from resilience.load.operations import ACKED_ID, KEY, REGION, TENANT, WRITE_BODY, WRITE_ID, paths_of
+from resilience.load.writes import Entry, Ledger
+from resilience.model import OUTCOMES, LoadOrder, Operation, Outcome, Role
+from resilience.spec.mix import Mix
+
+NO_FREE_SLOT = "no free slot"
+IN_FLIGHT_AT_END = "in flight at the end"
+_DROPPED = OUTCOMES.index(Outcome.DROPPED)
+
+
+class Samples(Protocol):
+    """Where samples go: `record.samples.SampleWriter`."""
+
+    def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
+        self,
+        arrival_ns: int,
+        start_ns: int,
+        end_ns: int,
+        operation: int,
+        outcome: int,
+        status: int = 0,
+        degraded: bool = False,
+        detail: str = "",
+        shed: bool = False,
+        tenant: int = -1,
+        region: int = -1,
+    ) -> None:
+        """Take one sample."""
+
+
+class Report(Protocol):
+    """Told of every operation that ended; `response_ns` and `service_ns` are None for a dropped one."""
+
+    def __call__(
+        self, operation: Operation, finding: Finding, response_ns: int | None, service_ns: int | None, length: int
+    ) -> None:
+        """An operation ended."""
+
+
+class Slot:
+    """A place for one flow at a time.
+
+    Attributes:
+        number: of its writer in the ledger, counted from 0 in this process.
+        callers: by operation, its connections; operations of one kind share one.
+    """
+
+    __slots__ = ("callers", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.callers: dict[int, Caller] = {}
+
+    def close(self) -> None:
+        """Close its connections."""
+        for caller in set(self.callers.values()):
+            caller.close()
+        self.callers.clear()
+
+
+class Flow(Protocol):
+    """What occupies a slot: held and run once, on one slot, or dropped. Its first operation is counted as offered."""
+
+    def hold(self, slot: Slot) -> None:
+        """It has this slot: from now on, its first operation is open there."""
+
+    def run(self, slot: Slot) -> None:
+        """Carry it out to its end, on the slot that it has."""
+
+    def drop(self) -> None:
+        """There is no slot for it: account for it."""
+
+
+class Ended(NamedTuple):
+    """What became of an operation, and what its client saw."""
+
+    finding: Finding
+    happened: Happened
+
+
+class Attempt:
+    """An operation that was offered: a flow of one.
+
+    Attributes:
+        number: of the operation.
+        arrival_ns: intended start.
+        start_ns: actual start; 0 before.
+        acked: the entry that a read-back asks for.
+        entry: of a write, once it is noted.
+        slot: number of the one that it has; −1 before.
+    """
+
+    __slots__ = ("_operator", "acked", "arrival_ns", "entry", "key", "number", "region", "slot", "start_ns", "tenant")
+
+    def __init__(
+        self,
+        operator: "Operator",
+        number: int,
+        arrival_ns: int,
+        key: int,
+        acked: Entry | None,
+        tenant: int,
+        region: int,
+    ) -> None:
+        self._operator = operator
+        self.number = number
+        self.arrival_ns = arrival_ns
+        self.start_ns = 0
+        self.key = key
+        self.acked = acked
+        self.tenant = tenant
+        self.region = region
+        self.entry: Entry | None = None
+        self.slot = -1
+
+    def hold(self, slot: Slot) -> None:
+        """It has this slot."""
+        self.slot = slot.number
+        self._operator.open[slot.number] = self
+
+    def run(self, slot: Slot) -> None:
+        """Carry it out."""
+        self._operator.operate(self, slot)
+
+    def drop(self) -> None:
+        """There is no slot for it."""
+        self._operator.drop(self)
+
+
+class Operator:
+    """Carries out operations and accounts for each.
+
+    Args:
+        order: what to do.
+        samples: takes every operation.
+        ledger: takes every write.
+        report: told of everything that ended.
+        accounts: take the writes to the accounts of the ledger, by name.
+
+    Attributes:
+        open: slot → what was begun on it and has not ended.
+        writers: who writes what.
+        meter: what was counted.
+
+    Raises:
+        LoadError: the order cannot be carried out; every reason.
+    """
+
+    def __init__(
+        self,
+        order: LoadOrder,
+        samples: Samples,
+        ledger: Ledger,
+        report: Report,
+        accounts: Mapping[str, AccountLedger],
+    ) -> None:
+        load = order.load
+        self._kinds = Kinds(order)
+        self._tenants, self._regions = ([one.name for one in many] for many in (load.tenants, load.regions))
+        segments = (*(TENANT,) * bool(load.tenants), *(REGION,) * bool(load.regions))
+        self._ready: list[Ready] = [self._kinds.of(one).prepare(one, segments) for one in load.operations]
+        self._paths = {
+            name: (
+                paths_of(load.operations, WRITE_ID, "id", name),
+                paths_of(load.operations, WRITE_BODY, "body", name),
+            )
+            for name in ("", *(account.name for account in order.accounts))
+        }
+        self._mix = Mix(load, order.seed)
+        self._zero_ns = order.zero_ns
+        self._samples = samples
+        self._report = report
+        self.open: dict[int, Attempt] = {}
+        self.writers = Books(order, ledger, accounts)
+        self.meter = Meter([operation.name for operation in load.operations])
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the run's zero."""
+        return time.monotonic_ns() - self._zero_ns
+
+    def flow(self, index: int, arrival_ns: int) -> Flow:
+        """What the arrival with this index is to do, counted as offered."""
+        number, key = self._mix.choose(index)
+        tenant, region = self._mix.segment(index)
+        return self.attempt(number, arrival_ns, key, tenant, region)
+
+    def attempt(self, number: int, arrival_ns: int, key: int, tenant: int = -1, region: int = -1) -> Attempt:
+        """One operation, counted as offered."""
+        operation, acked = self._ready[number].operation, None
+        if operation.role is Role.READ_BACK:
+            acked = self.writers.of(operation).pick()
+            if acked is None:  # nothing to read yet: write something
+                number = self.writers.instead(operation)
+            elif acked.tenant >= 0:  # what a tenant wrote is read by that tenant
+                tenant = acked.tenant
+        self.meter.offered(number)
+        return Attempt(self, number, arrival_ns, key, acked, tenant, region)
+
+    def drop(self, attempt: Attempt) -> None:
+        """Account for an operation that is not begun."""
+        number, at_ns = attempt.number, attempt.arrival_ns
+        self._samples.add(
+            at_ns, at_ns, at_ns, number, _DROPPED, detail=NO_FREE_SLOT, tenant=attempt.tenant, region=attempt.region
+        )
+        self.meter.ended(number, Outcome.DROPPED, 0, degraded=False)
+        finding = Finding(Outcome.DROPPED, detail=NO_FREE_SLOT)
+        self._report(self._ready[number].operation, finding, None, None, 0)
+
+    def operate(self, attempt: Attempt, slot: Slot, more: Mapping[str, str] | None = None) -> Ended | None:
+        """Carry out an operation on a slot.
+
+        Args:
+            attempt: as `attempt` made it; carried out once.
+            slot: that nothing else is on.
+            more: names besides those of the operation's role, and what they stand for.
+
+        Returns:
+            What became of it; None if it was still open at the end and was accounted for then.
+
+        Raises:
+            ResilienceError: it could not be written down. Nothing may be sent any more; the operation stays open.
+        """
+        if attempt.slot < 0:
+            attempt.hold(slot)
+        ready = self._ready[attempt.number]
+        values = self._values(attempt, ready.operation)
+        if more is not None:
+            values |= more
+        request = ready.request(values)
+        caller = slot.callers.get(attempt.number) or self._caller(slot, attempt.number)
+        attempt.start_ns = self.now_ns()
+        self.meter.started(attempt.start_ns - attempt.arrival_ns)
+        happened = caller.call(request, ready.operation.timeout_s)
+        finding = self._settle(attempt, happened, self.now_ns(), values)
+        return None if finding is None else Ended(finding, happened)
+
+    def account_for(self, attempt: Attempt) -> None:
+        """End what is still open at the end of the run."""
+        never_sent = self._ready[attempt.number].operation.role is Role.WRITE and attempt.entry is None
+        happened = NotSent(IN_FLIGHT_AT_END) if never_sent else Broken(IN_FLIGHT_AT_END)
+        self._settle(attempt, happened, self.now_ns(), None)
+
+    def _caller(self, slot: Slot, number: int) -> Caller:
+        """The slot's caller for an operation; the one that another operation of the same kind has already, if any."""
+        protocol = self._ready[number].operation.protocol
+        for other, caller in slot.callers.items():
+            if self._ready[other].operation.protocol == protocol:
+                slot.callers[number] = caller
+                return caller
+        made = slot.callers[number] = self._kinds.of(self._ready[number].operation).caller()
+        return made
+
+    def _values(self, attempt: Attempt, operation: Operation) -> dict[str, str]:
+        """What the names in a request stand for; a write is noted as attempted before this returns."""
+        values = {KEY: str(attempt.key)}
+        if operation.role is Role.WRITE:
+            entry, more = self.writers.begin(operation, attempt.slot, self.now_ns(), attempt.key)
+            values |= more
+            values |= {WRITE_ID: entry.id, WRITE_BODY: body_of(entry.id)}
+            attempt.entry = entry._replace(tenant=attempt.tenant) if attempt.tenant >= 0 else entry
+        elif attempt.acked is not None:
+            values[ACKED_ID] = attempt.acked.id
+        if attempt.tenant >= 0:
+            values[TENANT] = self._tenants[attempt.tenant]
+        if attempt.region >= 0:
+            values[REGION] = self._regions[attempt.region]
+        return values
+
+    def _settle(
+        self, attempt: Attempt, happened: Happened, end_ns: int, values: dict[str, str] | None
+    ) -> Finding | None:
+        """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust."""
+        if self.open.pop(attempt.slot, None) is not attempt:
+            return None  # it was still open at the end, was accounted for, and answered before it could be ended
+        ready = self._ready[attempt.number]
+        operation, acked = ready.operation, attempt.acked
+        finding = classify(
+            operation.role,
+            happened,
+            operation.expect if values is None else ready.expect(values),
+            operation.rejected_status,
+            degraded=operation.degraded,
+            sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
+        )
+        if finding.mark is not None:
+            if attempt.entry is not None:
+                self.writers.of(operation).settle(attempt.entry, finding.mark, self.now_ns(), finding.status)
+            elif acked is not None:
+                self.writers.of(operation).read(acked, finding.mark, attempt.start_ns, finding.status)
+        self._samples.add(
+            attempt.arrival_ns,
+            attempt.start_ns,
+            end_ns,
+            attempt.number,
+            OUTCOMES.index(finding.outcome),
+            finding.status,
+            finding.degraded,
+            finding.detail,
+            finding.shed,
+            attempt.tenant,
+            attempt.region,
+        )
+        response_ns = end_ns - attempt.arrival_ns
+        self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)
+        length = len(happened.body) if isinstance(happened, Reply) else 0
+        self._report(operation, finding, response_ns, end_ns - attempt.start_ns, length)
+        return finding

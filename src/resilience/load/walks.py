@@ -1,0 +1,50 @@
+"""Who begins what when. A walk begins flows on an engine until its schedule ends or the engine is stopped.
+
+*Open*: every arrival of the schedule is begun at its time, or dropped, or known to have been late. Arrivals do not wait
+for answers. With no slot free an arrival is dropped and counted at once. If the engine itself falls behind, overdue
+arrivals are sent at once and their response time counts from the intended start; none is skipped.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+
+from resilience.model import LoadOrder
+from resilience.spec.profile import arrivals
+
+if TYPE_CHECKING:
+    from resilience.load.engine import Engine
+
+
+class Walk(Protocol):
+    """Begins flows. Returns when nothing more is to be begun; it need not wait for what is in flight."""
+
+    def follow(self, engine: "Engine") -> None:
+        """Begin flows until `engine.until_ns`, which may come nearer meanwhile, or `engine.error`."""
+
+
+class OpenWalk:
+    """The arrivals of a rate.
+
+    Args:
+        order: its load says how many arrivals when.
+    """
+
+    def __init__(self, order: LoadOrder) -> None:
+        self._schedule = arrivals(order.load, order.seed, order.max_s)
+
+    def follow(self, engine: "Engine") -> None:
+        """Begin every arrival at its time."""
+        for index, arrival_ns in enumerate(self._schedule):
+            overdue = engine.wait_until(arrival_ns)
+            if arrival_ns > engine.until_ns or engine.error is not None:
+                break
+            engine.begin(engine.operator.flow(index, arrival_ns))
+            if overdue:
+                gevent.sleep(0)  # behind: let what was sent be worked on between two arrivals
+        engine.wait_until(engine.until_ns)
+
+
+def walk_of(order: LoadOrder) -> Walk:
+    """The walk that a load asks for."""
+    return OpenWalk(order)
