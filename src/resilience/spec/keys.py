@@ -37,8 +37,8 @@ from resilience.model import (
     Truth,
 )
 from resilience.spec.findings import Findings
-from resilience.spec.key import VARIABLE, Key, block
 from resilience.spec.k6 import Threshold
+from resilience.spec.key import VARIABLE, Key, block
 from resilience.spec.shapes import (
     ABORTS,
     DURATION,
@@ -91,6 +91,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("stack", "stack", block(StackSpec), "What runs the target and what it depends on."),
         Key("load", "load", block(Load), "How much load when, and of what."),
         Key("objectives", "objectives", listing(OBJECTIVE), "What must hold, and in which phase."),
+        Key("thresholds", "thresholds", THRESHOLDS, "What must hold, as k6 writes it."),
         Key("ledger", "ledger", block(Ledger), "What is promised about writes; needed if an operation writes."),
         Key("accounts", "accounts", listing(block(Account)), "Further accounts of the ledger, each of one effect."),
         Key("degradation", "degradation", block(Degradation), "What degradation must look like, seen from outside."),

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from resilience.errors import SpecError
@@ -23,6 +24,7 @@ from resilience.model import (
 from resilience.spec.chaos import NAME
 from resilience.spec.checks import Draft, check
 from resilience.spec.findings import Findings, show
+from resilience.spec.k6 import expand, read_thresholds
 from resilience.spec.keys import read_block
 from resilience.spec.method import check_hypothesis, check_providers, fault_names, faults_known, read_steps
 from resilience.spec.schema import validator
@@ -126,7 +128,7 @@ def _draft(
     operations = list(_each(*inside("load", "operations")))
     safety = block(Safety, "safety") if "safety" in own else Safety()
     steps = read_steps(chaos, findings)
-    return Draft(
+    draft = Draft(
         own=own,
         path=path,
         load=block(Load, "load"),
@@ -155,6 +157,9 @@ def _draft(
         check_fault=check_fault,
         chaos=chaos,
     )
+    thresholds = read_thresholds(own.get("thresholds"), join(path, "thresholds"), findings)
+    there = [phase.name for phase in draft.planned()]
+    return replace(draft, objectives=(*draft.objectives, *expand(thresholds, there)))
 
 
 def _names(steps: Placed, chaos: Mapping[str, Any], findings: Findings) -> tuple[str, ...] | None:

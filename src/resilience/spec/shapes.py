@@ -9,6 +9,8 @@ from resilience.errors import SpecError
 from resilience.model import AbortWhen, Json, Objective
 from resilience.spec.durations import PATTERN, format_duration, parse_duration
 from resilience.spec.findings import Findings
+from resilience.spec.k6 import read_thresholds
+from resilience.spec.live import not_live
 from resilience.spec.sizes import SIZE_PATTERN, format_size, parse_size
 from resilience.spec.text import join
 from resilience.spec.thresholds import parse_abort, parse_objective
@@ -93,8 +95,16 @@ def texts(what: str) -> Shape:
 def _objective(value: Any, _path: str, _findings: Findings) -> Objective:  # noqa: ANN401 - as Shape.read
     if isinstance(value, str):
         return parse_objective(value)
-    read = parse_objective(value["expression"], value.get("operation", "all"))
-    return replace(read, tenant=value.get("tenant", ""), region=value.get("region", ""))
+    read = replace(
+        parse_objective(value["expression"], value.get("operation", "all")),
+        tenant=value.get("tenant", ""),
+        region=value.get("region", ""),
+        abort=value.get("abort", False),
+        delay_abort_s=parse_duration(value.get("delay_abort", "0s")),
+    )
+    if read.abort and (problems := tuple(not_live(read))):
+        raise SpecError(problems)
+    return read
 
 
 TEXT = Shape({"type": "string", "minLength": 1})
@@ -137,6 +147,21 @@ def _one_or_more(item: Shape, what: str) -> Shape:
 OBJECTIVE = Shape({"$ref": "#/$defs/objective"}, _objective)
 ABORT = Shape({"$ref": "#/$defs/abort"}, _abort, lambda value: str(value.expression))
 ABORTS = _one_or_more(ABORT, "abort condition")
+THRESHOLDS = Shape(
+    {
+        "type": "object",
+        "title": "thresholds",
+        "examples": ["{http_req_duration: [p(95)<500]}"],
+        "additionalProperties": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/threshold"},
+            "title": "list of thresholds",
+            "examples": ["[p(95)<500]"],
+        },
+    },
+    read_thresholds,
+    whole=False,
+)
 SIZE = Shape(
     {"type": "string", "pattern": SIZE_PATTERN, "title": "size", "examples": ["200MB"]},
     lambda value, _path, _findings: parse_size(value),
@@ -192,6 +217,29 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
         "additionalProperties": False,
         "examples": ["rate>0.5 for 10s"],
     },
+    "threshold": {
+        "title": "threshold",
+        "description": "A threshold as k6 writes it; in every phase but the warm-up unless `@ PHASE` follows.",
+        "type": ["string", "object"],
+        "properties": {
+            "threshold": {"title": "Threshold", "description": "The expression: p(95)<500.", "type": "string"},
+            "abortOnFail": {
+                "title": "Abort on fail",
+                "description": "Whether the run is reverted and stopped as soon as it does not hold.",
+                "type": "boolean",
+                "default": False,
+            },
+            "delayAbortEval": {
+                "$ref": "#/$defs/duration",
+                "title": "Delay abort eval",
+                "description": "Not before so much of the phase is over.",
+                "default": "0s",
+            },
+        },
+        "required": ["threshold"],
+        "additionalProperties": False,
+        "examples": ["p(95)<500"],
+    },
     "objective": {
         "title": "objective",
         "description": (
@@ -223,6 +271,18 @@ SHARED: Mapping[str, Mapping[str, Json]] = {
                 "$ref": "#/$defs/name",
                 "title": "Region",
                 "description": "The region that it is about; each is every one on its own.",
+            },
+            "abort": {
+                "title": "Abort",
+                "description": "Whether the run is reverted and stopped as soon as it does not hold (k6: abortOnFail).",
+                "type": "boolean",
+                "default": False,
+            },
+            "delay_abort": {
+                "$ref": "#/$defs/duration",
+                "title": "Delay abort",
+                "description": "Not before so much of the phase is over (k6: delayAbortEval).",
+                "default": "0s",
             },
         },
         "required": ["expression"],
