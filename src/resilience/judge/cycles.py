@@ -23,7 +23,8 @@ class Cycle:
         like: what was written, which several cycles can be times of.
         impact: `none`, `degraded` (ok or degraded answers went on), `outage` (less than half were answered), `unknown`.
         detected_by: what the target said of itself by which it is known to have noticed.
-        resolution_s: how far from the truth an instant or the outage may be.
+        resolution_s: how far from the truth the outage and its ends may be; `milestones_resolution_s` the same of
+            throughput and mitigation.
         lost_so_long_s: of a cycle that did not recover, for how long service had been lost when the watch ended.
         robustness: the smallest share of the usual service that any bin had.
         because: one sentence; `notes`: more of them.
@@ -49,6 +50,7 @@ class Cycle:
     outage_s: float | None = None
     clear_to_recovered_s: float | None = None
     resolution_s: float | None = None
+    milestones_resolution_s: float | None = None
     lost_so_long_s: float | None = None
     relapses: int = 0
     lost_service_s: float | None = None

@@ -81,8 +81,8 @@ def _signals(case: Case, samples: Samples) -> Iterator[tuple[str, Bool]]:
 
 def add_milestones(watch: Watch, cycle: Cycle, begin: int) -> Cycle:
     """A cycle whose full service was lost in bin `begin`, with all that lies between that and having it back."""
-    throughput_s = _back(watch, cycle, begin, Level.ANSWERED)
-    mitigated_s = _back(watch, cycle, begin, Level.USEFUL)
+    throughput_s, throughput_resolution_s = _back(watch, cycle, begin, Level.ANSWERED)
+    mitigated_s, mitigated_resolution_s = _back(watch, cycle, begin, Level.USEFUL)
     if throughput_s is not None and mitigated_s is not None:
         throughput_s = min(throughput_s, mitigated_s)  # what was in time was answered
     first_s = _first_success(watch, cycle)
@@ -100,28 +100,33 @@ def add_milestones(watch: Watch, cycle: Cycle, begin: int) -> Cycle:
         time_to_first_success_s=after(first_s),
         time_to_full_throughput_s=after(throughput_s),
         time_to_mitigate_s=after(mitigated_s),
+        milestones_resolution_s=max(throughput_resolution_s, mitigated_resolution_s),
         lost_service_s=lost_s,
         lost_operations=lost,
         robustness=_robustness(watch, cycle, begin),
     )
 
 
-def _back(watch: Watch, cycle: Cycle, begin: int, level: Level) -> float | None:
-    """When a lower level of service was back; if it was never lost, when full service was lost."""
+def _back(watch: Watch, cycle: Cycle, begin: int, level: Level) -> tuple[float | None, float]:
+    """When a lower level of service was back, and how exact that is; if it was never lost, when full service was."""
     case, window = watch.case, watch.window
     band = at_level(case, watch.band, level)
     bins = bins_at(case, band, watch.bins)
     degraded_s, recovered_s = cycle.degraded_s or 0.0, cycle.recovered_s
+    usual_s = cycle.resolution_s or 0.0
     if bins is watch.bins:
-        return recovered_s  # nothing lies between this level and full service
+        return recovered_s, usual_s  # nothing lies between this level and full service
     out = first_outside(bins, begin, needed=1, among=1)
     if out is None or (recovered_s is not None and bins.at(out) >= recovered_s):
-        return degraded_s
+        return degraded_s, usual_s
     index = first_held(bins, out, case.record.experiment.recovery.hold_s)
     if index is None:
-        return recovered_s
-    at_s = max(locate(case, band, bins, index, worse=False).at_s, degraded_s, window.requested_s)
-    return at_s if recovered_s is None else min(at_s, recovered_s)
+        return recovered_s, usual_s
+    back = locate(case, band, bins, index, worse=False)
+    at_s = max(back.at_s, degraded_s, window.requested_s)
+    if recovered_s is not None and recovered_s <= at_s:
+        return recovered_s, usual_s
+    return at_s, back.resolution_s
 
 
 def _first_success(watch: Watch, cycle: Cycle) -> float | None:
