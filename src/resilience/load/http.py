@@ -112,7 +112,7 @@ class Client:
         except _NoAnswerError as error:
             return Broken(str(error))
         except OSError as error:
-            return Broken(_broken_reason(error)) if sent else NotSent(_unsent_reason(error))
+            return Broken(broken_reason(error)) if sent else NotSent(unsent_reason(error))
         else:
             return reply
         finally:
@@ -229,7 +229,8 @@ def _receive(connection: "socket.socket", *, no_body: bool) -> tuple[Reply, bool
     return answer.reply(), answer.keep and not answer.extra
 
 
-def _unsent_reason(error: OSError) -> str:
+def unsent_reason(error: OSError) -> str:
+    """Why no connection was made, in few constant texts before the first colon."""
     if isinstance(error, socket.gaierror):
         return f"name not found: {error.strerror}"
     if isinstance(error, ssl.SSLError):
@@ -241,7 +242,8 @@ def _unsent_reason(error: OSError) -> str:
     return f"not connected: {error.strerror or error}"
 
 
-def _broken_reason(error: OSError) -> str:
+def broken_reason(error: OSError) -> str:
+    """How a connection was lost, in few constant texts before the first colon."""
     if isinstance(error, ConnectionResetError | BrokenPipeError):
         return "connection reset"
     return f"connection broken: {error.strerror or error}"
