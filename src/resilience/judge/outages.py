@@ -239,7 +239,9 @@ def _concluded(watch: Watch, cycle: Cycle, since_s: float, unlikely: float) -> C
         elif binomial_tail(left.count - left.failed, left.count, 1.0 - before) > LUCK:
             lucky = f"may not be over: {left.failed} of {left.count:,} operations observed afterwards failed too"
         if lucky:
-            because = f"{window.name}: what failed just before it seemed over ({before:.1%}) {lucky}: observe for longer"
+            because = (
+                f"{window.name}: what failed just before it seemed over ({before:.1%}) {lucky}: observe for longer"
+            )
             return replace(cycle, answer=Answer.UNKNOWN, because=because)
     last = len(watch.bins.outside) - 2
     ending = last >= 0 and bool(watch.bins.outside[last:].all())
