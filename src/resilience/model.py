@@ -372,6 +372,65 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skew:
+    """Which of the keys an arrival is about, if it is neither uniform nor `Load.zipf` (see `spec.skew`).
+
+    Attributes:
+        kind: `uniform`, `zipf`, `hot` (some keys get most arrivals), `latest` (newest keys are the most popular, and
+            the newest moves on) or `sequential`.
+        exponent: of `zipf` and `latest`.
+        hot_keys: of `hot`: share of the keys that are hot, the first ones; at least one is.
+        hot_share: share of the arrivals that they get.
+        every: of `latest`: the next key becomes the newest after so many arrivals.
+    """
+
+    kind: str
+    exponent: float = 0.99
+    hot_keys: float = 0.2
+    hot_share: float = 0.8
+    every: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataField:
+    """A field of generated test data, `${data.NAME}` in operations; see `spec.data`.
+
+    Attributes:
+        kind: one of `spec.data.KINDS`.
+        by: which record an arrival has: that of its `key`, or one of its own, by its number (`arrival`).
+        least, most: of a number; of a text, in characters.
+        places: decimal places of a decimal.
+        of: of a choice: text → weight.
+        earliest, latest: of a timestamp, in ISO 8601; without a zone it is UTC.
+    """
+
+    name: str
+    kind: str
+    by: str = "key"
+    least: float | None = None
+    most: float | None = None
+    places: int = 2
+    of: Mapping[str, float] = field(default_factory=dict)
+    earliest: str = ""
+    latest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeder:
+    """A file whose columns are `${data.COLUMN}` in operations; see `load.feeder`.
+
+    Attributes:
+        file: relative to the experiment's folder; CSV with a header, or JSON lines, as its ending says.
+        columns: that operations may use; each row must have them.
+        by: which row an arrival has, modulo the rows: that of its `key`, or the next one (`arrival`).
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    by: str = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """How much load when, and of what.
 
@@ -388,11 +447,17 @@ class Load:
         max_in_flight: operations at once; an arrival beyond it is dropped and counted.
         keys: how many different values `${key}` takes (0 … keys−1); `zipf` skews it (0 is uniform).
         warm_up_s, baseline_s: lengths of the first two phases.
-        driver: `locust`.
+        driver: the program that sends the load: `locust`, or `k6` or `artillery`, which run a script of their own.
+        script: of k6 or Artillery, relative to the experiment's folder. It decides what is sent and when; `operations`
+            and whatever else is about that are then empty.
+        environment: a name that the script reads → the environment variable that holds the value.
+        base_url_as: the name under which the script finds the target's address.
         tenants, regions: on whose behalf and from where operations are sent: `${tenant}`, `${region}`; may be none.
+        skew: which of the keys, if neither uniform nor `zipf`.
+        data, feeder: generated test data, and a file with more: `${data.NAME}`.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[Operation, ...] = ()
     rate: float = 0.0
     users: int | None = None
     think: Think = Think()
@@ -407,6 +472,12 @@ class Load:
     driver: str = "locust"
     tenants: tuple[Segment, ...] = ()
     regions: tuple[Segment, ...] = ()
+    skew: Skew | None = None
+    data: tuple[DataField, ...] = ()
+    feeder: Feeder | None = None
+    script: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    base_url_as: str = "BASE_URL"
 
     @property
     def closed(self) -> bool:
@@ -1150,6 +1221,14 @@ class Undo:
     data: Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several workers carries: the arrivals whose index leaves `index` when divided by `of`."""
+
+    index: int = 0
+    of: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOrder:
     """What the load process is told, as JSON on its standard input (see `load.process`).
@@ -1160,6 +1239,8 @@ class LoadOrder:
         folder: the run folder; samples and ledger are written there.
         max_s: the generator stops by itself after this long, whatever happens.
         accounts: of the write ledger, in the order in which their writers are numbered.
+        share: which of several workers this is for.
+        boot: the boot by whose clock instants are counted, if that is not this machine's (see `load.workers`).
     """
 
     run: str
@@ -1170,6 +1251,8 @@ class LoadOrder:
     load: Load
     max_s: float
     accounts: tuple[Account, ...] = ()
+    share: Share = Share()
+    boot: str = ""
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

@@ -11,6 +11,7 @@ from resilience.columns import Mark
 from resilience.entry import format_object
 from resilience.errors import LoadError
 from resilience.load.operations import AMOUNT, NUMBER, OBJECT, OTHER, VERSION
+from resilience.load.workers.shares import own_object
 from resilience.load.writes import NOTHING, Change, Entry, Ledger, Writers
 from resilience.model import Account, Effect, LoadOrder, Operation, Role
 
@@ -62,6 +63,7 @@ class AccountWriters(Writers):
         self._place = place
         self._run_name = order.run
         self._versions: dict[int, int] = {}
+        self._share = order.share
 
     def begin_change(self, writer: int, at_ns: int, key: int, *, deletes: bool) -> Entry:
         """The writer's next entry, and what it is to do, noted as attempted before this returns."""
@@ -95,6 +97,7 @@ class AccountWriters(Writers):
         spread = self.attempted * 31 + writer
         match account.effect:
             case Effect.DOCUMENT:
+                number = own_object(number, account.objects, self._share)
                 version = self._versions[number] = self._versions.get(number, 0) + 1
                 return -version if deletes else version, number, 0
             case Effect.COUNTER:

@@ -14,6 +14,7 @@ from gevent.event import Event
 from resilience.load.accounts import AccountLedger
 from resilience.load.operate import IN_FLIGHT_AT_END, NO_FREE_SLOT, Flow, Operator, Report, Samples, Slot
 from resilience.load.walks import walk_of
+from resilience.load.workers.shares import slots
 from resilience.load.writes import Ledger
 from resilience.model import LoadOrder
 
@@ -55,7 +56,7 @@ class Engine:
         self.operator = Operator(order, samples, ledger, report, accounts or {})
         self.meter, self.writers = self.operator.meter, self.operator.writers
         self._walk = walk_of(order)
-        self._slots = [Slot(number) for number in range(order.load.max_in_flight)]
+        self._slots = [Slot(number) for number in slots(order.load.max_in_flight, order.share)]
         self._free = self._slots[::-1]
         self._busy: dict[int, gevent.Greenlet] = {}
         self._stopped = Event()

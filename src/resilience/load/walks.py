@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import gevent
 
+from resilience.load.workers.shares import of_share
 from resilience.model import LoadOrder
 from resilience.spec.profile import arrivals
 
@@ -32,10 +33,11 @@ class OpenWalk:
 
     def __init__(self, order: LoadOrder) -> None:
         self._schedule = arrivals(order.load, order.seed, order.max_s)
+        self._share = order.share
 
     def follow(self, engine: "Engine") -> None:
-        """Begin every arrival at its time."""
-        for index, arrival_ns in enumerate(self._schedule):
+        """Begin every arrival of its share at its time."""
+        for index, arrival_ns in of_share(self._schedule, self._share):
             overdue = engine.wait_until(arrival_ns)
             if arrival_ns > engine.until_ns or engine.error is not None:
                 break

@@ -53,6 +53,7 @@ class LedgerWriter:
     Args:
         path: the file, `writes/<anything>.ledger`; must not exist.
         run: at most 16 ASCII characters.
+        boot: the boot by whose clock instants are counted; empty for this machine's.
 
     Raises:
         RecordError: the file is there already, or cannot be made.
@@ -60,7 +61,7 @@ class LedgerWriter:
 
     form: ClassVar[Form] = PLAIN
 
-    def __init__(self, path: Path, run: str) -> None:
+    def __init__(self, path: Path, run: str, *, boot: str = "") -> None:
         name = run.encode("ascii")
         if not 0 < len(name) <= RUN_SIZE:
             msg = f"{run!r} cannot name a run: 1 to {RUN_SIZE} ASCII characters were expected"
@@ -75,9 +76,9 @@ class LedgerWriter:
         except OSError as error:
             msg = f"the ledger {path} cannot be made: {error}"
             raise RecordError(msg) from error
-        boot = uuid.UUID(boot_id()).bytes
+        which = uuid.UUID(boot or boot_id()).bytes
         clocks = (time.monotonic_ns(), time.time_ns())
-        self._write(with_crc(HEADER.pack(HEADER_MAGIC, self.form.version, self.form.size, name, boot, *clocks)))
+        self._write(with_crc(HEADER.pack(HEADER_MAGIC, self.form.version, self.form.size, name, which, *clocks)))
 
     def note(self, mark: Mark, writer: int, epoch: int, seq: int, at_ns: int, status: int = 0) -> None:
         """Write one line down before returning.
