@@ -6,7 +6,7 @@ for a walk to say (`load.walks`), what an operation is for the operator (`load.o
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import gevent
 from gevent.event import Event
@@ -116,18 +116,38 @@ class Engine:
 
     def begin(self, flow: Flow) -> None:
         """Begin a flow on a free slot; with none free it is dropped."""
-        if not self._free:
+        slot = self.take()
+        if slot is None:
             flow.drop()
-            return
-        slot = self._free.pop()
-        flow.hold(slot)
-        self._busy[slot.number] = gevent.spawn(self._run, flow, slot)
+        else:
+            self.start(flow, slot, self.give_back)
 
-    def _run(self, flow: Flow, slot: Slot) -> None:
+    def take(self) -> Slot | None:
+        """A free slot, which is the caller's until it is given back; None if there is none."""
+        return self._free.pop() if self._free else None
+
+    def give_back(self, slot: Slot) -> None:
+        """The slot is free again."""
+        self._free.append(slot)
+
+    def start(self, flow: Flow, slot: Slot, then: Callable[[Slot], None]) -> None:
+        """Begin a flow on a slot that nothing is on, without waiting for anything.
+
+        Args:
+            flow: what to begin.
+            slot: taken by the caller, who may start one flow on it after another.
+            then: called with the slot when the flow has ended; it may start the next one and must not wait. It is not
+                called for what is still in flight at the end.
+        """
+        flow.hold(slot)
+        self._busy[slot.number] = gevent.spawn(self._run, flow, slot, then)
+
+    def _run(self, flow: Flow, slot: Slot, then: Callable[[Slot], None]) -> None:
         try:
             if self.error is None:
                 flow.run(slot)
+            del self._busy[slot.number]
+            then(slot)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
+            self._busy.pop(slot.number, None)
             self.fail(error)
-        del self._busy[slot.number]
-        self._free.append(slot)
