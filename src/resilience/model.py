@@ -1120,7 +1120,7 @@ class Plan:
 
     Attributes:
         run: eight hexadecimal characters, in every id that the run writes into the target.
-        arrivals: planned number of arrivals in the planned length.
+        arrivals: planned number of arrivals in the planned length; 0 of a closed load, which has none.
         undo: fault name → one sentence that says how it is taken back.
         parts: fault name → the part it is done to, drawn where the file names several.
     """

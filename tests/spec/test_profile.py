@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience.model import Load, Operation, Stage
-from resilience.spec.profile import BLOCK, arrivals, expected_count, rate_at
+from resilience.spec.profile import BLOCK, arrivals, expected_count, level_at
 
 READ = (Operation(name="read", weight=1, method="GET", path="/"),)
 
@@ -47,7 +47,7 @@ def test_a_ramp_from_nothing_follows_the_square_root():
 def test_rate_and_count_follow_the_stages():
     """A spike: jump up, hold, jump down, ramp to nothing, and the last rate holds."""
     spiky = load(10.0, [Stage(2, 10), Stage(0, 100), Stage(3, 100), Stage(0, 10), Stage(5, 0)])
-    assert [rate_at(spiky, at) for at in (-1, 0, 1.9, 2, 4.9, 5, 7.5, 10, 99)] == [0, 10, 10, 100, 100, 10, 5, 0, 0]
+    assert [level_at(spiky, at) for at in (-1, 0, 1.9, 2, 4.9, 5, 7.5, 10, 99)] == [0, 10, 10, 100, 100, 10, 5, 0, 0]
     assert [expected_count(spiky, at) for at in (-1, 0, 2, 5, 10, 99)] == [0, 0, 20, 320, 345, 345]
     assert len(list(arrivals(spiky, 1, 99.0))) == 345
 

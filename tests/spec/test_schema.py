@@ -20,6 +20,8 @@ from resilience.spec.text import Source
 USER_FACING = (
     model.Load,
     model.Stage,
+    model.Profile,
+    model.Think,
     model.Operation,
     model.Expect,
     model.Marker,

@@ -11,6 +11,7 @@ from resilience.codec import encode
 from resilience.faults import registry
 from resilience.model import Experiment, FaultSpec, Json, Plan, PlannedPhase
 from resilience.spec.durations import format_duration
+from resilience.spec.outlined import load_figures, load_words
 from resilience.spec.phases import Placement, most_at_once, placements
 from resilience.text import printable
 
@@ -27,6 +28,7 @@ def as_document(experiment: Experiment, plan: Plan) -> dict[str, Json]:
     touched: list[Json] = [*_touched(experiment)]
     return {
         **cast("Mapping[str, Json]", encode(plan)),
+        "load": load_figures(experiment.load, plan.duration_s),
         "faults": [_fault(each, plan, experiment.stack.use) for each in placed],
         "touched": touched,
         "most_at_once": {
@@ -42,9 +44,11 @@ def print_outline(experiment: Experiment, plan: Plan, console: Console | None = 
     console.print(printable(experiment.title), style="bold", markup=False)
     console.print(
         f"target {experiment.target} on stack {experiment.stack.use}, seed {plan.seed}, "
-        f"{format_duration(plan.duration_s)}, {plan.arrivals} arrivals",
+        f"{format_duration(plan.duration_s)}" + ("" if experiment.load.closed else f", {plan.arrivals} arrivals"),
         markup=False,
     )
+    for words in load_words(experiment.load, plan.duration_s):
+        console.print(f"load: {words}", markup=False)
     table = Table("from", "to", "phase", "what is done", "how it is undone")
     placed = _placed(experiment)
     for phase in plan.phases:

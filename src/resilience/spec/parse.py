@@ -29,6 +29,7 @@ from resilience.spec.keys import read_block
 from resilience.spec.method import check_hypothesis, check_providers, fault_names, faults_known, read_steps
 from resilience.spec.schema import validator
 from resilience.spec.shapes import ABORT, OBJECTIVE, UNREAD
+from resilience.spec.stages import laid_out
 from resilience.spec.steps import CheckFault, Placed, names_of
 from resilience.spec.text import join, read_text
 
@@ -131,7 +132,7 @@ def _draft(
     draft = Draft(
         own=own,
         path=path,
-        load=block(Load, "load"),
+        load=laid_out(block(Load, "load")),
         stack=block(StackSpec, "stack") if "stack" in own else StackSpec(),
         recovery=block(Recovery, "recovery") if "recovery" in own else Recovery(),
         safety=safety,

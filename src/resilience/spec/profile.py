@@ -1,4 +1,6 @@
-"""When arrivals are due: the arithmetic of a rate that is constant or goes linearly from stage to stage.
+"""When arrivals are due: the arithmetic of a level that is constant or goes linearly from stage to stage.
+
+The level is a rate, or of a closed load the number of users, of whom `spec.users` says when they come and go.
 
 Let r(t) be the rate and L(t) the integral of r from 0 to t: the number of arrivals expected before t. A unit-rate
 sequence y_0 < y_1 < … becomes a sequence with rate r by t_k = L^-1(y_k) (the time change of point processes). Evenly
@@ -40,18 +42,37 @@ class _Piece(NamedTuple):
     slope: Fraction
 
 
-def rate_at(load: Load, at_s: float) -> float:
-    """The rate at an instant, in arrivals per second; at a jump it is the rate after the jump. 0 before the run."""
+def level_at(load: Load, at_s: float) -> float:
+    """Arrivals per second, or users, at an instant; at a jump those after the jump. 0 before the run."""
     if at_s < 0:
         return 0.0
-    at = _exact(at_s)
+    at = exact(at_s)
     piece = _piece_at(_pieces(load), at)
     return float(piece.rate + piece.slope * (at - piece.start))
 
 
 def expected_count(load: Load, until_s: float) -> float:
-    """How many arrivals are expected from the run's beginning until an instant."""
-    return float(_integral(_pieces(load), _exact(until_s)))
+    """How many arrivals are expected from the run's beginning until an instant; 0 of a closed load, which has none."""
+    return 0.0 if load.closed else float(_integral(_pieces(load), exact(until_s)))
+
+
+def user_seconds(load: Load, until_s: float) -> float:
+    """How long the users of a closed load are there in all until an instant, in seconds; 0 of an open load."""
+    return float(_integral(_pieces(load), exact(until_s))) if load.closed else 0.0
+
+
+def courses(load: Load, until: Fraction) -> Iterator[tuple[Fraction, Fraction, Fraction, Fraction]]:
+    """The stages that begin before an instant: beginning, end (s, exact), level at the beginning and at the end.
+
+    A jump is one that ends when it begins. After the last stage nothing changes.
+    """
+    start, level = Fraction(0), exact(load.level)
+    for stage in load.stages:
+        if start >= until:
+            return
+        end, goal = start + exact(stage.duration_s), exact(stage.rate)
+        yield start, end, level, goal
+        start, level = end, goal
 
 
 def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
@@ -65,11 +86,11 @@ def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
         until_s: finite; arrivals at this instant or later are left out.
     """
     pieces = _pieces(load)
-    total = _integral(pieces, _exact(until_s))
+    total = _integral(pieces, exact(until_s))
     units = _even(math.ceil(total)) if load.arrivals == "constant" else _exponential(seed, float(total))
     inverse = _Inverse(pieces)
     latest = 0
-    last = max(math.ceil(_exact(until_s) * _SECOND) - 1, 0)
+    last = max(math.ceil(exact(until_s) * _SECOND) - 1, 0)
     for block in units:
         # Rounding could put arrivals closer than a nanosecond in the wrong order, or the last one too late.
         instants = np.clip(inverse(block) * _SECOND, latest, last).astype(np.int64)
@@ -77,17 +98,17 @@ def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
         latest = int(instants.max(initial=latest))
 
 
-def _exact(number: float) -> Fraction:
+def exact(number: float) -> Fraction:
     """The number as it was written: 0.1 is one tenth, so 0.1 per second for 30 s is three arrivals and not four."""
     return Fraction(repr(float(number)))
 
 
 def _pieces(load: Load) -> list[_Piece]:
-    """The profile as pieces in order of time; after the last stage its rate holds."""
-    start, before, rate = Fraction(0), Fraction(0), _exact(load.rate)
+    """The profile as pieces in order of time; after the last stage its level holds."""
+    start, before, rate = Fraction(0), Fraction(0), exact(load.level)
     pieces = []
     for stage in load.stages:
-        length, goal = _exact(stage.duration_s), _exact(stage.rate)
+        length, goal = exact(stage.duration_s), exact(stage.rate)
         if length > 0:
             pieces.append(_Piece(start, before, rate, (goal - rate) / length))
             start, before = start + length, before + length * (rate + goal) / 2
