@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resilience.columns import Samples
+from resilience.judge.aborted import ended_by
 from resilience.judge.budget import apdex, availability, bad, budget_used, burn_rate
 from resilience.judge.case import Case
 from resilience.judge.equivalence import Stretch, compare
@@ -156,7 +157,7 @@ def judge_objective(case: Case, objective: Objective) -> tuple[Judged, ...]:
     if not found:
         label = f"{objective.phase.value}({objective.fault})" if objective.fault else objective.phase.value
         return (_unknown(objective, label, 0, f"there was no phase {label}"),)
-    return tuple(_in_phase(case, one, phase) for one in _each(case, objective) for phase in found)
+    return tuple(_or_ended(case, _in_phase(case, one, phase)) for one in _each(case, objective) for phase in found)
 
 
 def _each(case: Case, objective: Objective) -> Iterator[Objective]:
@@ -231,6 +232,29 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
             why = f"{offered:,} operations are on record for {phase.label} where the load's profile has {due:,.0f}"
             return _unknown(objective, phase.label, count, why)
     return judged
+
+
+def _or_ended(case: Case, judged: Judged) -> Judged:
+    """The same, unless that objective ended the run in that phase: then that, if the record bears it out."""
+    objective = judged.objective
+    ended = ended_by(case, objective, judged.phase)
+    chosen = _selection(case, objective)
+    if ended is None or isinstance(chosen, str):
+        return judged
+    seen = ended.seen(chosen(case.traffic.samples))
+    length_s = ended.until_s - ended.from_s
+    values = [measure(objective, seen, length_s)]
+    if objective.aggregate in _TIMES:  # what only the generator's own lateness made too long: as in `_over`
+        values.append(measure(objective, _from_start(seen), length_s))
+    when = f"the run was ended at {ended.until_s:.2f} s, in {judged.phase}"
+    if all(value is not None and not holds(objective, value) for value in values):
+        said = f"{_about(objective)}: {objective.expression} was {values[0]:.6g} of what had ended since "
+        because = f"{said}{ended.from_s:.2f} s ({len(seen):,} operations), so {when}"
+        return replace(judged, value=values[0], answer=Answer.FAIL, count=len(seen), because=because)
+    if judged.answer is Answer.FAIL:
+        return replace(judged, because=f"{judged.because}; {when}")
+    why = f"{when}, because it was seen to be {ended.value:.6g}, and the record does not bear that out"
+    return _unknown(objective, judged.phase, judged.count, why)
 
 
 def _over(

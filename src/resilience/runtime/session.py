@@ -196,6 +196,7 @@ class Session:
             folder=self.folder,
             limits=watched(
                 safety,
+                self.experiment.objectives,
                 (self.folder, self._book.path.parent),
                 heartbeat_of(safety, self._with.stack.places()["service"], self._held),
             ),
@@ -265,8 +266,13 @@ class Session:
         """Let time pass under load; says when that began and ended."""
         return self._steps.observe(phase, duration_s)
 
-    def interrupt(self, reason: str) -> None:
-        """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass."""
+    def interrupt(self, reason: str, /, **detail: Json) -> None:
+        """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass.
+
+        Args:
+            reason: why, in one sentence.
+            detail: what the record is to hold besides.
+        """
         if self._verdict is not None:
             return
         with ExitStack() as after:  # a full disk must not keep a fault in place
@@ -274,7 +280,7 @@ class Session:
             if self._clock.cancelled is None:
                 self._clock.cancel(reason)
                 if self._log is not None:
-                    self._log.emit(EventKind.INTERRUPTED, "run", reason=reason)
+                    self._log.emit(EventKind.INTERRUPTED, "run", reason=reason, **detail)
 
     def problem(self, source: str, message: str) -> None:
         """Note something that keeps the verdict from passing."""

@@ -2,8 +2,9 @@
 
 Reasons to stop: the reaper is gone (a fault could outlive us), the load generator is gone or silent, the run is longer
 than allowed, an abort was asked for (a file named `abort` in the run folder, which is what `resilience abort` writes),
-an abort condition is met, the target's heartbeat is lost, the disk is nearly full. Stopping means: the clock is
-cancelled, so whatever the main thread waits for raises `Interrupted`, and every lease reverts.
+an abort condition is met, an objective is missed that may end the run, the target's heartbeat is lost, the disk is
+nearly full. Stopping means: the clock is cancelled, so whatever the main thread waits for raises `Interrupted`, and
+every lease reverts.
 """
 
 import os
@@ -14,11 +15,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from resilience.model import AbortWhen, Phase, Safety, Slice
+from resilience.model import AbortWhen, Json, Objective, Phase, Safety, Slice
 from resilience.ports import Clock, Display, LoadHandle
 from resilience.runtime.conditions import met
 from resilience.runtime.heartbeat import Heartbeat
+from resilience.runtime.thresholds import Thresholds
 
 ABORT = "abort"
 _PERIOD_S = 0.1
@@ -34,6 +37,7 @@ class Limits:
     """What ends a run early.
 
     Attributes:
+        objectives: of these, the ones with `abort` end the run when they are missed.
         min_free_bytes: free space that must be left in every one of `folders`.
         folders: where the run writes: its record, and its debts.
         heartbeat: of the target; begun and ended by the watch.
@@ -41,24 +45,35 @@ class Limits:
 
     max_duration_s: float
     abort: tuple[AbortWhen, ...]
+    objectives: tuple[Objective, ...] = ()
     min_free_bytes: int = 0
     folders: tuple[Path, ...] = ()
     heartbeat: Heartbeat | None = None
 
 
-def watched(safety: Safety, folders: tuple[Path, ...], heartbeat: Heartbeat | None) -> Limits:
+def watched(
+    safety: Safety, objectives: tuple[Objective, ...], folders: tuple[Path, ...], heartbeat: Heartbeat | None
+) -> Limits:
     """The limits of an experiment, for a run that writes in these folders."""
     return Limits(
         max_duration_s=safety.max_duration_s,
         abort=safety.abort,
+        objectives=objectives,
         min_free_bytes=safety.min_free_disk_bytes,
         folders=folders,
         heartbeat=heartbeat,
     )
 
 
+class Interrupt(Protocol):
+    """Stops a run."""
+
+    def __call__(self, reason: str, /, **detail: Json) -> None:
+        """Why, in one sentence, and what the record is to hold besides."""
+
+
 class Watch:
-    """See the module. `start` and `stop` it; it calls `interrupt(reason)` at most once."""
+    """See the module. `start` and `stop` it; it calls `interrupt` at most once."""
 
     def __init__(
         self,
@@ -70,7 +85,7 @@ class Watch:
         displays: Sequence[Display],
         folder: Path,
         limits: Limits,
-        interrupt: Callable[[str], None],
+        interrupt: Interrupt,
     ) -> None:
         """Take everything that is watched; nothing happens before `start`."""
         self._clock = clock
@@ -84,6 +99,8 @@ class Watch:
         self._heartbeat = limits.heartbeat
         self._next_disk_s = 0.0
         self._recent: deque[Slice] = deque()
+        self._thresholds = Thresholds(limits.objectives)
+        self._detail: dict[str, Json] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -108,7 +125,7 @@ class Watch:
             if reason and not interrupted:
                 interrupted = True
                 with suppress(Exception):  # the clock is cancelled first; it cannot be written down on a full disk
-                    self._interrupt(reason)
+                    self._interrupt(reason, **self._detail)
         self._hand_on(tuple(self._load.slices()))
 
     def _look(self) -> str:
@@ -116,7 +133,7 @@ class Watch:
         try:
             pieces = tuple(self._load.slices())
             self._remember(pieces)
-            reason = self._reason()
+            reason = self._reason(pieces)
             self._hand_on(pieces)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
             return f"the watch over the run failed: {type(error).__name__}: {error}"
@@ -133,7 +150,7 @@ class Watch:
         while self._recent and self._recent[0].start_s < self._recent[-1].end_s - longest - 1.0:
             self._recent.popleft()
 
-    def _reason(self) -> str:
+    def _reason(self, pieces: Sequence[Slice]) -> str:
         if self._abort_file.exists():
             return "an abort was asked for"
         if not self._guard_alive():
@@ -143,11 +160,15 @@ class Watch:
         if not self._load.alive():
             return "the load generator ended before it was told to"
         phase, slices = self._phase(), tuple(self._recent)
+        crossed = self._thresholds.look(pieces, phase)
         if phase is not None and self._clock.now_s() > (slices[-1].end_s if slices else 0.0) + SILENT_S:
             return f"the load generator has reported nothing for {SILENT_S:g} s"
         for condition in self._limits.abort:
             if reason := met(condition, slices, phase):
                 return reason
+        if crossed is not None:
+            self._detail = crossed.detail
+            return crossed.reason
         lost = self._heartbeat.lost() if self._heartbeat is not None else ""
         return lost or self._disk()
 
