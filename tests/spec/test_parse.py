@@ -212,7 +212,7 @@ WRONG = [
     ({"OWN.load.baseline": 15}, f"{OWN}.load.baseline", "15 is not a duration", "write 15s"),
     ({"OWN.load.baseline": "0s"}, f"{OWN}.load.baseline", '"0s" is not a duration above 0', ""),
     ({"OWN.load.arrivals": "poison"}, f"{OWN}.load.arrivals", '"poison"', "did you mean 'poisson'?"),
-    ({"OWN.load.driver": "k6"}, f"{OWN}.load.driver", '"k6" is not one of locust', ""),
+    ({"OWN.load.driver": "wrk"}, f"{OWN}.load.driver", '"wrk" is not one of locust, k6, artillery', ""),
     ({"OWN.load.max_in_flight": 0}, f"{OWN}.load.max_in_flight", "0 is out of range", "at least 1"),
     ({"OWN.load.keys": 2.5}, f"{OWN}.load.keys", "2.5 is not a whole number", ""),
     ({"OWN.load.stages": [{"duration": "1m"}]}, f"{OWN}.load.stages[0].rate", "is missing", "add rate"),

@@ -31,9 +31,11 @@ from resilience.spec.accounts import MORE, account_of, check_accounts, met, need
 from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
+from resilience.spec.levels import check_levels, check_profile
 from resilience.spec.method import texts_in
 from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
+from resilience.spec.scripts import ENDINGS, check_script, check_told, known_operation
 from resilience.spec.segments import check_about, check_segments, placeholders
 from resilience.spec.steps import (
     CheckFault,
@@ -156,9 +158,12 @@ def repeated(names: Sequence[str]) -> Iterator[int]:
 
 def _check_load(draft: Draft, findings: Findings) -> None:
     load = draft.load
-    if load is not None and max([load.rate, *(stage.rate for stage in load.stages)]) <= 0:
-        findings.add(draft.at("load", "rate"), f"{load.rate:g} is no load at all", "write a rate above 0")
-    if load is not None:
+    check_script(draft.own, load, draft.path, findings)
+    check_told(load, (*draft.objectives, *draft.aborts), findings)
+    if load is not None and load.driver not in ENDINGS:
+        given: Any = draft.own.get("load")
+        check_levels(load, given if isinstance(given, Mapping) else {}, draft.at("load"), findings)
+        check_profile(load, draft.planned(), draft.at("load"), findings)
         check_segments(load, draft.at("load"), findings)
     for index in repeated(draft.names):
         path = join(f"{draft.at('load', 'operations')}[{index}]", "name")
@@ -252,7 +257,7 @@ def _check_lengths(draft: Draft, findings: Findings) -> None:
 
 def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, findings: Findings) -> None:
     text = show(objective.expression)
-    if objective.operation not in {"all", *draft.names}:
+    if not known_operation(draft.load, objective.operation, draft.names):
         message = f"{text} is about {objective.operation!r}, which is no operation of this file"
         findings.add(join(path, "operation"), message, did_you_mean(objective.operation, draft.names))
     if isinstance(objective, Objective):

@@ -12,10 +12,12 @@ from resilience.model import (
     Account,
     Breaker,
     CacheCopy,
+    DataField,
     Degradation,
     Dependency,
     Effect,
     Expect,
+    Feeder,
     FunctionTruth,
     HttpTruth,
     Ledger,
@@ -32,13 +34,16 @@ from resilience.model import (
     Service,
     ServiceLevel,
     Shed,
+    Skew,
     StackSpec,
-    Stage,
     Truth,
 )
 from resilience.spec.findings import Findings
 from resilience.spec.k6 import Threshold
 from resilience.spec.key import VARIABLE, Key, block
+from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
+from resilience.spec.keys_mix import MIX_KEYS
+from resilience.spec.keys_script import SCRIPT_KEYS
 from resilience.spec.shapes import (
     ABORTS,
     DURATION,
@@ -125,23 +130,29 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("start_timeout", "start_timeout_s", LENGTH, "It must be ready after this long."),
     ),
     Load: (
-        Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at which the run begins."),
-        Key("stages", "stages", listing(block(Stage)), "The profile, from the run's beginning; the last rate holds."),
+        Key("rate", "rate", LEVEL, "Arrivals per second at which the run begins; or users."),
+        Key(
+            "users", "users", count(0, 1_000_000), "Users at the run's beginning, who wait for their answers; or rate."
+        ),
+        Key("think", "think", THINK, "How long a user thinks between an answer and the next operation."),
+        Key("stages", "stages", STAGES, "The profile, from the run's beginning; the last level holds."),
+        Key("profile", "profile", PROFILE, "Instead of stages: a shape that the load has once the baseline is over."),
         Key("arrivals", "arrivals", choice("constant", "poisson"), "Evenly spaced, or at random with the same mean."),
         Key("max_in_flight", "max_in_flight", count(1, 100_000), "Operations at once; arrivals beyond are dropped."),
         Key("keys", "keys", count(1, 10_000_000), "How many different values ${key} takes, from 0."),
         Key("zipf", "zipf", number(0, 10), "How skewed the keys are; 0 is uniform, 1 is classic."),
+        Key("skew", "skew", block(Skew), "Instead of zipf: another way in which some keys are asked for more."),
+        Key("data", "data", listing(block(DataField)), "Generated test data: ${data.NAME} in operations."),
+        Key("feeder", "feeder", block(Feeder), "A file with test data: ${data.COLUMN} in operations."),
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
         Key("baseline", "baseline_s", LENGTH, "Length of the phase that all others are compared with."),
-        Key("driver", "driver", choice("locust"), "The program that sends the load."),
+        *SCRIPT_KEYS,
         Key("tenants", "tenants", listing(block(Segment)), "On whose behalf operations are sent: ${tenant}."),
         Key("regions", "regions", listing(block(Segment)), "From where operations are sent: ${region}."),
         Key("operations", "operations", listing(block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
-    Stage: (
-        Key("duration", "duration_s", DURATION, "How long the rate takes to get there; 0s is a jump."),
-        Key("rate", "rate", number(0, 1_000_000), "Arrivals per second at the stage's end."),
-    ),
+    **LOAD_KEYS,
+    **MIX_KEYS,
     Segment: (
         Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
         Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
