@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from resilience.model import Load, Segment
+from resilience.spec.skew import chooser, shares
 
 BLOCK = 4096
 """Choices drawn at once."""
@@ -28,21 +28,17 @@ _TENANTS, _REGIONS = 3, 4
 class Mix:
     """The operations and keys of a load, its tenants and regions.
 
-    An operation is chosen with probability weight / sum of weights. Key k (0 … keys-1) is chosen with probability
-    proportional to 1 / (k + 1)**zipf: key 0 is the most popular, zipf 0 is uniform.
+    An operation is chosen with probability weight / sum of weights; keys are chosen as `spec.skew` says.
 
     Args:
-        load: its operations, keys and zipf are used.
+        load: its operations, keys, zipf and skew are used.
         seed: of the plan.
     """
 
     def __init__(self, load: Load, seed: int) -> None:
         self._seed = seed
-        self._operations = _cumulative(np.array([operation.weight for operation in load.operations], dtype=np.float64))
-        self._keys = load.keys
-        self._skewed: npt.NDArray[np.float64] | None = None
-        if load.zipf > 0:
-            self._skewed = _cumulative(np.arange(1, load.keys + 1, dtype=np.float64) ** -load.zipf)
+        self._operations = shares(np.array([operation.weight for operation in load.operations], dtype=np.float64))
+        self._keys = chooser(load)
         # A few blocks are kept, so that neighbours asked for in turn across a block's border stay cheap.
         self._block = lru_cache(maxsize=4)(self._draw)
         self._tenants = _Drawn(load.tenants, seed, _TENANTS) if load.tenants else None
@@ -63,10 +59,7 @@ class Mix:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, _STREAM, number])))
         for_operation, for_key = generator.random((2, BLOCK))
         operations = np.searchsorted(self._operations, for_operation, side="right")
-        if self._skewed is None:
-            keys = (for_key * self._keys).astype(np.int64)
-        else:
-            keys = np.searchsorted(self._skewed, for_key, side="right")
+        keys = self._keys(for_key, number * BLOCK)
         return operations.tolist(), keys.tolist()
 
 
@@ -75,7 +68,7 @@ class _Drawn:
 
     def __init__(self, segments: Sequence[Segment], seed: int, stream: int) -> None:
         self._seed, self._stream = seed, stream
-        self._shares = _cumulative(np.array([segment.weight for segment in segments], dtype=np.float64))
+        self._shares = shares(np.array([segment.weight for segment in segments], dtype=np.float64))
         self._block = lru_cache(maxsize=4)(self._draw)
 
     def choose(self, index: int) -> int:
@@ -86,10 +79,3 @@ class _Drawn:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, self._stream, number])))
         chosen: list[int] = np.searchsorted(self._shares, generator.random(BLOCK), side="right").tolist()
         return chosen
-
-
-def _cumulative(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Upper bounds of the values' shares of [0, 1). The last is exactly 1, so every number below 1 finds its value."""
-    sums = np.cumsum(weights)
-    shares: npt.NDArray[np.float64] = sums / sums[-1]
-    return shares

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from resilience.model import Load, Objective, Segment
 from resilience.spec.findings import Findings, did_you_mean, show
+from resilience.spec.mixture import check_mixture, data_names
 from resilience.spec.text import join
 
 EACH = "each"
@@ -12,13 +13,16 @@ _TAKEN = (EACH, "all")
 
 
 def placeholders(load: Load | None) -> tuple[str, ...]:
-    """What templates may hold because of the load's tenants and regions; all of it if the load cannot be read."""
+    """What templates may hold whatever their role: the run's id, and what the load has of tenants, regions and data.
+
+    Tenant and region are there if the load cannot be read.
+    """
     there = {"tenant": load is None or bool(load.tenants), "region": load is None or bool(load.regions)}
-    return tuple(name for name, known in there.items() if known)
+    return (*(name for name, known in there.items() if known), "run", *data_names(load))
 
 
 def check_segments(load: Load, path: str, findings: Findings) -> None:
-    """Note names that are taken, or stand twice."""
+    """Note names that are taken, or stand twice, and data that fits together with nothing."""
     for kind, segments in (("tenants", load.tenants), ("regions", load.regions)):
         seen: set[str] = set()
         for index, segment in enumerate(segments):
@@ -28,6 +32,7 @@ def check_segments(load: Load, path: str, findings: Findings) -> None:
             if segment.name in seen:
                 findings.add(where, f"there is {segment.name!r} among the {kind} already", "choose another name")
             seen.add(segment.name)
+    check_mixture(load, path, findings)
 
 
 def check_about(objective: Objective, path: str, load: Load | None, findings: Findings) -> None:
