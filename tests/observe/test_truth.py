@@ -339,6 +339,84 @@ def test_server_that_restarts_between_reads_is_read_again():
     assert truth.read_ns == 1
 
 
+def looked_at(postgres, query=QUERY):
+    """By what a look tells: a snapshot, or all rows."""
+    return "snapshot" if reader(postgres, query).look(RUN).digest.startswith("snapshot ") else "rows"
+
+
+@pytest.mark.parametrize(
+    ("query", "by"),
+    [
+        (QUERY, "snapshot"),
+        (QUERY.replace(" ORDER", " AND position + 1 > abs(0) ORDER"), "snapshot"),
+        ("WITH one AS (TABLE orders) SELECT * FROM one JOIN (VALUES (1)) AS two(n) ON n = 1", "snapshot"),
+        (QUERY.replace("ORDER", "AND random() < 2 ORDER"), "rows"),
+        (QUERY.replace("ORDER", "AND now() > '2000-01-01' ORDER"), "rows"),
+        (QUERY.replace("ORDER", "AND CURRENT_TIMESTAMP > '2000-01-01' ORDER"), "rows"),
+        (QUERY.replace("ORDER", "AND LOCALTIME IS NOT NULL ORDER"), "rows"),
+        (QUERY.replace("ORDER", "AND EXISTS (SELECT FROM pg_stat_activity) ORDER"), "rows"),
+        ("SELECT id, body, position FROM orders TABLESAMPLE BERNOULLI (50) WHERE id LIKE %(prefix)s || '%%'", "rows"),
+        (f"{QUERY} LIMIT 5", "rows"),
+        ("SELECT orders.* FROM orders, generate_series(1, 1)", "rows"),
+    ],
+)
+def test_a_snapshot_stands_for_rows_only_where_tables_alone_decide(postgres, orders, query, by):
+    """What a clock, chance, another server or an order left open may change is looked at row by row."""
+    insert(orders, format_id(RUN, 1, 0, 0))
+    assert looked_at(postgres, query) == by
+    if by == "snapshot":
+        assert len(settled(postgres, query)) == 1
+
+
+def test_a_function_of_the_users_that_may_change_its_mind_is_looked_at_row_by_row(postgres, orders):
+    """The same by an operator: what it calls is not in the plan."""
+    orders.execute("CREATE FUNCTION fickle(text, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN true; END'")
+    try:
+        assert looked_at(postgres, QUERY) == "snapshot"
+        assert looked_at(postgres, QUERY.replace("ORDER", "AND fickle(id, body) ORDER")) == "rows"
+        orders.execute("CREATE OPERATOR ~~~ (LEFTARG = text, RIGHTARG = text, FUNCTION = fickle)")
+        assert looked_at(postgres, QUERY.replace("ORDER", "AND id ~~~ body ORDER")) == "rows"
+    finally:
+        orders.execute("DROP FUNCTION fickle CASCADE")
+
+
+def test_whatever_is_written_in_between_is_looked_at(postgres, orders):
+    """A row that came, one that went, a change: never the truth; a change elsewhere: the same rows, one look later."""
+    orders.execute("CREATE TABLE IF NOT EXISTS elsewhere (n int)")
+    for seq in range(3):
+        insert(orders, format_id(RUN, 1, 0, seq))
+    for change in (
+        "INSERT INTO orders (id, body) VALUES ('0badcafe-1-0-9', 'x')",
+        "UPDATE orders SET body = body || '#' WHERE position = (SELECT min(position) FROM orders)",
+        "DELETE FROM orders WHERE position = (SELECT max(position) FROM orders)",
+        "TRUNCATE orders",
+        "INSERT INTO elsewhere VALUES (1)",
+    ):
+        source = reader(postgres)
+        before = source.look(RUN)
+        orders.execute(change)
+        seen, truth = source.read(RUN, before, 7)
+        assert truth is None, change
+        again, truth = source.read(RUN, seen, 7)
+        assert again.rows == len(truth) == orders.execute("SELECT count(*) FROM orders").fetchone()[0], change
+
+
+def test_a_transaction_that_was_open_at_both_looks_changes_nothing(postgres, orders):
+    """Its rows are seen by neither; once it has committed, they are."""
+    insert(orders, format_id(RUN, 1, 0, 0))
+    source = reader(postgres)
+    with postgres.connect() as other:
+        other.autocommit = False
+        insert(other, format_id(RUN, 1, 0, 1))
+        before = source.look(RUN)
+        seen, truth = source.read(RUN, before, 7)
+        assert seen == before
+        assert len(truth) == 1
+        other.commit()
+    assert source.read(RUN, before, 7)[1] is None
+    assert len(settled(postgres)) == 2
+
+
 def forgetful(orders):
     """A table whose index has forgotten one row of twenty."""
     orders.execute("CREATE INDEX orders_id ON orders (id)")

@@ -30,7 +30,13 @@ _MASK = 2**128 - 1
 
 
 class Look(NamedTuple):
-    """What all rows and the server looked like at one moment; equal looks are of equal rows on the same server."""
+    """What all rows and the server looked like at one moment; equal looks are of equal rows on the same server.
+
+    Attributes:
+        rows: how many there were.
+        digest: of all of them, or of what by itself decides which rows are seen.
+        facts: what the server said of itself.
+    """
 
     rows: int
     digest: str
