@@ -63,6 +63,26 @@ class Template:
         return "".join([encode(values[part]) if place % 2 else part for place, part in enumerate(parts)])
 
 
+class Document:
+    """A JSON document with names in its texts, as bytes; nothing for None."""
+
+    __slots__ = ("_constant", "_json", "_varies")
+
+    def __init__(self, json: Json) -> None:
+        self._json = json
+        self._varies = any(_NAME.search(text) for text in _texts(json))
+        self._constant = b"" if json is None or self._varies else _dump(json)
+
+    def render(self, values: Values) -> bytes:
+        """The document with every name replaced."""
+        return _dump(_fill(self._json, values)) if self._varies else self._constant
+
+
+def resource(base_url: str, path: str) -> Template:
+    """Path and query of what is asked for, under the path of the base address."""
+    return Template(_encode_literals(urlsplit(base_url).path.rstrip("/") + path), lambda value: quote(value, ""))
+
+
 class Prepared:
     """An operation made ready to be rendered many times.
 
@@ -81,7 +101,7 @@ class Prepared:
         if problems:
             raise LoadError(problems)
         split = urlsplit(base_url)
-        self._path = Template(_encode_literals(split.path.rstrip("/") + operation.path), lambda value: quote(value, ""))
+        self._path = resource(base_url, operation.path)
         headers = {"Host": split.netloc.rpartition("@")[2], "User-Agent": "resilience", "Accept": "*/*"}
         if operation.json is not None:
             headers["Content-Type"] = "application/json"
@@ -89,8 +109,7 @@ class Prepared:
         headers = {name: value for name, value in headers.items() if name.lower() not in given}
         headers.update(operation.headers)
         self._headers = Template("".join(f"{name}: {value}\r\n" for name, value in headers.items()))
-        self._json_varies = any(_NAME.search(text) for text in _texts(operation.json))
-        self._constant = b"" if operation.json is None or self._json_varies else _dump(operation.json)
+        self._json = Document(operation.json)
         self._expect = {path: Template(text) for path, text in operation.expect.json.items()}
         self._expect_varies = any(template.names for template in self._expect.values())
         self._length_needed = operation.json is not None or operation.method in {"POST", "PUT", "PATCH"}
@@ -98,7 +117,7 @@ class Prepared:
     def request(self, values: Values) -> Request:
         """The bytes for one arrival."""
         method = self.operation.method
-        body = _dump(_fill(self.operation.json, values)) if self._json_varies else self._constant
+        body = self._json.render(values)
         length = f"Content-Length: {len(body)}\r\n" if self._length_needed else ""
         head = f"{method} {self._path.render(values)} HTTP/1.1\r\n{self._headers.render(values)}{length}\r\n"
         return Request(head.encode("latin-1") + body, no_body=method == "HEAD")
