@@ -105,6 +105,10 @@ class Engine:
         for slot in self._slots:
             slot.close()
 
+    def when_stopped(self, call: Callable[[], None]) -> None:
+        """Have something called once, when `stop` or `fail` is; it must not wait."""
+        self._stopped.rawlink(lambda _event: call())
+
     def wait_until(self, at_ns: int) -> bool:
         """Wait for an instant or for `stop`; True if the instant had passed before."""
         left_ns = at_ns - self.now_ns()

@@ -3,12 +3,15 @@
 *Open*: every arrival of the schedule is begun at its time, or dropped, or known to have been late. Arrivals do not wait
 for answers. With no slot free an arrival is dropped and counted at once. If the engine itself falls behind, overdue
 arrivals are sent at once and their response time counts from the intended start; none is skipped.
+
+*Closed*: users who wait for their answers and think: see `load.closed`.
 """
 
 from typing import TYPE_CHECKING, Protocol
 
 import gevent
 
+from resilience.load.closed import ClosedWalk
 from resilience.load.workers.shares import of_share
 from resilience.model import LoadOrder
 from resilience.spec.profile import arrivals
@@ -49,4 +52,4 @@ class OpenWalk:
 
 def walk_of(order: LoadOrder) -> Walk:
     """The walk that a load asks for."""
-    return OpenWalk(order)
+    return ClosedWalk(order) if order.load.closed else OpenWalk(order)

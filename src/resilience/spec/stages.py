@@ -101,7 +101,10 @@ def stages_of(profile: Profile, level: float) -> tuple[Stage, ...]:
 
 
 def laid_out(load: Load | None) -> Load | None:
-    """A load as it was read, with its stages as everybody else wants them: `rate` only, and those of its shape."""
+    """A load as it was read, with its stages as everybody else wants them: `rate` only, and those of its shape.
+
+    Of a closed load as many operations are in flight at most as there are users at most.
+    """
     if load is None:
         return None
     stages = tuple(
@@ -110,7 +113,10 @@ def laid_out(load: Load | None) -> Load | None:
     if load.profile is not None and not stages:
         before = Stage(load.warm_up_s + load.baseline_s, load.level)
         stages = (before, *stages_of(load.profile, load.level))
-    return replace(load, stages=stages)
+    laid = replace(load, stages=stages)
+    if load.closed:  # each user does one thing at a time
+        laid = replace(laid, max_in_flight=max(1, math.floor(max(load.level, *(stage.rate for stage in stages), 0))))
+    return laid
 
 
 def length_s(load: Load) -> float:

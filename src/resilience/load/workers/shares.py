@@ -28,6 +28,18 @@ def slots(total: int, share: Share) -> range:
     return range(total * share.index // share.of, total * (share.index + 1) // share.of)
 
 
+def share_of_user(user: int, total: int, of: int) -> int:
+    """The share that has a user of a closed load, counted from 1: they take turns as long as all have slots left.
+
+    So any number of users is spread as evenly as can be, and no share has more of `total` users than slots.
+    """
+    turn, place = divmod(user - 1, of)
+    if turn < total // of:
+        return place
+    larger = [index for index in range(of) if len(slots(total, Share(index, of))) > total // of]
+    return larger[place]
+
+
 def own_object(number: int, objects: int, share: Share) -> int:
     """The object of this share that stands for an object of all: versions of one object are given by one worker only.
 
