@@ -267,6 +267,74 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SqlStatement:
+    """One statement of a transaction, and what must come back; if that does not, the transaction is rolled back.
+
+    Attributes:
+        statement: with `%(key)s` for values, which are bound and never a part of the text; `%%` is one `%`.
+        rows, min_rows: how many must come back, or be changed; None is any number.
+        values: column → text that it must hold in every row, a template: `{id: "${key}"}`.
+        tenant: the column that must hold the arrival's tenant in every row; empty looks at none.
+    """
+
+    statement: str
+    rows: int | None = None
+    min_rows: int = 0
+    values: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sql:
+    """What is asked of PostgreSQL directly: one statement by itself, or several in a transaction.
+
+    A read-back gives the entry as columns `id` and `body`.
+
+    Attributes:
+        on: the part of the stack, reached as the service reaches it; or
+        dsn_env: the name of the environment variable with a connection string.
+        statement, rows, min_rows, values, tenant: as of `SqlStatement`, if there is one statement.
+        statements: of a transaction.
+        isolation: of it: `read committed`, `repeatable read` or `serializable`; empty is the server's own.
+    """
+
+    on: str = "postgres"
+    dsn_env: str = ""
+    statement: str = ""
+    rows: int | None = None
+    min_rows: int = 0
+    values: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
+    statements: tuple[SqlStatement, ...] = ()
+    isolation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisCommand:
+    """What is asked of Redis directly: one command.
+
+    Attributes:
+        on: the part of the stack, reached as the service reaches it; or
+        dsn_env: the name of the environment variable with an address: `rediss://user:password@host:6379/0`.
+        command: its words, templates: `[GET, "item:${key}"]`. Each stays one word, whatever its values hold.
+        reply: the text that must come back, a template; None is anything but an error.
+        found: whether a reply that says that there is nothing there (nil) counts as not ok.
+        values: dotted path in the reply's JSON → text that it must equal, a template.
+        tenant: dotted path in the reply's JSON where the arrival's tenant must stand; empty looks at none.
+        body: of a read-back: dotted path of the body in the reply's JSON; empty for a reply that is the body itself.
+    """
+
+    on: str = "redis"
+    dsn_env: str = ""
+    command: tuple[str, ...]
+    reply: str | None = None
+    found: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One kind of request and its share of the mix.
 
@@ -282,13 +350,14 @@ class Operation:
         priority: one of higher priority is never shed while one of lower priority is served.
         account: of a write or a read-back, the account of the ledger that it belongs to; empty is `ledger` itself.
         deletes: of a write to an account of documents, whether it removes the object rather than writing it.
-        protocol: by which it is sent: a name in `load.kinds`.
+        method, path: of an HTTP request; an operation of another protocol has none.
+        sql, redis: what is asked of a store directly.
     """
 
     name: str
     weight: float
-    method: str
-    path: str
+    method: str = "GET"
+    path: str = ""
     role: Role = Role.READ
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Json = None
@@ -301,7 +370,14 @@ class Operation:
     priority: int = 0
     account: str = ""
     deletes: bool = False
-    protocol: str = "http"
+    sql: Sql | None = None
+    redis: RedisCommand | None = None
+
+    @property
+    def protocol(self) -> str:
+        """By which it is sent, a name in `load.kinds`: it follows from what there is to be sent."""
+        sent = {"postgres": self.sql, "redis": self.redis}
+        return next((name for name, what in sent.items() if what is not None), "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -1183,6 +1259,7 @@ class Place:
         dsn: connection string without password, for PostgreSQL.
         passfile: path of the file with the password: of PostgreSQL in the format of `PGPASSFILE`, of Redis the
             password alone.
+        user: the role as which the service connects to PostgreSQL, whose password is in the same file.
         protocol: what is spoken there: `redis`, `postgres`, `http`; empty if that is not known.
         wire: base address of the control API of our protocol proxy in the way to it, if one is there.
         wire_proxy: name of the proxy in it.
@@ -1203,6 +1280,7 @@ class Place:
     url: str = ""
     dsn: str = ""
     passfile: str = ""
+    user: str = ""
     ready: str = ""
     protocol: str = ""
     wire: str = ""
@@ -1239,6 +1317,7 @@ class LoadOrder:
         folder: the run folder; samples and ledger are written there.
         max_s: the generator stops by itself after this long, whatever happens.
         accounts: of the write ledger, in the order in which their writers are numbered.
+        places: the parts of the stack that operations ask directly, by name; no secret is in them, only where it is.
         share: which of several workers this is for.
         boot: the boot by whose clock instants are counted, if that is not this machine's (see `load.workers`).
     """
@@ -1251,6 +1330,7 @@ class LoadOrder:
     load: Load
     max_s: float
     accounts: tuple[Account, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
     share: Share = Share()
     boot: str = ""
 

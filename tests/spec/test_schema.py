@@ -43,6 +43,7 @@ USER_FACING = (
     model.Segment,
     model.ServiceLevel,
     model.StackSpec,
+    model.Sql,
 )
 
 

@@ -47,6 +47,7 @@ from resilience.spec.steps import (
     check_parts,
     check_programs,
 )
+from resilience.spec.stores import check_sent, check_stores, stored
 from resilience.spec.text import join
 from resilience.spec.truths import check_ledger
 
@@ -182,6 +183,7 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     more = MORE[account.effect] if account else ()
     allowed = (*PLACEHOLDERS[operation.role], *more, *placeholders(draft.load))
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
+    sent |= _sent_to_store(path, operation, draft, allowed, findings)
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},
         "degraded": {"json": operation.degraded.json},
@@ -195,6 +197,18 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     if operation.role is Role.WRITE and not operation.account and "ledger" not in draft.own:
         message = f"the operation {operation.name!r} writes, but nothing says where the truth about writes is"
         findings.add(draft.at("ledger"), message, "add ledger: {truth: …}")
+
+
+def _sent_to_store(
+    path: str, operation: Operation, draft: Draft, allowed: Sequence[str], findings: Findings
+) -> set[str]:
+    """The names that what a store is asked directly holds; whatever is wrong with it is noted."""
+    check_sent(path, operation, findings)
+    sent = check_stores(path, operation, draft.load.tenants if draft.load else None, allowed, findings)
+    for one, where in stored(operation, path):
+        list(_placeholders(one, where, operation.role, allowed, findings))
+    command: dict[str, Json] = {"command": operation.redis.command} if operation.redis is not None else {}
+    return sent | set(_placeholders(command, join(path, "redis"), operation.role, allowed, findings))
 
 
 def _placeholders(value: Json, path: str, role: Role, allowed: Sequence[str], findings: Findings) -> Iterator[str]:

@@ -44,6 +44,7 @@ from resilience.spec.key import VARIABLE, Key, block
 from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import MIX_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
+from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
 from resilience.spec.shapes import (
     ABORTS,
     DURATION,
@@ -170,6 +171,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("request.path", "path", PATH, "Path and query; may hold ${key}, ${write_id}, ${acked_id}."),
         Key("request.headers", "headers", texts("Name → text."), "Headers; their values may hold the same."),
         Key("request.json", "json", Shape({}), "JSON body; its texts may hold the same and ${write_body}."),
+        *OPERATION_KEYS,
         Key("expect", "expect", block(Expect), "What makes an answer a good one."),
         Key("degraded", "degraded", block(Marker), "How an answer says that it is degraded."),
         Key(
@@ -184,6 +186,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("account", "account", NAME, "The account that it writes to, or reads back from; without it, `ledger`."),
         Key("deletes", "deletes", FLAG, "Of a write to an account of documents: whether it removes the object."),
     ),
+    **STORE_KEYS,
     Expect: (
         Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
         Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it must equal."),
