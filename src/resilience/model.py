@@ -125,7 +125,8 @@ class Slice:
         lag_p99_s: 99th percentile of (actual start − intended start); 0 if nothing started.
         attempted, acknowledged: writes so far in the whole run; the difference not otherwise settled is at risk.
         unsettled: writes that are in flight or indeterminate so far.
-        cpu_share: share of a core that the generator's own process used in the slice.
+        cpu_share: share of a core that the generator's own process used in the slice; of several, the busiest one's.
+        notes: what the generator has to tell of itself, each a problem of the run: a worker was lost.
     """
 
     start_s: float
@@ -140,6 +141,7 @@ class Slice:
     acknowledged: int = 0
     unsettled: int = 0
     cpu_share: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 HISTOGRAM_BASE = 1.02
@@ -335,6 +337,23 @@ class RedisCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What an operation does by WebSocket: it sends one message, and the next one that comes is its answer.
+
+    The connection is kept for the next such operation on the same slot.
+
+    Attributes:
+        path: what is opened, path and query, a template: another one is another connection.
+        headers: sent with the handshake; their values are templates.
+        send: the message, JSON, a template. None sends nothing: the operation opens a connection and closes it.
+    """
+
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    send: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One kind of request and its share of the mix.
 
@@ -342,7 +361,7 @@ class Operation:
     `${write_body}`, `${acked_id}`.
 
     Attributes:
-        weight: share of the mix, relative to the other weights.
+        weight: share of the mix, relative to the other weights; 0 is only in journeys, or gets tokens.
         timeout_s: the client gives up after this long, counted from sending.
         rejected_status: answers that certainly had no effect, by the target's contract (a write's *rejected*).
         critical: whether the operation must hold under fault (otherwise it may fall back or be shed).
@@ -352,6 +371,9 @@ class Operation:
         deletes: of a write to an account of documents, whether it removes the object rather than writing it.
         method, path: of an HTTP request; an operation of another protocol has none.
         sql, redis: what is asked of a store directly.
+        websocket: what is done by WebSocket.
+        subscription: of an operation that is none of the mix: the subscription whose connections (`connects`) or whose
+            delivered messages are its samples.
     """
 
     name: str
@@ -372,11 +394,19 @@ class Operation:
     deletes: bool = False
     sql: Sql | None = None
     redis: RedisCommand | None = None
+    websocket: Exchange | None = None
+    subscription: str = ""
+    connects: bool = False
 
     @property
     def protocol(self) -> str:
         """By which it is sent, a name in `load.kinds`: it follows from what there is to be sent."""
-        sent = {"postgres": self.sql, "redis": self.redis}
+        sent = {
+            "postgres": self.sql,
+            "redis": self.redis,
+            "websocket": self.websocket,
+            "subscription": self.subscription or None,
+        }
         return next((name for name, what in sent.items() if what is not None), "http")
 
 
@@ -448,6 +478,20 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region(Segment):
+    """Where operations are sent from.
+
+    Attributes:
+        latency_s: its operations reach the service by a way of their own, the part `service-NAME`, on which every
+            answer is later by so much; None is that it has no such way.
+        jitter_s: give or take.
+    """
+
+    latency_s: float | None = None
+    jitter_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skew:
     """Which of the keys an arrival is about, if it is neither uniform nor `Load.zipf` (see `spec.skew`).
 
@@ -507,6 +551,183 @@ class Feeder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyStep:
+    """One operation of a journey.
+
+    Attributes:
+        operation: its name.
+        capture: name → where an ok answer has its value, `${captured.NAME}` in later steps: `json:dotted.path`, or
+            `header:Name`. Without it the journey cannot go on.
+        think: before this step, instead of the journey's; never before the first.
+        after_failure: `stop` breaks the journey off where this step is not ok; `go-on` does not.
+    """
+
+    operation: str
+    capture: Mapping[str, str] = field(default_factory=dict)
+    think: Think | None = None
+    after_failure: str = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyFunction:
+    """A journey written in Python: `(client, **arguments)`; see `load.visitor`.
+
+    Attributes:
+        module: `shop.journeys`; must be on the list of allowed modules.
+        first: the operation that it begins with, which is what is dropped where there is no slot for it.
+        gives: names that it gives to operations as `${captured.NAME}`.
+        arguments: what it is given besides the client.
+    """
+
+    module: str
+    name: str
+    first: str
+    gives: tuple[str, ...] = ()
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """Several operations one after another by the same user: same key, tenant, region, record and connection.
+
+    Every step is an operation with a sample of its own. Steps that are never begun are not offered; the journey's own
+    account says how many were broken off where.
+
+    Attributes:
+        weight: share of the arrivals, beside the weights of single operations.
+        think: between two steps.
+        steps: in order; or
+        function: what decides on them.
+    """
+
+    name: str
+    weight: float
+    think: Think | None = None
+    steps: tuple[JourneyStep, ...] = ()
+    function: JourneyFunction | None = None
+
+    @property
+    def first(self) -> str:
+        """The operation that it begins with."""
+        return self.steps[0].operation if self.function is None else self.function.first
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """The names that it may give to its operations."""
+        if self.function is not None:
+            return self.function.gives
+        return tuple(dict.fromkeys(name for step in self.steps for name in step.capture))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token, `${token.NAME}` in operations; it appears in nothing that is written.
+
+    Attributes:
+        per: who has one of their own: `run` (all together), `tenant` or `key`.
+        operation: that is carried out to get it, before the first operation that needs it and after a 401; and
+        take: where its answer has it, as in `JourneyStep.capture`. Or
+        env: the environment variable that holds it; per tenant `NAME_TENANT`, in capitals.
+    """
+
+    name: str
+    per: str = "run"
+    operation: str = ""
+    take: str = ""
+    env: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """Where in a JSON message, by dotted paths, a subscriber finds what it needs.
+
+    Attributes:
+        id, body: of the entry of the ledger that the message is.
+        offset: of a message, and of what confirms a subscription: a number that grows.
+        epoch, recovered: of what confirms: which history the offsets are of; `true` if nothing is missing since the
+            offset that was asked for.
+    """
+
+    id: str = "data.id"
+    body: str = "data.body"
+    offset: str = "offset"
+    epoch: str = "epoch"
+    recovered: str = "recovered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Long-lived WebSocket connections, each of which is to be given every message of an account, once and in order.
+
+    A message that was delivered is a sample of the operation `name`: it arrives when the publisher sends it and ends
+    when the subscriber has it. A connection that is lost is a failed sample of it. An attempt to connect, with the
+    subscription confirmed, is a sample of `name`-connect.
+
+    Attributes:
+        account: of the ledger, a stream, whose truth is what is delivered here.
+        path, headers: of the handshake.
+        connections: how many.
+        connect_rate: how many are opened per second, from the run's zero; 0 opens all at once.
+        subscribe: the first message, JSON; None sends none.
+        resume: instead of it on coming back, may hold `${offset}` and `${epoch}`; None begins anew each time.
+        confirmed: dotted path → text, by which the message is known that confirms; empty for none.
+        message: where things are in a message.
+        history: what a lost history means: `kept` is that every message must come; `announced` is that messages may be
+            missed if the confirmation says that they are not there any more.
+        timeout_s: for connecting and being confirmed; a message that takes longer than this is a failed sample.
+        retry_s, retry_limit_s: how long after a connection was lost, or refused, the next is tried; doubled each time,
+            up to the limit, and drawn between half and all of it.
+        ping_s: a connection that is silent for so long is pinged, and given up after as long again; 0 never.
+        settle_s: how long is waited at most in the end for what has not been delivered yet.
+        critical: as of an operation.
+    """
+
+    name: str
+    account: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    connections: int = 1
+    connect_rate: float = 0.0
+    subscribe: Json = None
+    resume: Json = None
+    confirmed: Mapping[str, str] = field(default_factory=dict)
+    message: Delivered = Delivered()
+    history: str = "kept"
+    timeout_s: float = 5.0
+    retry_s: float = 0.2
+    retry_limit_s: float = 2.0
+    ping_s: float = 5.0
+    settle_s: float = 5.0
+    critical: bool = True
+
+    @property
+    def operations(self) -> tuple[Operation, Operation]:
+        """Whose samples they are: of messages, and of connecting."""
+        common = {"weight": 0.0, "path": self.path, "timeout_s": self.timeout_s, "subscription": self.name}
+        return (
+            Operation(name=self.name, critical=self.critical, **common),  # type: ignore[arg-type]  # as above
+            Operation(name=f"{self.name}-connect", critical=False, connects=True, **common),  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How many processes carry a load.
+
+    Attributes:
+        local: on this machine; None is as many as the planned rate needs.
+        remote: on other hosts, each started there with `resilience worker`.
+        wait_s: how long they are waited for.
+        listen: `host:port` at which they join; loopback unless said otherwise.
+    """
+
+    local: int | None = None
+    remote: int = 0
+    wait_s: float = 30.0
+    listen: str = "127.0.0.1:0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """How much load when, and of what.
 
@@ -531,6 +752,9 @@ class Load:
         tenants, regions: on whose behalf and from where operations are sent: `${tenant}`, `${region}`; may be none.
         skew: which of the keys, if neither uniform nor `zipf`.
         data, feeder: generated test data, and a file with more: `${data.NAME}`.
+        journeys: several operations one after another, beside single ones.
+        tokens: bearer tokens: `${token.NAME}`.
+        subscriptions: long-lived connections beside the mix; each has two of the operations, of weight 0.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -547,13 +771,17 @@ class Load:
     baseline_s: float = 15.0
     driver: str = "locust"
     tenants: tuple[Segment, ...] = ()
-    regions: tuple[Segment, ...] = ()
+    regions: tuple[Region, ...] = ()
     skew: Skew | None = None
     data: tuple[DataField, ...] = ()
     feeder: Feeder | None = None
+    journeys: tuple[Journey, ...] = ()
+    tokens: tuple[Token, ...] = ()
+    workers: Workers = Workers()
     script: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     base_url_as: str = "BASE_URL"
+    subscriptions: tuple[Subscription, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -1299,6 +1527,24 @@ class Undo:
     data: Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathering:
+    """Which workers a master waits for before it says that it is ready (see `load.workers.master`).
+
+    Attributes:
+        local: how many it starts itself. remote: how many join from elsewhere.
+        listen: `host:port`; port 0 is any that is free.
+        wait_s: how long it waits for all of them.
+        token: what a worker must know to join.
+    """
+
+    local: int
+    remote: int
+    listen: str
+    wait_s: float
+    token: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one of several workers carries: the arrivals whose index leaves `index` when divided by `of`."""
@@ -1317,8 +1563,10 @@ class LoadOrder:
         folder: the run folder; samples and ledger are written there.
         max_s: the generator stops by itself after this long, whatever happens.
         accounts: of the write ledger, in the order in which their writers are numbered.
+        home: the experiment's folder, in which the feeder's file and the modules of journeys are looked for.
         places: the parts of the stack that operations ask directly, by name; no secret is in them, only where it is.
         share: which of several workers this is for.
+        ways: region → the address at which its operations reach the target; the others use `base_url`.
         boot: the boot by whose clock instants are counted, if that is not this machine's (see `load.workers`).
     """
 
@@ -1330,9 +1578,11 @@ class LoadOrder:
     load: Load
     max_s: float
     accounts: tuple[Account, ...] = ()
+    home: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
     share: Share = Share()
     boot: str = ""
+    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

@@ -31,12 +31,13 @@ from resilience.spec.accounts import MORE, account_of, check_accounts, met, need
 from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
+from resilience.spec.journeys import check_journeys
 from resilience.spec.levels import check_levels, check_profile
 from resilience.spec.method import texts_in
 from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
 from resilience.spec.scripts import ENDINGS, check_script, check_told, known_operation
-from resilience.spec.segments import check_about, check_segments, placeholders
+from resilience.spec.segments import check_about, check_segments, check_ways, placeholders, ways
 from resilience.spec.steps import (
     CheckFault,
     check_judged,
@@ -166,6 +167,9 @@ def _check_load(draft: Draft, findings: Findings) -> None:
         check_levels(load, given if isinstance(given, Mapping) else {}, draft.at("load"), findings)
         check_profile(load, draft.planned(), draft.at("load"), findings)
         check_segments(load, draft.at("load"), findings)
+        check_ways(load, draft.stack, draft.at("load"), findings)
+        allow = draft.safety.allow_modules if draft.safety is not None else ()
+        check_journeys(load, draft.at("load"), allow, findings)
     for index in repeated(draft.names):
         path = join(f"{draft.at('load', 'operations')}[{index}]", "name")
         findings.add(path, f"there is an operation {draft.names[index]!r} already", "choose another name")
@@ -250,7 +254,7 @@ def _check_ledger(draft: Draft, findings: Findings) -> None:
 def _check_steps(draft: Draft, findings: Findings) -> None:
     check_names(draft.steps, findings)
     if draft.stack is not None:
-        check_parts(draft.steps, draft.stack, findings)
+        check_parts(draft.steps, draft.stack, findings, ways(draft.load))
     if draft.safety is not None:
         check_lengths(draft.steps, draft.safety, findings)
         check_kinds(draft.steps, draft.safety, draft.check_fault, findings)

@@ -1,10 +1,11 @@
-"""The keys of what arrivals are about: skew of keys, generated data, a file with more."""
+"""The keys of what arrivals are about: skew of keys, generated data, a file with more, journeys, tokens."""
 
 from collections.abc import Mapping
 
-from resilience.model import DataField, Feeder, Skew
+from resilience.model import DataField, Feeder, Journey, JourneyFunction, JourneyStep, Json, Skew, Token
 from resilience.spec.data import KINDS, MOST_TEXT
-from resilience.spec.key import Key
+from resilience.spec.key import VARIABLE, Key, block
+from resilience.spec.keys_load import THINK
 from resilience.spec.shapes import NAME, TEXT, Shape, choice, count, listing, number
 
 _SKEWS = ("uniform", "zipf", "hot", "latest", "sequential")
@@ -20,6 +21,23 @@ _WEIGHTS = Shape(
     lambda value, _path, _findings: {text: float(weight) for text, weight in value.items()},
     dict,
 )
+_ANSWER: Mapping[str, Json] = {
+    "type": "string",
+    "pattern": r"^(json:[^\s]+|header:[!#$%&'*+.^_`|~0-9A-Za-z-]+)$",
+    "title": "place in an answer",
+    "examples": ["json:user.token"],
+}
+_CAPTURE = Shape(
+    {
+        "type": "object",
+        "propertyNames": {"pattern": "^[a-z][a-z0-9_-]{0,62}$"},
+        "additionalProperties": _ANSWER,
+        "description": "Name → json:dotted.path or header:Name.",
+    },
+    lambda value, _path, _findings: dict(value),
+    dict,
+)
+_GIVEN = Shape({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$", "title": "name", "examples": ["token"]})
 
 MIX_KEYS: Mapping[type, tuple[Key, ...]] = {
     Skew: (
@@ -44,5 +62,32 @@ MIX_KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("file", "file", TEXT, "CSV with a header, or JSON lines, relative to the experiment's folder."),
         Key("columns", "columns", listing(_COLUMN, 1), "Operations have them as ${data.COLUMN}."),
         Key("by", "by", _BY, "Which row an arrival has, modulo the rows: that of its key, or the next one."),
+    ),
+    Journey: (
+        Key("name", "name", NAME, "Unique among journeys and operations."),
+        Key("weight", "weight", number(0, above=True), "Share of the arrivals, beside the weights of operations."),
+        Key("think", "think", THINK, "Between two steps."),
+        Key("steps", "steps", listing(block(JourneyStep), 1), "Operations, in order; or function."),
+        Key("function", "function", block(JourneyFunction), "A Python function that decides on the steps."),
+    ),
+    JourneyStep: (
+        Key("operation", "operation", NAME, "The operation that is carried out."),
+        Key("capture", "capture", _CAPTURE, "What later steps have of its answer: ${captured.NAME}."),
+        Key("think", "think", THINK, "Before this step, instead of the journey's."),
+        Key("after_failure", "after_failure", choice("stop", "go-on"), "Whether the journey ends if it is not ok."),
+    ),
+    JourneyFunction: (
+        Key("module", "module", TEXT, "Python module; must be allowed, see safety.allow_modules."),
+        Key("name", "name", TEXT, "Function of it: (client, **arguments)."),
+        Key("first", "first", NAME, "The operation that it begins with."),
+        Key("gives", "gives", listing(_GIVEN), "Names that it gives to operations as ${captured.NAME}."),
+        Key("arguments", "arguments", Shape({"type": "object"}), "What the function is given besides."),
+    ),
+    Token: (
+        Key("name", "name", NAME, "Operations have it as ${token.NAME}."),
+        Key("per", "per", choice("run", "tenant", "key"), "Who has one of their own."),
+        Key("operation", "operation", NAME, "The operation that gets it, before it is first needed and after a 401."),
+        Key("take", "take", Shape(_ANSWER), "Where the answer has it: json:dotted.path or header:Name."),
+        Key("env", "env", VARIABLE, "Instead: the environment variable that holds it; per tenant ENV_TENANT."),
     ),
 }

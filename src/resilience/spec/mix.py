@@ -1,4 +1,4 @@
-"""What an arrival is: a weighted choice of operation and a skewed choice of key, fixed by seed and index alone.
+"""What an arrival is: a weighted choice of operation or journey, a skewed one of key, fixed by seed and index alone.
 
 So are the tenant on whose behalf it comes and the region it comes from, if the load has any; their random numbers are
 streams of their own, so a load with tenants has the same operations and keys as one without.
@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from resilience.model import Load, Segment
+from resilience.spec.journeys import first_operations
 from resilience.spec.skew import chooser, shares
 
 BLOCK = 4096
@@ -28,16 +29,19 @@ _TENANTS, _REGIONS = 3, 4
 class Mix:
     """The operations and keys of a load, its tenants and regions.
 
-    An operation is chosen with probability weight / sum of weights; keys are chosen as `spec.skew` says.
+    An operation, or a journey, is chosen with probability weight / sum of all weights; keys as `spec.skew` says.
 
     Args:
-        load: its operations, keys, zipf and skew are used.
+        load: its operations, journeys, keys, zipf and skew are used.
         seed: of the plan.
     """
 
     def __init__(self, load: Load, seed: int) -> None:
         self._seed = seed
-        self._operations = shares(np.array([operation.weight for operation in load.operations], dtype=np.float64))
+        weights = [*(one.weight for one in load.operations), *(one.weight for one in load.journeys)]
+        self._shares = shares(np.array(weights, dtype=np.float64))
+        self._journeys = len(load.operations)
+        self._begins = np.array([*range(len(load.operations)), *first_operations(load)], dtype=np.int64)
         self._keys = chooser(load)
         # A few blocks are kept, so that neighbours asked for in turn across a block's border stay cheap.
         self._block = lru_cache(maxsize=4)(self._draw)
@@ -45,22 +49,31 @@ class Mix:
         self._regions = _Drawn(load.regions, seed, _REGIONS) if load.regions else None
 
     def choose(self, index: int) -> tuple[int, int]:
-        """The operation (its index in `load.operations`) and the key of the arrival with this index, from 0."""
+        """The operation (its index in `load.operations`) and the key of the arrival with this index, from 0.
+
+        Of a journey it is the operation that it begins with.
+        """
         number, offset = divmod(index, BLOCK)
-        operations, keys = self._block(number)
+        operations, keys, _ = self._block(number)
         return operations[offset], keys[offset]
+
+    def journey(self, index: int) -> int:
+        """The journey of the arrival with this index (its index in `load.journeys`); -1 for a single operation."""
+        number, offset = divmod(index, BLOCK)
+        return self._block(number)[2][offset]
 
     def segment(self, index: int) -> tuple[int, int]:
         """The tenant and the region of the arrival with this index, as indices; -1 if the load has none."""
         tenant = -1 if self._tenants is None else self._tenants.choose(index)
         return tenant, -1 if self._regions is None else self._regions.choose(index)
 
-    def _draw(self, number: int) -> tuple[list[int], list[int]]:
+    def _draw(self, number: int) -> tuple[list[int], list[int], list[int]]:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, _STREAM, number])))
         for_operation, for_key = generator.random((2, BLOCK))
-        operations = np.searchsorted(self._operations, for_operation, side="right")
+        chosen = np.searchsorted(self._shares, for_operation, side="right")
         keys = self._keys(for_key, number * BLOCK)
-        return operations.tolist(), keys.tolist()
+        journeys = np.maximum(chosen - self._journeys, -1)
+        return self._begins[chosen].tolist(), keys.tolist(), journeys.tolist()
 
 
 class _Drawn:

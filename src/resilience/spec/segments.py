@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from resilience.model import Load, Objective, Segment
+from resilience.model import Load, Objective, Segment, StackSpec
+from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
+from resilience.spec.journeys import journey_names
 from resilience.spec.mixture import check_mixture, data_names
+from resilience.spec.steps import parts_of
 from resilience.spec.text import join
 
 EACH = "each"
@@ -18,7 +21,35 @@ def placeholders(load: Load | None) -> tuple[str, ...]:
     Tenant and region are there if the load cannot be read.
     """
     there = {"tenant": load is None or bool(load.tenants), "region": load is None or bool(load.regions)}
-    return (*(name for name, known in there.items() if known), "run", *data_names(load))
+    return (*(name for name, known in there.items() if known), "run", *data_names(load), *journey_names(load))
+
+
+def ways(load: Load | None) -> tuple[str, ...]:
+    """The parts by which regions reach the service on ways of their own: `service-NAME`."""
+    regions = load.regions if load is not None else ()
+    return tuple(f"service-{region.name}" for region in regions if region.latency_s is not None)
+
+
+def check_ways(load: Load | None, stack: StackSpec | None, path: str, findings: Findings) -> None:
+    """Note ways of regions that this stack cannot have, and latencies that mean nothing."""
+    if load is None:
+        return
+    taken = {*parts_of(stack)} if stack is not None else set()
+    for index, region in enumerate(load.regions):
+        place = f"{join(path, 'regions')}[{index}]"
+        if region.latency_s is None:
+            if region.jitter_s:
+                findings.add(join(place, "jitter"), "there is no latency that it could vary", "add latency: 80ms")
+            continue
+        if region.jitter_s > region.latency_s:
+            message = f"the jitter {format_duration(region.jitter_s)} is more than the latency"
+            findings.add(join(place, "jitter"), message, f"write at most {format_duration(region.latency_s)}")
+        if stack is not None and stack.use != "embedded":
+            message = f"a stack {stack.use!r} has no way to the service for a region alone"
+            findings.add(join(place, "latency"), message, "leave out latency, or use: embedded")
+        if f"service-{region.name}" in taken:
+            message = f"another part of the stack is called 'service-{region.name}'"
+            findings.add(join(place, "name"), message, "choose another name")
 
 
 def check_segments(load: Load, path: str, findings: Findings) -> None:

@@ -63,10 +63,11 @@ def _hot(keys: int, skew: Skew) -> Chooser:
     share = skew.hot_share if cold else 1.0
 
     def choose(numbers: Numbers, _first: int) -> Keys:
-        within = np.minimum((numbers / share * hot).astype(np.int64), hot - 1) if share else np.zeros(len(numbers), int)
-        if not cold or share >= 1:
-            return within
-        beyond = hot + np.minimum(((numbers - share) / (1 - share) * cold).astype(np.int64), cold - 1)
-        return np.where(numbers < share, within, beyond)
+        beyond = numbers >= share
+        # Where a number lies within its group: in [0, 1], also for shares that are all but 0 or 1.
+        within = np.where(beyond, np.maximum(numbers, share) - share, numbers) / np.where(beyond, 1 - share, share)
+        first, count = np.where(beyond, hot, 0), np.where(beyond, cold, hot)
+        found: Keys = first + np.minimum((within * count).astype(np.int64), count - 1)
+        return found
 
     return choose
