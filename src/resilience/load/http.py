@@ -5,28 +5,39 @@ meanwhile is noticed before the first byte is sent and replaced; once a byte may
 result. The time limit covers the whole call: name lookup, connecting, TLS, sending, waiting, reading.
 """
 
+import _socket
 import errno
 import ipaddress
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import gevent
-import httptools
 from gevent import monkey, socket, ssl
+from gevent.hub import Waiter
 
 from resilience.errors import LoadError
-from resilience.load.classify import Broken, Happened, NotSent, Reply
+from resilience.load.answers import BODY_LIMIT, HEAD_LIMIT, Answer, NoAnswerError, known
+from resilience.load.classify import Broken, Happened, NotSent
 from resilience.load.operations import Request
+from resilience.load.reactor import IN, OUT, Deadlines, Reactor, reactor
 from resilience.model import Problem
 
-BODY_LIMIT = 8 * 1024 * 1024
-HEAD_LIMIT = 256 * 1024
+__all__ = ["BODY_LIMIT", "HEAD_LIMIT", "Address", "Client", "broken_reason", "unsent_reason"]
+
 _CHUNK = 65536
-_INFORMATIONAL = 200
+_FRESH_NS = 1_000_000
+"""A connection that was seen to be open no longer ago than this is taken to be open still."""
 _OUR_OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
+_Socket: Any = _socket.socket  # gevent leaves this one alone: it waits for nothing, and is half as large
 # gevent's `poll` would yield to other greenlets; this one only asks the kernel.
 _poll = monkey.get_original("select", "poll")
 _POLLIN = 0x001 | 0x2000  # POLLIN, POLLRDHUP
+
+
+_Job = TypeVar("_Job")
 
 
 class Address:
@@ -87,29 +98,223 @@ def _tls_context() -> ssl.SSLContext:
 
 
 class Client:
-    """One connection, kept alive between calls; used by one greenlet at a time."""
+    """One connection, kept alive between calls; carries out one request at a time.
 
-    __slots__ = ("_address", "_poller", "_socket")
+    `call` waits for the answer, `begin` does not. Plain connections are served by the reactor of the thread; those with
+    TLS only by `call`, in the greenlet that calls.
+    """
+
+    __slots__ = (
+        "_address",
+        "_answer",
+        "_connection",
+        "_deadlines",
+        "_done",
+        "_job",
+        "_looked_ns",
+        "_no_body",
+        "_number",
+        "_reactor",
+        "_secure",
+        "_timeout_s",
+        "_unsent",
+        "deadline_ns",
+    )
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._socket: socket.socket | None = None
-        self._poller = _poll()
+        self._connection: Any = None  # a plain socket that never blocks, registered with the reactor
+        self._secure: socket.socket | None = None
+        self._number = -1
+        self._reactor: Reactor | None = None
+        self._deadlines: Deadlines | None = None
+        self._done: Callable[[Any, Happened], object] | None = None
+        self._job: object = None
+        self._answer: Answer | None = None
+        self._unsent = b""
+        self._no_body = False
+        self._timeout_s = 0.0
+        self._looked_ns = 0
+        self.deadline_ns = 0
 
     def call(self, request: Request, timeout_s: float) -> Happened:
         """Send one request, once, and return what happened. Raises nothing that the network can cause."""
+        if self._address.tls is not None:
+            return self._call_secure(request, timeout_s)
+        if self.prompt():
+            return self._wait(request, timeout_s)
+        sent = False
         timer = gevent.Timeout.start_new(timeout_s)
-        sent = keep = False
         try:
-            connection = self._connection()
-            sent = True  # before the first byte: an interrupted send counts as sent
-            connection.sendall(request.content)
-            reply, keep = _receive(connection, no_body=request.no_body)
+            self._connect()
+            sent = True
+            return self._wait(request, 0.0)  # the timer that runs already is its time limit
         except gevent.Timeout as timeout:
             if timeout is not timer:
                 raise
             return Broken(f"timeout: {timeout_s:g} s") if sent else NotSent(f"connect timeout: {timeout_s:g} s")
-        except _NoAnswerError as error:
+        except OSError as error:
+            return NotSent(unsent_reason(error))
+        finally:
+            timer.close()
+
+    def prompt(self) -> bool:
+        """Whether there is a kept connection that the other side has neither closed nor used unasked.
+
+        One that it has is closed, so that the next call begins with a new one.
+        """
+        if self._connection is None:
+            return False
+        if monotonic_ns() - self._looked_ns > _FRESH_NS and _anything(self._number):
+            self.close()
+            return False
+        return True
+
+    def begin(self, request: Request, timeout_s: float, job: _Job, done: Callable[[_Job, Happened], object]) -> None:
+        """Send one request, once, on the kept connection that `prompt` found, and do not wait for the answer.
+
+        Args:
+            request: what to send.
+            timeout_s: time limit, counted from now; 0 is none.
+            job: handed to `done`.
+            done: called once with what happened, in the loop; it must not wait. Not called if `close` comes before.
+        """
+        self._done, self._job = done, job
+        self._no_body = request.no_body
+        content = request.content
+        if timeout_s:
+            self._timeout_s = timeout_s
+            self.deadline_ns = monotonic_ns() + int(timeout_s * 1e9)
+            deadlines = self._deadlines = self._reactor.deadlines(timeout_s)  # type: ignore[union-attr]
+            deadlines.waiting[self._number] = self
+            if not deadlines.watched:
+                deadlines.watch()
+        try:
+            sent = self._connection.send(content)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._end(Broken(broken_reason(error)), keep=False)
+            return
+        if sent < len(content):
+            self._unsent = content[sent:]
+            self._reactor.writing(self._number, wanted=True)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Close the connection, if there is one, and forget what was begun on it."""
+        if self._connection is not None:
+            if self._deadlines is not None:
+                self._deadlines.waiting.pop(self._number, None)
+            self._reactor.remove(self._number)  # type: ignore[union-attr]
+            self._connection.close()
+            self._connection = self._deadlines = self._done = self._job = self._answer = None
+            self._unsent = b""
+        if self._secure is not None:
+            self._secure.close()
+            self._secure = None
+
+    def ready(self, events: int) -> None:
+        """For the reactor: there is something to be read, or room for what is still to be sent."""
+        if self._done is None:
+            self.close()  # closed while idle, or something was said unasked
+            return
+        if self._unsent and not self._send_more(events):
+            return
+        try:
+            data = self._connection.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(Broken(broken_reason(error)), keep=False)
+            return
+        answer = self._answer
+        try:
+            if answer is None:
+                if not self._no_body and (found := known(data)) is not None:
+                    self._end(found[0], keep=found[1] and events == IN)
+                    return
+                answer = self._answer = Answer(no_body=self._no_body)
+            if not answer.feed(data):
+                return
+        except NoAnswerError as error:
+            self._end(Broken(str(error)), keep=False)
+            return
+        reply, keep = answer.reply()
+        self._end(reply, keep=keep and events == IN)
+
+    def overdue(self) -> None:
+        """For the reactor: the time limit is over."""
+        self._end(Broken(f"timeout: {self._timeout_s:g} s"), keep=False)
+
+    def _end(self, happened: Happened, *, keep: bool) -> None:
+        """What was begun has ended."""
+        done, job = self._done, self._job
+        if keep and not self._unsent:
+            if self._deadlines is not None:
+                del self._deadlines.waiting[self._number]
+                self._deadlines = None
+            self._done = self._job = self._answer = None
+            self._looked_ns = monotonic_ns()
+        else:
+            self.close()
+        if done is not None:
+            done(job, happened)
+
+    def _send_more(self, events: int) -> bool:
+        """Send what is left of the request; True if there is something to be read."""
+        if events & OUT:
+            try:
+                self._unsent = self._unsent[self._connection.send(self._unsent) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._end(Broken(broken_reason(error)), keep=False)
+                return False
+            if not self._unsent:
+                self._reactor.writing(self._number, wanted=False)  # type: ignore[union-attr]
+        return bool(events & ~OUT)
+
+    def _wait(self, request: Request, timeout_s: float) -> Happened:
+        """Carry a request out on the kept connection, and wait for what happens."""
+        waiter: Any = Waiter()
+        try:
+            self.begin(request, timeout_s, waiter, Waiter.switch)
+            happened: Happened = waiter.get()
+        except BaseException:
+            self.close()
+            raise
+        return happened
+
+    def _connect(self) -> None:
+        connection = self._address.connect()
+        number = connection.detach()
+        self._connection = _Socket(fileno=number)
+        self._connection.setblocking(False)  # noqa: FBT003 - a socket takes it so
+        self._number = number
+        self._reactor = reactor()
+        self._reactor.add(number, self)
+        self._looked_ns = monotonic_ns()
+
+    def _call_secure(self, request: Request, timeout_s: float) -> Happened:
+        """The same with TLS, in this greenlet."""
+        timer = gevent.Timeout.start_new(timeout_s)
+        sent = keep = False
+        try:
+            if self._secure is not None and _anything(self._secure.fileno()):
+                self.close()
+            if self._secure is None:
+                self._secure = self._address.connect()
+            sent = True  # before the first byte: an interrupted send counts as sent
+            self._secure.sendall(request.content)
+            answer = Answer(no_body=request.no_body)
+            while not answer.feed(self._secure.recv(_CHUNK)):
+                pass
+            reply, keep = answer.reply()
+        except gevent.Timeout as timeout:
+            if timeout is not timer:
+                raise
+            return Broken(f"timeout: {timeout_s:g} s") if sent else NotSent(f"connect timeout: {timeout_s:g} s")
+        except NoAnswerError as error:
             return Broken(str(error))
         except OSError as error:
             return Broken(broken_reason(error)) if sent else NotSent(unsent_reason(error))
@@ -120,113 +325,12 @@ class Client:
             if not keep:
                 self.close()
 
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._socket is not None:
-            self._poller.unregister(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
 
-    def _connection(self) -> "socket.socket":
-        """The kept connection, if the other side has neither closed it nor said anything unasked; else a new one."""
-        if self._socket is not None and self._poller.poll(0):
-            self.close()
-        if self._socket is None:
-            self._socket = self._address.connect()
-            self._poller.register(self._socket.fileno(), _POLLIN)
-        return self._socket
-
-
-class _NoAnswerError(Exception):
-    """What came is not a complete answer, and why."""
-
-
-class _Answer:
-    """Collects one answer from the parser's callbacks."""
-
-    __slots__ = ("_chunks", "_framed", "_headers", "_no_body", "complete", "extra", "keep", "parser", "size", "status")
-
-    def __init__(self, *, no_body: bool) -> None:
-        self._no_body = no_body
-        self.parser = httptools.HttpResponseParser(self)
-        self.complete = self.extra = self.keep = self._framed = False
-        self.size = self.status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._chunks: list[bytes] = []
-
-    def on_message_begin(self) -> None:
-        self.extra = self.complete
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.complete:
-            return
-        name = name.lower()
-        self._headers.append((name, value))
-        if name in {b"content-length", b"transfer-encoding"}:
-            self._framed = True
-
-    def on_headers_complete(self) -> None:
-        if self.complete:
-            return
-        self.status = self.parser.get_status_code()
-        if self._no_body and self.status >= _INFORMATIONAL:
-            self._end()
-
-    def on_body(self, body: bytes) -> None:
-        if self.complete:
-            self.extra = True
-            return
-        self._chunks.append(body)
-        self.size += len(body)
-
-    def on_message_complete(self) -> None:
-        if self.complete:
-            return
-        if self.status < _INFORMATIONAL:  # 100, 103: the answer itself is still to come
-            self.status = 0
-            self._headers.clear()
-            self._framed = False
-        else:
-            self._end()
-
-    def _end(self) -> None:
-        self.complete = True
-        self.keep = self.parser.should_keep_alive()
-
-    def at_end_of_stream(self, *, anything: bool) -> None:
-        """The other side closed: that ends an answer of undeclared length, and breaks any other."""
-        if not anything:
-            raise _NoAnswerError("closed without an answer")
-        if not self.status or self._framed:
-            raise _NoAnswerError("closed in the middle of the answer")
-        self.complete = True
-
-    def reply(self) -> Reply:
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        return Reply(self.status, tuple(self._headers), body)
-
-
-def _receive(connection: "socket.socket", *, no_body: bool) -> tuple[Reply, bool]:
-    """One answer, and whether the connection can be used again."""
-    answer = _Answer(no_body=no_body)
-    received = 0
-    while not answer.complete:
-        data = connection.recv(_CHUNK)
-        if not data:
-            answer.at_end_of_stream(anything=received > 0)
-            break
-        received += len(data)
-        try:
-            answer.parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not answer.complete:
-                raise _NoAnswerError(f"not HTTP: {type(error).__name__} {error}") from error
-            answer.extra = True
-        if answer.size > BODY_LIMIT:
-            raise _NoAnswerError(f"body too long: more than {BODY_LIMIT} bytes")
-        if not answer.status and received > HEAD_LIMIT:
-            raise _NoAnswerError(f"head too long: more than {HEAD_LIMIT} bytes")
-    return answer.reply(), answer.keep and not answer.extra
+def _anything(descriptor: int) -> bool:
+    """Whether a connection on which nothing is awaited has something to say: bytes, its end, an error."""
+    poller = _poll()
+    poller.register(descriptor, _POLLIN)
+    return bool(poller.poll(0))
 
 
 def unsent_reason(error: OSError) -> str:
