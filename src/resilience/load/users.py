@@ -27,9 +27,10 @@ class ArrivalUser(User):
 
     @task
     def carry(self) -> None:
-        """Follow the schedule to its end, once."""
+        """Follow the schedule to its end, once: a second such user has nothing to do."""
         try:
-            self.engine.walk()
+            if not self.engine.walking.is_set():
+                self.engine.walk()
         except Exception as error:  # noqa: BLE001 - Locust would log it and begin again
             self.engine.fail(error)
         raise StopUser

@@ -142,6 +142,14 @@ class SampleWriter:
         """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`."""
         self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed, tenant, region))
 
+    def learn(self, operation: str) -> int:
+        """The number of an operation that was not known from the beginning; for the thread that also flushes."""
+        self._operations = (*self._operations, operation)
+        self._schema = self._schema.with_metadata(
+            {**self._schema.metadata, OPERATIONS_KEY: json.dumps(self._operations).encode()}
+        )
+        return len(self._operations) - 1
+
     def flush(self) -> int:
         """Write what was added since the last flush as one more file; return how many rows that was.
 
@@ -218,20 +226,23 @@ def _numbers(kind: str, values: Sequence[int]) -> pa.Array:
     return pa.Array.from_buffers(_ARROW[kind], len(values), [None, pa.py_buffer(packed)])
 
 
-def read_samples(folder: Path, finished: bool = True, *, ordered: bool = False) -> tuple[Samples, tuple[str, ...]]:
+def read_samples(
+    folder: Path, finished: bool = True, *, ordered: bool = False, of: str = ""
+) -> tuple[Samples, tuple[str, ...]]:
     """Read the samples of a run, however damaged.
 
     Args:
         folder: the run folder.
         finished: False for a run in progress, which is not sealed yet.
         ordered: whether they are wanted in order of arrival, rather than as they stand in the files.
+        of: the prefix of one writer, if only its samples are wanted.
 
     Returns:
         The samples that can be read, and what is wrong with the files.
     """
     problems: list[str] = []
-    sealed = _read_seals(folder / SAMPLES, problems)
-    files = {path.name: path for path in (folder / SAMPLES).glob("*.parquet")}
+    sealed = _read_seals(folder / SAMPLES, problems, of or "*")
+    files = {path.name: path for path in (folder / SAMPLES).glob(f"{of}-*.parquet" if of else "*.parquet")}
     if not files:
         problems.append(f"there are no samples in {folder / SAMPLES}")
     if finished:
@@ -264,10 +275,10 @@ def _read_table(path: Path, sealed: _Part | None) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
 
 
-def _read_seals(folder: Path, problems: list[str]) -> dict[str, _Part]:
-    """Parts of all sealed writers by file name."""
+def _read_seals(folder: Path, problems: list[str], of: str) -> dict[str, _Part]:
+    """Parts of sealed writers by file name."""
     parts: dict[str, _Part] = {}
-    for path in sorted(folder.glob(f"*{SEAL_SUFFIX}")):
+    for path in sorted(folder.glob(f"_{of}{SEAL_SUFFIX}")):
         try:
             parts |= _parse_seal(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

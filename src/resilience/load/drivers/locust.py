@@ -3,18 +3,19 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from resilience.codec import decode, encode
 from resilience.errors import LoadError, RecordError
-from resilience.host.processes import TAG
-from resilience.model import OUTCOMES, Json, LoadOrder, Slice
+from resilience.host.processes import TAG, end, tagged
+from resilience.model import OUTCOMES, Gathering, Json, LoadOrder, Slice
 
 READY_TIMEOUT_S = 20.0
 KEPT_SLICES = 20_000
@@ -32,11 +33,14 @@ class LocustDriver:
     Args:
         tag: stands in the environment of the process as `RESILIENCE_TAG`, by which the reaper finds and ends it.
         ready_timeout_s: how long the process may take, for its imports and again to get ready for its order.
+        gathering: the workers that carry the load together, where one process does not; they are waited for as long
+            as it says, besides.
     """
 
-    def __init__(self, tag: str, ready_timeout_s: float = READY_TIMEOUT_S) -> None:
+    def __init__(self, tag: str, ready_timeout_s: float = READY_TIMEOUT_S, gathering: Gathering | None = None) -> None:
         self._tag = tag
         self._ready_timeout_s = ready_timeout_s
+        self._gathering = gathering
         self._handle: LocustHandle | None = None
 
     def launch(self) -> None:
@@ -46,7 +50,7 @@ class LocustDriver:
             LoadError: it cannot be started.
         """
         if self._handle is None:
-            self._handle = LocustHandle(self._tag)
+            self._handle = LocustHandle(self._tag, self._gathering)
 
     def prepare(self) -> None:
         """Return when the process waits for its order. Idempotent.
@@ -54,7 +58,7 @@ class LocustDriver:
         Raises:
             LoadError: it does not in time, and why. No process is left.
         """
-        self._launched().wait_idle(self._ready_timeout_s)
+        self._launched().wait_idle(self._gathered_s())
 
     def start(self, order: LoadOrder) -> "LocustHandle":
         """Give the process its order, and return once it waits for its first arrival.
@@ -64,7 +68,7 @@ class LocustDriver:
                 Nothing was sent and no process is left.
         """
         handle = self._launched()
-        handle.wait_idle(self._ready_timeout_s)
+        handle.wait_idle(self._gathered_s())
         handle.begin(order, self._ready_timeout_s)
         return handle
 
@@ -73,6 +77,9 @@ class LocustDriver:
         if self._handle is not None:
             self._handle.abort()
 
+    def _gathered_s(self) -> float:
+        return self._ready_timeout_s + (self._gathering.wait_s if self._gathering is not None else 0.0)
+
     def _launched(self) -> "LocustHandle":
         self.launch()
         assert self._handle is not None  # noqa: S101 - for the type checker
@@ -80,13 +87,16 @@ class LocustDriver:
 
 
 class LocustHandle:
-    """A load process. See `ports.LoadHandle`."""
+    """A load process, or the master of several. See `ports.LoadHandle`."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, gathering: Gathering | None = None, words: Sequence[str] = ()) -> None:
+        self._tag = tag
+        self._workers = gathering is not None
+        program = "resilience.load.process" if gathering is None else "resilience.load.workers.master"
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "resilience.load.process"],
+                [sys.executable, "-P", "-m", *(words or (program,))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -106,6 +116,8 @@ class LocustHandle:
         self._ended = threading.Event()
         self._reader = threading.Thread(target=self._read, name="load slices", daemon=True)
         self._reader.start()
+        if gathering is not None:
+            self._tell(json.dumps(encode(gathering)))
 
     @property
     def pid(self) -> int:
@@ -186,6 +198,8 @@ class LocustHandle:
         """End the process at once, without an account. Samples and ledger stay unsealed. Idempotent."""
         self._process.kill()
         self._process.wait()
+        if self._workers:  # they end with their master; nobody has to wait for them to notice
+            end(tagged(self._tag), gently=signal.SIGKILL)
         self._reader.join()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:

@@ -27,9 +27,11 @@ FIELDS = {
     "acknowledged": STATE,
     "unsettled": STATE,
     "cpu_share": LARGEST,
+    "notes": COUNT,
 }
-"""How each field of `model.Slice` is put together: what happened in the slice adds up over workers and time (COUNT);
-what is the case at its end (STATE) adds up over workers, and of one worker the latest counts."""
+"""How each field of `model.Slice` is put together: what happened in the slice adds up over workers and time, texts
+follow one another (COUNT); what is the case at its end (STATE) adds up over workers,
+and of one worker the latest counts."""
 
 SUMMED = frozenset({"cpu_s", "stalled_s"})
 """Lengths in an account that add up all the same."""
