@@ -32,7 +32,23 @@ class Http:
         return Client(self._address)
 
 
-KINDS: Mapping[str, Callable[[LoadOrder], Kind]] = {"http": Http}
+def _websocket(order: LoadOrder) -> Kind:
+    from resilience.load.exchange import WebSocketKind  # noqa: PLC0415 - see above
+
+    return WebSocketKind(order)
+
+
+def _subscription(order: LoadOrder) -> Kind:
+    from resilience.load.exchange import Delivers  # noqa: PLC0415 - see above
+
+    return Delivers(order)
+
+
+KINDS: Mapping[str, Callable[[LoadOrder], Kind]] = {
+    "http": Http,
+    "websocket": _websocket,
+    "subscription": _subscription,
+}
 
 
 class Kinds:
@@ -55,5 +71,10 @@ class Kinds:
                 Problem(f"operation {operation.name}", f"protocol {name!r} is not known; known are {known}")
             )
         if name not in self._made:
-            self._made[name] = KINDS[name](self._order)
+            try:
+                self._made[name] = KINDS[name](self._order)
+            except ModuleNotFoundError as error:
+                message = f"protocol {name!r} needs the Python module {error.name!r}, which is not installed"
+                hint = f"install it: pip install 'resilience[{name}]'"
+                raise LoadError(Problem(f"operation {operation.name}", message, hint)) from error
         return self._made[name]

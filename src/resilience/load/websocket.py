@@ -12,7 +12,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import gevent
-from gevent import socket
+from gevent import monkey, socket
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -29,6 +29,10 @@ MESSAGE_LIMIT = 8 * 1024 * 1024
 GOODBYE_S = 1.0
 """So long `close` waits for the other side's close frame."""
 _CHUNK = 65536
+
+# gevent's `poll` would yield to other greenlets; this one only asks the kernel.
+_poll = monkey.get_original("select", "poll")
+_POLLIN = 0x001 | 0x2000  # POLLIN, POLLRDHUP
 
 
 class WebSocketError(Exception):
@@ -215,6 +219,27 @@ class WebSocket:
                 self._take(self._socket.recv(_CHUNK))
         self._give_up()
 
+    def look(self) -> bool:
+        """Take what has come unasked without waiting: answer pings, drop messages. False if the connection is over."""
+        while self._protocol.state is State.OPEN and _waiting(self._socket):
+            self._socket.settimeout(0)
+            try:
+                self._take(self._socket.recv(_CHUNK))
+            except BlockingIOError:
+                break
+            except OSError:
+                self._give_up()
+        self._ready.clear()
+        return self._protocol.state is State.OPEN
+
+    def leave(self) -> None:
+        """Say good-bye and close without waiting for the other side to. Idempotent; raises nothing."""
+        with contextlib.suppress(OSError, gevent.Timeout, WebSocketError), gevent.Timeout(GOODBYE_S):
+            if self._protocol.state is State.OPEN:
+                self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+                self._flush()
+        self._give_up()
+
     def abort(self) -> None:
         """Close at once, without a word. Idempotent."""
         self._give_up()
@@ -303,6 +328,13 @@ def _protocol_for(address: Address, resource: str, subprotocols: tuple[str, ...]
     uri = WebSocketURI(secure, address.host, address.port, split.path or "/", split.query)
     # No names are checked here: the library has a type of its own for them, which is a text.
     return ClientProtocol(uri, subprotocols=list(subprotocols) or None, max_size=limit)  # type: ignore[arg-type]
+
+
+def _waiting(connection: "socket.socket") -> bool:
+    """Whether something can be read: bytes, or the end."""
+    poller = _poll()
+    poller.register(connection.fileno(), _POLLIN)
+    return bool(poller.poll(0))
 
 
 def _drop(connection: "socket.socket | None") -> None:
