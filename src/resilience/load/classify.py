@@ -7,7 +7,7 @@ ok has failed.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,6 +18,8 @@ NOT_FOUND = 404
 OVERLOADED = (429, 503)
 """What a service answers that puts a client off for now (RFC 6585, RFC 9110)."""
 RETRY_AFTER = b"retry-after"
+WRONG_TENANT = "wrong tenant"
+"""The kind of the detail of an answer that holds what belongs to another tenant."""
 _SHOWN = 80
 _DIGITS = 9
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
@@ -47,7 +49,33 @@ class Broken:
     reason: str
 
 
-Happened: TypeAlias = Reply | NotSent | Broken
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Certainly without effect: answered with an error that undoes everything, or never told to commit."""
+
+    reason: str
+
+
+def _nothing() -> Json:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswer:
+    """What a store answered when it had done what it was asked.
+
+    Attributes:
+        fault: how that misses what was expected, `kind: particulars`; empty if it does not.
+        entry: of a read-back: the id and the body that the store has, each None if it does not tell; None is no entry.
+        document: the answer as JSON, worked out when it is asked for.
+    """
+
+    fault: str = ""
+    entry: tuple[str | None, str | None] | None = None
+    document: Callable[[], Json] = _nothing
+
+
+Happened: TypeAlias = Reply | NotSent | Broken | Refused | StoreAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +145,12 @@ def _meaning(
     degraded: Marker | None,
     sought: Sought | None,
 ) -> Finding:
-    if isinstance(happened, NotSent):
+    if isinstance(happened, NotSent | Refused):
         return Finding(Outcome.FAILED, Mark.REJECTED if role is Role.WRITE else None, detail=happened.reason)
     if isinstance(happened, Broken):
         return _uncertain(role, 0, happened.reason, degraded=False)
+    if isinstance(happened, StoreAnswer):
+        return _stored(role, happened, sought)
     document = _Document(happened.body)
     says_degraded = degraded is not None and _is_marked(happened, document, degraded)
     if role is Role.WRITE:
@@ -179,6 +209,26 @@ def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Soug
         return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
     fault = _unmet(reply, document, expect)
     return Finding(Outcome.FAILED if fault else Outcome.OK, Mark.SEEN, reply.status, degraded, fault)
+
+
+def _stored(role: Role, answer: StoreAnswer, sought: Sought | None) -> Finding:
+    """What the answer of a store means. That it is not as expected does not prove that a write had no effect."""
+    if role is Role.WRITE:
+        if not answer.fault:
+            return Finding(Outcome.OK, Mark.ACKNOWLEDGED)
+        says_whose = answer.fault.startswith(WRONG_TENANT)
+        return _uncertain(role, 0, answer.fault if says_whose else f"bad ack: {answer.fault}", degraded=False)
+    mark = None
+    if role is Role.READ_BACK and sought is not None:
+        if answer.entry is None:
+            return Finding(Outcome.FAILED, Mark.MISSED, detail=f"acknowledged entry not found: {sought.entry_id}")
+        found_id, found_body = answer.entry
+        if found_id not in {None, sought.entry_id} or found_body not in {None, sought.body}:
+            return Finding(Outcome.FAILED, Mark.WRONG, detail=f"acknowledged entry differs: {sought.entry_id}")
+        if found_body is None:
+            return Finding(Outcome.FAILED, None, detail=answer.fault or "no body in read-back: the answer holds none")
+        mark = Mark.SEEN
+    return Finding(Outcome.FAILED if answer.fault else Outcome.OK, mark, detail=answer.fault)
 
 
 def _unmet(reply: Reply, document: "_Document", expect: Expect) -> str:

@@ -178,7 +178,8 @@ def _encode_literals(path: str) -> str:
     return "".join(f"${{{part}}}" if place % 2 else quote(part, _LITERAL) for place, part in enumerate(parts))
 
 
-def _allowed(operation: Operation, segments: Sequence[str]) -> tuple[str, ...]:
+def allowed_names(operation: Operation, segments: Sequence[str]) -> tuple[str, ...]:
+    """The names that have a value when such an operation is sent."""
     if operation.role is Role.WRITE and operation.account:
         return (KEY, WRITE_ID, WRITE_BODY, OBJECT, NUMBER, OTHER, AMOUNT, VERSION, *segments)
     own = {
@@ -200,7 +201,7 @@ def _problems(operation: Operation, segments: Sequence[str]) -> Iterator[Problem
             yield Problem(where, f"header {name!r}: {value!r} cannot be sent; printable ASCII was expected")
         if name.lower() in _OURS:
             yield Problem(where, f"header {name!r} is set by the client itself", "leave it out")
-    allowed = _allowed(operation, segments)
+    allowed = allowed_names(operation, segments)
     texts = (operation.path, *operation.headers.values(), *_texts(operation.json), *operation.expect.json.values())
     for name in sorted({name for text in texts for name in _NAME.findall(text)} - set(allowed)):
         known = ", ".join(f"${{{one}}}" for one in allowed)
