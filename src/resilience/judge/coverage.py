@@ -10,10 +10,11 @@ import numpy as np
 
 from resilience.columns import Mark, Record
 from resilience.judge.case import Case
+from resilience.judge.closed import HIDES
 from resilience.judge.phases import FaultWindow
 from resilience.judge.quantiles import to_ns
 from resilience.judge.statistics import proven_share
-from resilience.model import Answer, Json, Part
+from resilience.model import Answer, Json, Load, Part
 
 COVERED = "processes ended and started again, connections lost: what the kernel still holds survives"
 NOT_COVERED = (
@@ -117,10 +118,17 @@ def tried(kinds: Sequence[str], together: Sequence[str]) -> str:
     return f"Only these failures were tried, {how}: {', '.join(sorted(set(kinds))) or 'none'}."
 
 
-def one_level(rate: float, stack: str) -> str:
-    """How little of the load a run is."""
+def one_level(load: Load, stack: str) -> str:
+    """How little of all load a run is."""
+    level = f"{load.level:g} {'users, who wait for answers,' if load.closed else 'operations per second'} at the start"
+    if load.stages:
+        most = max(load.level, *(stage.rate for stage in load.stages))
+        return (
+            f"One course of load was tried ({level}, {most:g} at most), from one machine, on the {stack} stack; "
+            "nothing is said about other courses or places."
+        )
     return (
-        f"One level of load was tried ({rate:g} operations per second at the start), from one "
+        f"One level of load was tried ({level}), from one "
         f"machine, on the {stack} stack; nothing is said about other levels or places."
     )
 
@@ -147,7 +155,9 @@ def _gaps(case: Case, faults: Sequence[Mapping[str, Json]], cycles: Sequence[Map
     ]
     yield tried([f"{spec.kind} on {spec.on}" for spec in experiment.faults], together)
     yield NO_LEDGER if experiment.ledger is None and not experiment.accounts else NOT_COVERED
-    yield one_level(experiment.load.rate, case.record.stack)
+    yield one_level(experiment.load, case.record.stack)
+    if experiment.load.closed:
+        yield f"The load was closed: {HIDES}."
     if cycles and len(cycles) < FEW_CYCLES:
         yield few_cycles(len(cycles))
     if experiment.load.regions:

@@ -14,6 +14,7 @@ import numpy as np
 
 from resilience.columns import Samples
 from resilience.judge.case import Case
+from resilience.judge.closed import closed_figures
 from resilience.judge.quantiles import DROPPED, NS, nearest_rank
 from resilience.judge.signal import MAX_BIN_S
 from resilience.model import EventKind, Json, Phase, PhaseName
@@ -155,6 +156,7 @@ def load_figures(case: Case) -> dict[str, Json]:
     words = clock_words(case)
     reasons: dict[str, Json] = dict(out_of(case, judged))
     return {
+        **closed_figures(case),
         "offered": len(samples),
         "dropped": int(np.count_nonzero(samples.outcome == DROPPED)),
         "lag_p99_s": lag_s(samples),

@@ -115,17 +115,22 @@ class Bins:
 
 
 def expected(load: Load, start_s: float, end_s: float) -> float:
-    """How many arrivals the profile has between two instants: the integral of its rate, exact for straight stages."""
+    """How many arrivals the profile has between two instants; 0 of a closed load (see `judge.closed`)."""
+    return 0.0 if load.closed else level_integral(load, start_s, end_s)
+
+
+def level_integral(load: Load, start_s: float, end_s: float) -> float:
+    """The integral of the level, exact for straight stages: arrivals, or of a closed load the time of all users."""
 
     def until(at_s: float) -> float:
-        done, begun, rate = 0.0, 0.0, load.rate
+        done, begun, level = 0.0, 0.0, load.level
         for stage in load.stages:
             spent = min(max(at_s - begun, 0.0), stage.duration_s)
             share = spent / stage.duration_s if stage.duration_s > 0 else 0.0
-            done += spent * (rate + rate + (stage.rate - rate) * share) / 2
+            done += spent * (level + level + (stage.rate - level) * share) / 2
             begun += stage.duration_s
-            rate = stage.rate
-        return done + max(at_s - begun, 0.0) * rate
+            level = stage.rate
+        return done + max(at_s - begun, 0.0) * level
 
     return until(end_s) - until(start_s)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from resilience.columns import Samples
 from resilience.judge.case import Case
+from resilience.judge.closed import users_problems
 from resilience.judge.generator import baseline_lag_s, clock_words, generator_problems
 from resilience.judge.quantiles import OK
 from resilience.judge.signal import expected, too_few
@@ -93,6 +94,7 @@ def _traffic(case: Case) -> Iterable[str]:
     if not case.baselines:
         yield "there was no baseline"
     yield from generator_problems(case)
+    yield from users_problems(case)
     if bool((samples.start_ns < samples.arrival_ns).any() or (samples.end_ns < samples.start_ns).any()):
         yield "operations ended before they started, or started before they were due: a clock went back"
     for operation in case.record.experiment.load.operations:

@@ -7,6 +7,7 @@ from resilience.columns import Record
 from resilience.judge import degradation, recovery, writes
 from resilience.judge.cache import check_cache
 from resilience.judge.case import Case, prepare
+from resilience.judge.closed import standing
 from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
 from resilience.judge.figures import phase_figures
@@ -22,9 +23,9 @@ JOINED = 3
 CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "writes": writes.check_writes,
     "cache": check_cache,
-    "degradation": degradation.check_degradation,
-    "objectives": lambda case: check_objectives(case, case.record.experiment.objectives),
-    "recovery": recovery.check_recovery,
+    "degradation": standing(degradation.check_degradation),
+    "objectives": standing(lambda case: check_objectives(case, case.record.experiment.objectives)),
+    "recovery": standing(recovery.check_recovery),
     "faults": check_faults,
     "validity": check_validity,
 }

@@ -85,7 +85,7 @@ def _of_the_load(record: Record, verdict: Verdict) -> Iterator[str]:
     missing = [operation.name for operation in record.experiment.load.operations if operation.name not in seen]
     if missing:
         yield f"Never offered in any phase: {', '.join(missing)}."
-    yield one_level(record.experiment.load.rate, record.stack)
+    yield one_level(record.experiment.load, record.stack)
 
 
 def _of_the_recovery(verdict: Verdict) -> Iterator[str]:

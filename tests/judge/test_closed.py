@@ -1,0 +1,61 @@
+"""What users of a closed load leave out is put back as HdrHistogram does. Requirements L1, L3."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience.columns import Samples
+from resilience.judge.closed import left_out
+from resilience.model import OUTCOMES, Outcome
+
+MS = 1_000_000
+
+
+def samples(waited_ms: list[int], outcome: Outcome = Outcome.OK) -> Samples:
+    count = len(waited_ms)
+    arrival = np.arange(count, dtype=np.int64) * 10 * MS
+    return Samples(
+        operations=("read",),
+        details=("",),
+        arrival_ns=arrival,
+        start_ns=arrival.copy(),
+        end_ns=arrival + np.asarray(waited_ms, dtype=np.int64) * MS,
+        operation=np.zeros(count, dtype=np.int16),
+        outcome=np.full(count, OUTCOMES.index(outcome), dtype=np.int8),
+        status=np.zeros(count, dtype=np.int16),
+        degraded=np.zeros(count, dtype=np.bool_),
+        detail=np.zeros(count, dtype=np.int32),
+        shed=np.zeros(count, dtype=np.bool_),
+    )
+
+
+def corrected(value: int, interval: int) -> list[int]:
+    """`recordValueWithExpectedInterval` of HdrHistogram, word by word, without the value itself."""
+    found, missing = [], value - interval
+    while missing >= interval:
+        found.append(missing)
+        missing -= interval
+    return found
+
+
+@given(st.lists(st.integers(0, 5000), max_size=20), st.integers(1, 900))
+def test_the_same_values_as_hdrhistogram(waited: list[int], interval: int):
+    """Every one of them, and each ends when the one that it is left out for did."""
+    found = left_out(samples(waited), interval * MS)
+    values = sorted(int(value) // MS for value in found.end_ns - found.arrival_ns)
+    assert values == sorted(value for each in waited for value in corrected(each, interval))
+    ends = {index * 10 + value for index, value in enumerate(waited)}
+    assert {int(end) // MS for end in found.end_ns} <= ends
+    assert (found.start_ns == found.arrival_ns).all()
+
+
+def test_what_was_dropped_waited_for_nothing():
+    """A closed load drops nothing; a record that says so is not made longer by it."""
+    assert len(left_out(samples([5000], Outcome.DROPPED), 100 * MS)) == 0
+
+
+def test_an_error_that_was_waited_for_counts_as_often_as_it_would_have_been_met():
+    """With its outcome."""
+    found = left_out(samples([1000], Outcome.FAILED), 100 * MS)
+    assert len(found) == 9
+    assert set(found.outcome.tolist()) == {OUTCOMES.index(Outcome.FAILED)}
