@@ -69,3 +69,33 @@ def test_late_starts_are_counted():
     assert account["started_late"] == 2
     assert account["lag_max_s"] == 2.0
     assert account["lag_p99_s"] == pytest.approx(2.0, rel=0.03)
+
+
+@given(st.lists(st.integers(-1000, 10**13), min_size=1, max_size=200))
+def test_many_together_are_counted_as_each_alone(durations):
+    """Counting many at once puts each into the bucket of its own, and loses none (Requirement L3)."""
+    meter = Meter(["a"])
+    for duration in durations:
+        meter.note((0, OUTCOMES.index(Outcome.OK), duration, False, 7))
+    piece = decode(Slice, meter.slice(0.0, 1.0, 0))
+    expected: dict[int, int] = {}
+    for duration in durations:
+        expected[bucket_of(duration)] = expected.get(bucket_of(duration), 0) + 1
+    assert sum(piece.histogram.values()) == len(durations)
+    # A duration on a bound may be put on either side of it by the last bit of a logarithm.
+    assert sum(abs(piece.histogram.get(b, 0) - expected.get(b, 0)) for b in {*piece.histogram, *expected}) <= 2
+
+
+def test_rows_are_kept_only_for_who_asks():
+    """What was counted can be had once more, each row once, from the moment it is asked for."""
+    meter = Meter(["a"])
+    first, second = (0, 0, 5_000, False, 1), (0, 1, 6_000, False, 2)
+    meter.note(first)
+    meter.slice(0.0, 1.0, 0)
+    assert meter.taken() == []
+    meter.keep()
+    meter.note(second)
+    assert meter.taken() == []  # not counted yet
+    meter.slice(1.0, 2.0, 0)
+    assert meter.taken() == [second]
+    assert meter.taken() == []

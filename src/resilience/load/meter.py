@@ -6,7 +6,11 @@ offered = ok + failed + unknown + dropped can be violated by a mistake elsewhere
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from resilience.model import HISTOGRAM_BASE, OUTCOMES, Json, Outcome
 
@@ -14,11 +18,20 @@ LATE_NS = 10_000_000
 """An operation begun more than this after its intended start was started late."""
 
 _PER_LOG = 1.0 / math.log(HISTOGRAM_BASE)
+_OK, _DROPPED = OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DROPPED)
+_End: TypeAlias = tuple[int, int, int, bool, int]
 
 
 def bucket_of(duration_ns: int) -> int:
     """The bucket of a duration: b such that it is in [1.02^b, 1.02^(b+1)) microseconds; 0 for anything below."""
     return 0 if duration_ns <= 1000 else int(math.log(duration_ns / 1000) * _PER_LOG)  # noqa: PLR2004 - 1 µs in ns
+
+
+def _buckets(durations_ns: npt.NDArray[np.int64]) -> dict[int, int]:
+    """How many durations are in each bucket."""
+    microseconds = np.maximum(durations_ns, 1000) / 1000
+    found, counts = np.unique((np.log(microseconds) * _PER_LOG).astype(np.int64), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def quantile_s(histogram: Mapping[int, int], quantile: float) -> float:
@@ -35,8 +48,16 @@ def quantile_s(histogram: Mapping[int, int], quantile: float) -> float:
 class Meter:
     """Counts of one load process.
 
+    What happens is only noted at first, which is cheap, and counted when somebody asks, many together.
+
     Args:
         operations: names, in the order of their numbers.
+
+    Attributes:
+        offered: called with the number of an operation whose arrival became due.
+        started: called when an operation was begun, with how long after its intended start, in nanoseconds.
+        note: called when an operation ended or was dropped, with a row: its number, that of its outcome in `OUTCOMES`,
+            how long after its intended start in nanoseconds, whether it was degraded, and the size of the answer.
     """
 
     def __init__(self, operations: Sequence[str]) -> None:
@@ -46,6 +67,13 @@ class Meter:
         self._lags: Counter[int] = Counter()
         self._lag_max_ns = 0
         self._late = 0
+        self._new_offered: list[int] = []
+        self._new_lags: list[int] = []
+        self._new_ends: list[_End] = []
+        self._taken: list[_End] | None = None
+        self.offered: Callable[[int], None] = self._new_offered.append
+        self.started: Callable[[int], None] = self._new_lags.append
+        self.note: Callable[[_End], None] = self._new_ends.append
         self._begin_slice()
 
     def _begin_slice(self) -> None:
@@ -55,29 +83,51 @@ class Meter:
         self._slice_offered = 0
         self._slice_degraded = 0
 
-    def offered(self, operation: int) -> None:
-        """An arrival became due."""
-        self._offered[operation] += 1
-        self._slice_offered += 1
-
-    def started(self, lag_ns: int) -> None:
-        """An operation was begun this long after its intended start."""
-        bucket = bucket_of(lag_ns)
-        self._lags[bucket] += 1
-        self._slice_lags[bucket] += 1
-        self._lag_max_ns = max(self._lag_max_ns, lag_ns)
-        self._late += lag_ns > LATE_NS
-
     def ended(self, operation: int, outcome: Outcome, response_ns: int, *, degraded: bool) -> None:
         """An operation ended, or was dropped, this long after its intended start."""
-        self._outcomes[operation][OUTCOMES.index(outcome)] += 1
-        self._slice_counts[operation, outcome] += 1
-        if outcome is not Outcome.DROPPED:
-            self._slice_histogram[bucket_of(response_ns)] += 1
-            self._slice_degraded += degraded and outcome is Outcome.OK
+        self.note((operation, OUTCOMES.index(outcome), response_ns, degraded, 0))
+
+    def keep(self) -> None:
+        """From now on, rows are kept once they were counted, for `taken`."""
+        self._taken = self._taken or []
+
+    def taken(self) -> "list[_End]":
+        """The rows that were counted since the last call, if `keep` was called."""
+        taken, self._taken = self._taken or [], None if self._taken is None else []
+        return taken
+
+    def _count(self) -> None:
+        """Count what was noted."""
+        for number, count in Counter(self._new_offered).items():
+            self._offered[number] += count
+        self._slice_offered += len(self._new_offered)
+        self._new_offered.clear()
+        if self._new_lags:
+            lags = np.array(self._new_lags, np.int64)
+            buckets = _buckets(lags)
+            self._lags.update(buckets)
+            self._slice_lags.update(buckets)
+            self._lag_max_ns = max(self._lag_max_ns, int(lags.max()))
+            self._late += int(np.count_nonzero(lags > LATE_NS))
+            self._new_lags.clear()
+        if self._new_ends:
+            self._count_ends(self._new_ends)
+            if self._taken is not None:
+                self._taken += self._new_ends
+            self._new_ends.clear()
+
+    def _count_ends(self, rows: "list[_End]") -> None:
+        numbers, outcomes, durations, degraded, _ = zip(*rows, strict=True)
+        for (number, place), count in Counter(zip(numbers, outcomes, strict=True)).items():
+            self._outcomes[number][place] += count
+            self._slice_counts[number, OUTCOMES[place]] += count
+        places = np.array(outcomes, np.int8)
+        self._slice_histogram.update(_buckets(np.array(durations, np.int64)[places != _DROPPED]))
+        self._slice_degraded += int(np.count_nonzero(np.array(degraded, np.bool_) & (places == _OK)))
 
     def slice(self, start_s: float, end_s: float, in_flight: int) -> dict[str, Json]:
         """What was counted since the last slice, as the JSON of a `model.Slice`; the counting of the next begins."""
+        self._count()
         counts: dict[str, dict[str, Json]] = {}
         for (operation, outcome), count in self._slice_counts.items():
             counts.setdefault(self._operations[operation], {})[outcome.value] = count
@@ -96,6 +146,7 @@ class Meter:
 
     def account(self) -> dict[str, Json]:
         """Offered and every outcome, in all and per operation, and how late operations were started."""
+        self._count()
         per_operation: dict[str, Json] = {}
         for name, offered, outcomes in zip(self._operations, self._offered, self._outcomes, strict=True):
             per_operation[name] = {"offered": offered, **_named(outcomes)}
