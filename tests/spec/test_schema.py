@@ -19,6 +19,7 @@ from resilience.spec.text import Source
 
 USER_FACING = (
     model.Load,
+    model.Workers,
     model.Stage,
     model.Profile,
     model.Think,

@@ -51,6 +51,7 @@ from resilience.spec.steps import (
 from resilience.spec.stores import check_sent, check_stores, stored
 from resilience.spec.text import join
 from resilience.spec.truths import check_ledger
+from resilience.spec.workers import check_workers
 
 PLACEHOLDERS: Mapping[Role, tuple[str, ...]] = {
     Role.READ: ("key",),
@@ -167,6 +168,7 @@ def _check_load(draft: Draft, findings: Findings) -> None:
         check_levels(load, given if isinstance(given, Mapping) else {}, draft.at("load"), findings)
         check_profile(load, draft.planned(), draft.at("load"), findings)
         check_segments(load, draft.at("load"), findings)
+        check_workers(load, [account for _, account in draft.accounts], draft.at("load"), findings)
         check_ways(load, draft.stack, draft.at("load"), findings)
         allow = draft.safety.allow_modules if draft.safety is not None else ()
         check_journeys(load, draft.at("load"), allow, findings)

@@ -48,6 +48,7 @@ from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import MIX_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
 from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
+from resilience.spec.keys_workers import WORKER_KEYS, WORKERS
 from resilience.spec.shapes import (
     ABORTS,
     DURATION,
@@ -153,12 +154,14 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
         Key("baseline", "baseline_s", LENGTH, "Length of the phase that all others are compared with."),
         *SCRIPT_KEYS,
+        Key("workers", "workers", WORKERS, "How many processes carry the load."),
         Key("tenants", "tenants", listing(block(Segment)), "On whose behalf operations are sent: ${tenant}."),
         Key("regions", "regions", listing(block(Region)), "From where operations are sent: ${region}."),
         Key("operations", "operations", listing(block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
     **LOAD_KEYS,
     **MIX_KEYS,
+    **WORKER_KEYS,
     Segment: (
         Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
         Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
