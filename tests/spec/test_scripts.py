@@ -1,4 +1,4 @@
-"""A load that is a script of k6 or Artillery: what may stand beside it, and what is refused because nobody could tell."""
+"""A load that is a script of k6 or Artillery: what may stand beside it, and what is refused as nobody could tell."""
 
 import copy
 import json

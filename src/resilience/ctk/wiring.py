@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from resilience.ctk.drivers import driver_of
 from resilience.ctk.truths import know_store, read_cache, read_truth, secrets_of
 from resilience.faults import registry
 from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
-from resilience.load.drivers.locust import LocustDriver
 from resilience.model import Experiment, Place, Undo
 from resilience.observe.collector import Collector
 from resilience.ports import Display
@@ -29,12 +29,13 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         bugs=os.environ.get("TARGET_BUGS", ""),
         experiment_folder=Path(experiment.folder),
         wired=wired(experiment),
+        regions=experiment.load.regions,
     )
     data = stack.debt_data()
     return Collaborators(
         stack=stack,
         stack_undo=None if data is None else Undo(kind=f"stack.{stack.name}", data=data),
-        driver=LocustDriver,
+        driver=driver_of(experiment),
         build_fault=registry.build,
         fits=registry.fits,
         mechanism=registry.mechanism,

@@ -6,6 +6,7 @@ from resilience.columns import Record, Samples
 from resilience.judge.disturbances import Disturbance, find_disturbances
 from resilience.judge.phases import FaultWindow, end_s, fault_windows, phases
 from resilience.judge.quantiles import NS, Traffic
+from resilience.judge.scripts import with_operations
 from resilience.model import Phase, PhaseName
 
 SLACK_S = 0.25
@@ -50,6 +51,7 @@ def prepare(record: Record, *, finished: bool = True) -> Case:
     While a run is in progress, operations that arrived less than the longest timeout before the last known end may
     still be under way, and the slow ones among them would be missing. So the run is judged up to that instant only.
     """
+    record = with_operations(record)
     samples = record.samples
     last_s = float(samples.end_ns.max()) / NS if len(samples) else 0.0
     if finished:

@@ -13,6 +13,7 @@ from resilience.judge.case import Case
 from resilience.judge.closed import HIDES
 from resilience.judge.phases import FaultWindow
 from resilience.judge.quantiles import to_ns
+from resilience.judge.scripts import not_told, of_script
 from resilience.judge.statistics import proven_share
 from resilience.model import Answer, Json, Load, Part
 
@@ -155,7 +156,9 @@ def _gaps(case: Case, faults: Sequence[Mapping[str, Json]], cycles: Sequence[Map
     ]
     yield tried([f"{spec.kind} on {spec.on}" for spec in experiment.faults], together)
     yield NO_LEDGER if experiment.ledger is None and not experiment.accounts else NOT_COVERED
-    yield one_level(experiment.load, case.record.stack)
+    yield from not_told(case.record)
+    if not of_script(case.record):
+        yield one_level(experiment.load, case.record.stack)
     if experiment.load.closed:
         yield f"The load was closed: {HIDES}."
     if cycles and len(cycles) < FEW_CYCLES:

@@ -107,16 +107,18 @@ def _fares(said: Mapping[str, Json], judged: list[Phase]) -> Iterable[str]:
     """Problems from what the generator noted of itself; what cannot be read is one, too."""
     try:
         busy = [_numbers(one, 3) for one in _listed(said, "busy")]
+        cores = _number(said.get("cores", 1))
         stalls = [_numbers(one, 2) for one in _listed(said, "stalls")]
         asleep_s = _number(said.get("asleep_s", 0.0))
         _clock(said)
     except (TypeError, ValueError) as error:
         yield f"the generator's account of itself cannot be read: {error}"
         return
+    whole = "a core" if cores <= 1 else f"all {cores:g} cores"
     for start_s, end_s, share in busy:
         if _meets(judged, start_s, end_s):
             yield (
-                f"the generator, not the target: it used {share:.0%} of a core from {start_s:.1f} to {end_s:.1f} s, "
+                f"the generator, not the target: it used {share:.0%} of {whole} from {start_s:.1f} to {end_s:.1f} s, "
                 "and had no room to be punctual"
             )
     for start_s, length_s in stalls:

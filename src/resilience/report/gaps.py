@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from resilience.columns import Record
 from resilience.judge.coverage import FEW_CYCLES, NO_LEDGER, NOT_COVERED, few_cycles, one_level, tried
+from resilience.judge.scripts import not_told, of_script
 from resilience.model import Answer, EventKind, Verdict
 from resilience.report.document import Row, as_text, items, number, rows, table, words
 
@@ -85,7 +86,9 @@ def _of_the_load(record: Record, verdict: Verdict) -> Iterator[str]:
     missing = [operation.name for operation in record.experiment.load.operations if operation.name not in seen]
     if missing:
         yield f"Never offered in any phase: {', '.join(missing)}."
-    yield one_level(record.experiment.load, record.stack)
+    yield from not_told(record)
+    if not of_script(record):
+        yield one_level(record.experiment.load, record.stack)
 
 
 def _of_the_recovery(verdict: Verdict) -> Iterator[str]:

@@ -162,6 +162,7 @@ class Session:
             raise EnvironmentNotReady(problems)
 
     def _start_load(self, driver: Driver) -> None:
+        ways = self._ways()
         driver.prepare()
         zero_ns = time.monotonic_ns() + round(START_MARGIN_S * 1e9)
         self._clock = MonotonicClock(zero_ns)
@@ -182,6 +183,7 @@ class Session:
                 load=self.experiment.load,
                 max_s=self.experiment.safety.max_duration_s + DRAIN_S,
                 accounts=self.experiment.accounts,
+                ways=ways,
             )
         )
         places = self._with.stack.places()
@@ -215,6 +217,27 @@ class Session:
                 enter=self._enter,
             ),
         )
+
+    def _ways(self) -> dict[str, str]:
+        """Where regions with a latency reach the service.
+
+        Raises:
+            EnvironmentNotReady: this stack has no ways of their own for them.
+        """
+        places = self._with.stack.places()
+        far = {one.name: f"service-{one.name}" for one in self.experiment.load.regions if one.latency_s is not None}
+        missing = [
+            Problem(
+                f"load.regions, {name}",
+                f"the stack has no way {way!r} to the service for it",
+                "leave out its latency, or use the embedded stack",
+            )
+            for name, way in far.items()
+            if way not in places
+        ]
+        if missing:
+            raise EnvironmentNotReady(missing)
+        return {name: places[way].url for name, way in far.items()}
 
     def _expect_users(self) -> None:
         """A fault on a way that nobody uses would be survived by anything: that must not pass."""
@@ -332,7 +355,7 @@ class Session:
     def _stop_load(self) -> None:
         if self._load is None:
             return
-        longest_s = max(operation.timeout_s for operation in self.experiment.load.operations)
+        longest_s = max((operation.timeout_s for operation in self.experiment.load.operations), default=0.0)
         if self._watch is not None:
             self._watch.stop()
         try:

@@ -45,6 +45,23 @@ def check_script(own: Mapping[str, Any], load: Load | None, path: str, findings:
     if driver not in ENDINGS:
         _without(given, where, findings)
         return
+    _check_given(given, driver, where, findings)
+    if load is not None:
+        for name in (*load.environment, load.base_url_as):
+            if name.startswith(RESERVED):
+                message = f"{show(name)} would change the program and not reach the script"
+                findings.add(join(where, "environment"), message, "choose another name")
+    for key in ("ledger", "accounts"):
+        if own.get(key):
+            message = f"nothing keeps account of the writes of a script of {driver}, so no loss could be told"
+            findings.add(join(path, key), message, "remove it, or send the writes with driver: locust")
+    degradation = own.get("degradation")
+    if isinstance(degradation, Mapping) and degradation.get("breakers"):
+        message = f"{driver} does not tell which answers were fallbacks, so no circuit breaker could be seen"
+        findings.add(join(join(path, "degradation"), "breakers"), message, "remove it, or use driver: locust")
+
+
+def _check_given(given: Mapping[str, Any], driver: str, where: str, findings: Findings) -> None:
     script = given.get("script")
     if script is None:
         example = f"add script: path/to/script{ENDINGS[driver][0]}"
@@ -56,18 +73,6 @@ def check_script(own: Mapping[str, Any], load: Load | None, path: str, findings:
         if key not in ALLOWED:
             message = f"says nothing here: the script of {driver} decides what is sent and when"
             findings.add(join(where, str(key)), message, "remove it, or use driver: locust")
-    for name in (*(load.environment if load is not None else ()), *([load.base_url_as] if load is not None else ())):
-        if name.startswith(RESERVED):
-            message = f"{show(name)} would change the program and not reach the script"
-            findings.add(join(where, "environment"), message, "choose another name")
-    for key in ("ledger", "accounts"):
-        if own.get(key):
-            message = f"nothing keeps account of the writes of a script of {driver}, so no loss could be told"
-            findings.add(join(path, key), message, "remove it, or send the writes with driver: locust")
-    degradation = own.get("degradation")
-    if isinstance(degradation, Mapping) and degradation.get("breakers"):
-        message = f"{driver} does not tell which answers were fallbacks, so no circuit breaker could be seen"
-        findings.add(join(join(path, "degradation"), "breakers"), message, "remove it, or use driver: locust")
 
 
 def check_told(load: Load | None, objectives: Iterable[tuple[str, Objective | AbortWhen]], findings: Findings) -> None:

@@ -1,0 +1,32 @@
+"""Which program sends the load of an experiment, and what keeps it from doing so here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from resilience.load.drivers.artillery import ArtilleryDriver
+from resilience.load.drivers.k6 import K6Driver
+from resilience.load.drivers.locust import LocustDriver
+from resilience.load.drivers.script import ScriptDriver
+from resilience.model import Experiment, Problem
+from resilience.ports import Driver
+from resilience.spec.phases import phases
+
+SCRIPTS: dict[str, type[ScriptDriver]] = {"k6": K6Driver, "artillery": ArtilleryDriver}
+"""The drivers that run scripts, by their name in a file."""
+
+
+def driver_of(experiment: Experiment) -> Callable[[str], Driver]:
+    """What makes the driver whose processes carry a tag."""
+    kind = SCRIPTS.get(experiment.load.driver)
+    return LocustDriver if kind is None else lambda tag: _script(kind, experiment, tag)
+
+
+def lacking(experiment: Experiment) -> tuple[Problem, ...]:
+    """What keeps the load from being sent here, as far as it can be told without touching anything."""
+    kind = SCRIPTS.get(experiment.load.driver)
+    return () if kind is None else _script(kind, experiment, "").lacking()
+
+
+def _script(kind: type[ScriptDriver], experiment: Experiment, tag: str) -> ScriptDriver:
+    planned = phases(experiment.load, experiment.steps, experiment.chaos)
+    return kind(tag, experiment.load, Path(experiment.folder), planned[-1].end_s if planned else 0.0)
