@@ -334,20 +334,22 @@ def up(path: Path | None, proxied: tuple[str, ...]) -> None:
     """Start the embedded stack and keep it running between experiments."""
     import os
 
-    from resilience.model import Service, StackSpec
+    from resilience.model import Region, Service, StackSpec
     from resilience.stack import kept
     from resilience.stack.wanted import Wanted
 
     spec = StackSpec(service=Service(command=("python", "-m", "fixtures.target")))
     folder = Path.cwd()
+    regions: tuple[Region, ...] = ()
     if path is not None:
         from resilience.ctk.run import load_file
         from resilience.ctk.wiring import wired
 
         experiment = load_file(path)
-        spec, folder = experiment.stack, Path(experiment.folder)
+        spec, folder, regions = experiment.stack, Path(experiment.folder), experiment.load.regions
         proxied += wired(experiment, any_seed=True)
-    places = kept.up(Wanted.of(spec, os.environ.get("TARGET_BUGS", ""), folder, proxied), notify=click.echo)
+    wanted = Wanted.of(spec, os.environ.get("TARGET_BUGS", ""), folder, proxied, regions)
+    places = kept.up(wanted, notify=click.echo)
     for name, place in places.items():
         click.echo(f"{name}: {place.url or f'{place.host}:{place.port}'}")
 

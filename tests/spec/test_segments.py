@@ -2,8 +2,9 @@
 
 import pytest
 
-from resilience.model import Segment
+from resilience.model import Region, Segment
 from resilience.spec.parse import parse
+from resilience.spec.segments import ways
 from tests.spec.test_parse import changed, problems
 
 TENANTS = [{"name": "blue", "weight": 3}, {"name": "green"}]
@@ -27,7 +28,7 @@ def test_tenants_and_regions_are_read_as_written():
     )
     experiment = parse(content, "x.json", "/somewhere")
     assert experiment.load.tenants == (Segment(name="blue", weight=3.0), Segment(name="green"))
-    assert experiment.load.regions == (Segment(name="eu"),)
+    assert experiment.load.regions == (Region(name="eu"),)
     assert [(one.tenant, one.region, one.operation) for one in experiment.objectives] == [
         ("each", "", "all"),
         ("blue", "eu", "read-item"),
@@ -40,6 +41,26 @@ def test_tenants_and_regions_are_read_as_written():
         ({"OWN.load.tenants": [*TENANTS, TENANTS[0]]}, "load.tenants[2].name", "already"),
         ({"OWN.load.tenants": [{"name": "each"}]}, "load.tenants[0].name", "meaning of its own"),
         ({"OWN.load.regions": [{"name": "all"}]}, "load.regions[0].name", "meaning of its own"),
+        (
+            {"OWN.load.regions": [{"name": "eu", "jitter": "5ms"}]},
+            "load.regions[0].jitter",
+            "no latency that it could vary",
+        ),
+        (
+            {"OWN.load.regions": [{"name": "eu", "latency": "5ms", "jitter": "6ms"}]},
+            "load.regions[0].jitter",
+            "write at most 5ms",
+        ),
+        (
+            {"OWN.load.regions": [{"name": "eu", "latency": "5ms"}], "OWN.stack.use": "external"},
+            "load.regions[0].latency",
+            "no way to the service for a region alone",
+        ),
+        (
+            {"OWN.load.regions": [{"name": "1", "latency": "5ms"}], "OWN.stack.service.copies": 2},
+            "load.regions[0].name",
+            "another part of the stack is called 'service-1'",
+        ),
         ({"OWN.load.tenants": [{"name": "Blue"}]}, "load.tenants[0].name", "is not a name"),
         ({"OWN.load.tenants": [{"name": "blue", "weight": 0}]}, "load.tenants[0].weight", "more than 0"),
         (
@@ -94,3 +115,15 @@ def test_a_service_level_is_read_as_written():
     said = parse(changed({"OWN.service_level": block}), "x.json", "/somewhere").service_level
     assert (said.availability, said.satisfied_s, said.alert_scale) == (99.5, 0.1, 60.0)
     assert problems(changed({"OWN.service_level": {"availability": 100}}))
+
+
+def test_a_region_with_a_latency_has_a_way_that_faults_can_be_put_on():
+    """Requirement L9: its latency and jitter are read, and its way is a part of the stack."""
+    regions = [{"name": "eu", "latency": "20ms", "jitter": "5ms"}, {"name": "us", "latency": "0ms"}, {"name": "asia"}]
+    content = changed({"OWN.load.regions": regions, "method[0].provider.arguments.part": "service-eu"})
+    experiment = parse(content, "x.json", "/somewhere")
+    assert experiment.load.regions[0] == Region(name="eu", latency_s=0.02, jitter_s=0.005)
+    assert ways(experiment.load) == ("service-eu", "service-us")
+    assert experiment.faults[0].on == "service-eu"
+    near = {"OWN.load.regions": [{"name": "eu"}], "method[0].provider.arguments.part": "service-eu"}
+    assert ["the stack has no part 'service-eu'" in str(problem) for problem in problems(changed(near))] == [True]

@@ -164,4 +164,6 @@ def _gaps(case: Case, faults: Sequence[Mapping[str, Json]], cycles: Sequence[Map
     if cycles and len(cycles) < FEW_CYCLES:
         yield few_cycles(len(cycles))
     if experiment.load.regions:
-        yield "Regions are names in requests: the load came from one machine, with its own network alone."
+        far = [one.name for one in experiment.load.regions if one.latency_s is not None]
+        what = "a proxy's latency" if far else "names in requests"
+        yield f"Regions are {what}: the load came from one machine, with its own network alone."

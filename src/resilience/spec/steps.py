@@ -74,9 +74,9 @@ def check_names(steps: Placed, findings: Findings) -> None:
                     findings.add(place, f"{name!r}, its name when it is repeated, is too long", "shorten the name")
 
 
-def check_parts(steps: Placed, stack: StackSpec, findings: Findings) -> None:
-    """Note parts that the stack will not have."""
-    known = parts_of(stack)
+def check_parts(steps: Placed, stack: StackSpec, findings: Findings, more: Sequence[str] = ()) -> None:
+    """Note parts that the stack will not have; `more` are those that it has because of the load's regions."""
+    known = (*parts_of(stack), *more) if parts_of(stack) else ()
     for path, step in steps if known else ():
         for place, fault in _placed(path, step):
             for part in fault.parts:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from resilience.codec import decode
 from resilience.errors import EnvironmentNotReady
-from resilience.model import Json, Place, Program, Service
+from resilience.model import Json, Place, Program, Region, Service
 from resilience.stack import health, parts
 from resilience.stack.loopback import Reservation
 from resilience.stack.programs import BALANCER, NAMES, Notify, find_all, own_proxy
@@ -51,6 +51,7 @@ class EmbeddedStack:
         programs: what belongs to the target besides.
         wired: parts (`parts.WIRED`) that get a proxy that understands protocols between toxiproxy and them.
         postgres_disk_mb: as in `model.StackSpec`.
+        regions: those with a latency get a way of their own to the service, a part `service-NAME`.
         tag: carried by every process of the stack and by nothing else, new for each stack.
         bugs: planted bugs to switch on, as in `TARGET_BUGS`.
         experiment_folder: where relative names of the service's command start from, see `model.Service`.
@@ -73,6 +74,7 @@ class EmbeddedStack:
         programs: tuple[Program, ...] = (),
         wired: tuple[str, ...] = (),
         postgres_disk_mb: int = 0,
+        regions: tuple[Region, ...] = (),
         tag: str,
         experiment_folder: Path | str,
         bugs: str = "",
@@ -87,6 +89,7 @@ class EmbeddedStack:
         self.programs = programs
         self.wired = tuple(name for name in parts.WIRED if name in wired)
         self.postgres_disk_mb = postgres_disk_mb
+        self.regions = regions if service is not None else ()
         self.tag = tag
         self.bugs = bugs
         self.project = project_folder(Path(experiment_folder))
@@ -158,7 +161,7 @@ class EmbeddedStack:
         except OSError as error:
             raise EnvironmentNotReady(f"{self.folder} cannot be made: {error}") from error
         self.leave()
-        self._ports = self._reserve(len(parts.ports(self.service, self.programs, self.wired)))
+        self._ports = self._reserve(len(parts.ports(self.service, self.programs, self.wired, self.regions)))
         try:
             order = Order(
                 service=self.service,
@@ -170,6 +173,7 @@ class EmbeddedStack:
                 environment=self.environment,
                 wired=self.wired,
                 postgres_disk_mb=self.postgres_disk_mb,
+                regions=self.regions,
             )
             Start(order, found, self._ports).run()
         except OSError as error:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from resilience.errors import EnvironmentNotReady
-from resilience.model import Problem, StackSpec
+from resilience.model import Problem, Region, StackSpec
 from resilience.stack import kept, programs
 from resilience.stack.embedded import EmbeddedStack
 from resilience.stack.wanted import Wanted
@@ -17,6 +17,7 @@ def open_stack(
     bugs: str = "",
     folder_root: Path | None = None,
     wired: tuple[str, ...] = (),
+    regions: tuple[Region, ...] = (),
     notify: programs.Notify = lambda _: None,
 ) -> EmbeddedStack | kept.KeptStack:
     """The stack of an experiment, not started yet: the kept one if it runs, else one of our own.
@@ -30,6 +31,7 @@ def open_stack(
         bugs: as in `TARGET_BUGS`.
         folder_root: where the private folder is made; the system's temporary folder unless given.
         wired: parts that need a proxy that understands protocols before them; a kept stack without one is refused.
+        regions: of the load; those with a latency need a way of their own to the service.
         notify: told about something that takes a while.
 
     Raises:
@@ -39,7 +41,7 @@ def open_stack(
         message = f"stack {spec.use!r} is not available in this version"
         raise EnvironmentNotReady(Problem(where="stack.use", message=message, hint="use embedded"))
     if kept.running():
-        return kept.KeptStack(Wanted.of(spec, bugs, experiment_folder, wired))
+        return kept.KeptStack(Wanted.of(spec, bugs, experiment_folder, wired, regions))
     return EmbeddedStack(
         spec.service,
         programs=spec.programs,
@@ -49,5 +51,6 @@ def open_stack(
         experiment_folder=experiment_folder,
         folder_root=folder_root,
         wired=wired,
+        regions=regions,
         notify=notify,
     )

@@ -86,6 +86,7 @@ def up(
             programs=wanted.programs,
             wired=wanted.wired,
             postgres_disk_mb=wanted.postgres_disk_mb,
+            regions=wanted.regions,
             tag=f"kept-{secrets.token_hex(6)}",
             experiment_folder=wanted.project,
             bugs=wanted.bugs,
@@ -95,7 +96,7 @@ def up(
         )
         begun: dict[str, Json] = {
             **wanted.as_json(),
-            "parts": parts.names(wanted.service, wanted.programs, wanted.wired),
+            "parts": parts.names(wanted.service, wanted.programs, wanted.wired, wanted.regions),
             **stack.debt_data(),
         }
         _write({**begun, "complete": False})
@@ -243,8 +244,9 @@ def _wrong(places: Mapping[str, Place], name: str, folder: Path) -> str:
     if name not in places:
         return "was not started"
     place = places[name]
-    if name == parts.SERVICE and place.launch is None:  # the front of the load balancer, whose process is another part
-        return health.service_ready(place.port, place.ready)
+    # The front of the load balancer, or the way of a region: their processes are other parts.
+    if place.launch is None and (name == parts.SERVICE or name.startswith(f"{parts.SERVICE}-")):
+        return health.service_ready(place.via_port, place.ready)
     if place.identity is None or not processes.alive(place.identity):
         number = place.identity.pid if place.identity else "unknown"
         return f"is down: its process {number} has ended; {health.last_lines(str(folder / place.name) + '.log')}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from resilience.model import Problem, Program, Service
+from resilience.model import Problem, Program, Region, Service
 
 SERVERS = ("postgres", "redis", "toxiproxy")
 """The parts that every embedded stack has."""
@@ -38,16 +38,24 @@ def balanced(service: Service | None) -> bool:
     return service is not None and service.copies > 1
 
 
-def names(service: Service | None, programs: Iterable[Program], wired: Sequence[str] = ()) -> tuple[str, ...]:
-    """The parts of a stack that runs a service and further programs; `wired` as in `ports`."""
+def ways(regions: Iterable[Region]) -> tuple[str, ...]:
+    """The parts by which regions reach the service on ways of their own, each a proxy before it."""
+    return tuple(f"{SERVICE}-{region.name}" for region in regions if region.latency_s is not None)
+
+
+def names(
+    service: Service | None, programs: Iterable[Program], wired: Sequence[str] = (), regions: Sequence[Region] = ()
+) -> tuple[str, ...]:
+    """The parts of a stack that runs a service and further programs; `wired` and `regions` as in `ports`."""
     front = (BALANCER, SERVICE) if balanced(service) else ()
     wire = (WIRE,) if wired else ()
-    return (*SERVERS, *wire, *(program.name for program in programs), *copies(service), *front)
+    far = ways(regions) if service is not None else ()
+    return (*SERVERS, *wire, *(program.name for program in programs), *copies(service), *front, *far)
 
 
-def proxied(programs: Iterable[Program]) -> tuple[str, ...]:
+def proxied(programs: Iterable[Program], regions: Sequence[Region] = ()) -> tuple[str, ...]:
     """The parts with a toxiproxy proxy in front of them, which has their name."""
-    return ("postgres", "redis", *(program.name for program in programs if program.ready))
+    return ("postgres", "redis", *(program.name for program in programs if program.ready), *ways(regions))
 
 
 def via(name: str) -> str:
@@ -60,12 +68,22 @@ def before(name: str) -> str:
     return f"{name}, wired"
 
 
-def ports(service: Service | None, programs: Iterable[Program], wired: Sequence[str] = ()) -> tuple[str, ...]:
-    """What ports are needed for; `wired` are the parts with a proxy that understands protocols before them."""
+def ports(
+    service: Service | None, programs: Iterable[Program], wired: Sequence[str] = (), regions: Sequence[Region] = ()
+) -> tuple[str, ...]:
+    """What ports are needed for.
+
+    Args:
+        service: the target itself.
+        programs: what belongs to it besides.
+        wired: the parts with a proxy that understands protocols before them.
+        regions: those with a latency have a proxy before the service.
+    """
     listening = [program.name for program in programs if program.ready]
     front = (SERVICE,) if balanced(service) else ()
     wire = (WIRE, *(before(name) for name in wired)) if wired else ()
-    return (*_FIXED, *wire, *(word for name in listening for word in (name, via(name))), *copies(service), *front)
+    far = tuple(via(name) for name in ways(regions))
+    return (*_FIXED, *wire, *(word for name in listening for word in (name, via(name))), *copies(service), *front, *far)
 
 
 def clashes(service: Service | None, programs: Sequence[Program]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resilience.host import files, processes
 from resilience.model import Launch, Place
-from resilience.stack import health, parts, postgres, programs
+from resilience.stack import health, parts, postgres, programs, regions
 from resilience.stack.loopback import HOST, Reservation, proxies_ready
 from resilience.stack.roster import Roster
 from resilience.stack.target import TOKEN, Order, Target, own_launch, store_addresses
@@ -40,7 +40,8 @@ class Start:
         self._order = order
         self._found = found
         self._reservation = reservation
-        self._port = dict(zip(parts.ports(order.service, order.programs, order.wired), reservation.ports, strict=True))
+        wanted = parts.ports(order.service, order.programs, order.wired, order.regions)
+        self._port = dict(zip(wanted, reservation.ports, strict=True))
         self._folder = order.folder
         self._roster = Roster(order.folder, tag=order.tag, bugs=order.bugs)
         self._redis_password = secrets.token_urlsafe(24)
@@ -133,6 +134,7 @@ class Start:
             }
             for name in parts.proxied(self._order.programs)
         ]
+        proxies += regions.proxies(self._order.regions, port)
         config = self._folder / "proxies.json"
         files.write_json(config, proxies)
         told = ("-host", HOST, "-port", str(port["toxiproxy"]), "-config", str(config))
@@ -165,7 +167,9 @@ class Start:
         redis = port["redis" if "toxiproxy" in ill else parts.via("redis")]
         checks: dict[str, health.Check] = {
             parts.WIRE: lambda: proxies_ready(port[parts.WIRE], self._order.wired),
-            "toxiproxy": lambda: proxies_ready(port["toxiproxy"], parts.proxied(self._order.programs)),
+            "toxiproxy": lambda: proxies_ready(
+                port["toxiproxy"], parts.proxied(self._order.programs, self._order.regions)
+            ),
             "redis": lambda: health.redis_answers(redis, self._redis_password),
             "postgres": lambda: postgres.answers(port["postgres"], password=password),
         }

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resilience.host import files
-from resilience.model import Launch, Place, Program, Service
+from resilience.model import Launch, Place, Program, Region, Service
 from resilience.stack import balancer, health, parts, postgres
 from resilience.stack.loopback import HOST, Reservation
 from resilience.stack.programs import Program as Found
+from resilience.stack.regions import lead
 from resilience.stack.roster import Roster
 
 TOKEN = ".token"  # noqa: S105 - how the name of a file ends
@@ -33,6 +34,7 @@ class Order:
         environment: stands for this process's environment variables; None is those.
         wired: the parts with a proxy that understands protocols between toxiproxy and them.
         postgres_disk_mb: as in `model.StackSpec`.
+        regions: those with a latency have a way of their own to the service.
     """
 
     service: Service | None
@@ -44,6 +46,7 @@ class Order:
     environment: Mapping[str, str] | None
     wired: tuple[str, ...] = ()
     postgres_disk_mb: int = 0
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ class Target:
         self.roster.refuse()
         if parts.balanced(service):
             self._balance(service, copies)
+        lead(self.order.regions, self.ports, self.roster)
 
     def _balance(self, service: Service, copies: tuple[str, ...]) -> None:
         """Start the load balancer; the part `service` is its front."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resilience.codec import encode
-from resilience.model import Json, Program, Service, StackSpec
+from resilience.model import Json, Program, Region, Service, StackSpec
 from resilience.stack import parts
 from resilience.stack.embedded import project_folder
 
@@ -32,6 +32,7 @@ class Wanted:
         bugs: as in `TARGET_BUGS`.
         project: the folder in which commands run.
         wired: parts that need the protocol proxy before them.
+        regions: those that need a way of their own to the service.
     """
 
     service: Service | None
@@ -40,13 +41,22 @@ class Wanted:
     programs: tuple[Program, ...] = ()
     wired: tuple[str, ...] = ()
     postgres_disk_mb: int = 0
+    regions: tuple[Region, ...] = ()
 
     @classmethod
-    def of(cls, spec: StackSpec, bugs: str, experiment_folder: Path | str, wired: Sequence[str] = ()) -> "Wanted":
+    def of(
+        cls,
+        spec: StackSpec,
+        bugs: str,
+        experiment_folder: Path | str,
+        wired: Sequence[str] = (),
+        regions: Sequence[Region] = (),
+    ) -> "Wanted":
         """As `EmbeddedStack` takes it."""
         project = str(project_folder(Path(experiment_folder)))
         known = tuple(name for name in parts.WIRED if name in wired)
-        return cls(spec.service, bugs, project, spec.programs, known, spec.postgres_disk_mb)
+        far = tuple(region for region in regions if region.latency_s is not None)
+        return cls(spec.service, bugs, project, spec.programs, known, spec.postgres_disk_mb, far)
 
     def as_json(self) -> dict[str, Json]:
         """As it stands in the record of a kept stack."""
@@ -67,3 +77,8 @@ class Wanted:
         for name in self.wired:
             if not isinstance(there, list) or name not in there:
                 yield f"it has no protocol proxy before {name}, and faults of its protocol need one"
+        # So does a way that no region uses.
+        led = record.get("regions")
+        for region in mine["regions"] if isinstance(mine["regions"], list) else ():
+            if not isinstance(led, list) or region not in led:
+                yield f"it has no such way to the service for a region: {json.dumps(region)}"
