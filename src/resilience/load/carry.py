@@ -106,6 +106,7 @@ class Carrier:
             "attempted": engine.writers.attempted,
             "acknowledged": engine.writers.acknowledged,
             "unsettled": engine.writers.unsettled,
+            **({"journeys": engine.operator.journeys.account()} if self._order.load.journeys else {}),
             "stopped_by": engine.stopped_by,
             "cpu_s": time.process_time() - self._began_cpu,
             "wall_s": (engine.now_ns() - self._began_ns) / 1e9,

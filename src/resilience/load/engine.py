@@ -55,6 +55,7 @@ class Engine:
         self._order = order
         self.operator = Operator(order, samples, ledger, report, accounts or {})
         self.meter, self.writers = self.operator.meter, self.operator.writers
+        self.operator.begins = self.begins
         self._walk = walk_of(order)
         self._slots = [Slot(number) for number in slots(order.load.max_in_flight, order.share)]
         self._free = self._slots[::-1]
@@ -117,6 +118,11 @@ class Engine:
         while left_ns > 0 and not self._stopped.wait(left_ns / 1e9):
             left_ns = at_ns - self.now_ns()
         return False
+
+    def begins(self, at_ns: int) -> bool:
+        """Wait until an instant; whether anything begins then: not later than `until_ns`, and nothing is wrong."""
+        self.wait_until(min(at_ns, self.until_ns))
+        return self.error is None and at_ns <= self.until_ns
 
     def begin(self, flow: Flow) -> None:
         """Begin a flow on a free slot; with none free it is dropped."""

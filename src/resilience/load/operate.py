@@ -6,19 +6,26 @@ operation (`Attempt`), or several one after another, whose answers may be used b
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from resilience.entry import body_of
 from resilience.load.accounts import AccountLedger, Books
 from resilience.load.calls import Caller, Ready
+from resilience.load.captures import taken
 from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, classify
+from resilience.load.journeys import Journeys
 from resilience.load.kinds import Kinds
 from resilience.load.meter import Meter
-from resilience.load.operations import ACKED_ID, KEY, REGION, TENANT, WRITE_BODY, WRITE_ID, paths_of
+from resilience.load.operations import ACKED_ID, KEY, REGION, RUN, TENANT, WRITE_BODY, WRITE_ID, paths_of
+from resilience.load.records import Records
+from resilience.load.secrets import concealed, secret_names
+from resilience.load.tokens import Tokens
 from resilience.load.writes import Entry, Ledger
 from resilience.model import OUTCOMES, LoadOrder, Operation, Outcome, Role
 from resilience.spec.mix import Mix
+from resilience.spec.segments import placeholders
 
 NO_FREE_SLOT = "no free slot"
 IN_FLIGHT_AT_END = "in flight at the end"
@@ -59,7 +66,7 @@ class Slot:
 
     Attributes:
         number: of its writer in the ledger, counted from 0 in this process.
-        callers: by operation, its connections; operations of one kind share one.
+        callers: by operation and way, its connections; operations of one kind share one on each way.
     """
 
     __slots__ = ("callers", "number")
@@ -105,9 +112,24 @@ class Attempt:
         acked: the entry that a read-back asks for.
         entry: of a write, once it is noted.
         slot: number of the one that it has; −1 before.
+        index: of the arrival that it belongs to.
+        takes: places in the answer (see `load.captures`) that hold what must not be written down.
     """
 
-    __slots__ = ("_operator", "acked", "arrival_ns", "entry", "key", "number", "region", "slot", "start_ns", "tenant")
+    __slots__ = (
+        "_operator",
+        "acked",
+        "arrival_ns",
+        "entry",
+        "index",
+        "key",
+        "number",
+        "region",
+        "slot",
+        "start_ns",
+        "takes",
+        "tenant",
+    )
 
     def __init__(
         self,
@@ -118,6 +140,7 @@ class Attempt:
         acked: Entry | None,
         tenant: int,
         region: int,
+        index: int,
     ) -> None:
         self._operator = operator
         self.number = number
@@ -129,11 +152,13 @@ class Attempt:
         self.region = region
         self.entry: Entry | None = None
         self.slot = -1
+        self.index = index
+        self.takes: Sequence[str] = ()
 
     def hold(self, slot: Slot) -> None:
         """It has this slot."""
         self.slot = slot.number
-        self._operator.open[slot.number] = self
+        self._operator.open[id(self)] = self
 
     def run(self, slot: Slot) -> None:
         """Carry it out."""
@@ -155,9 +180,11 @@ class Operator:
         accounts: take the writes to the accounts of the ledger, by name.
 
     Attributes:
-        open: slot → what was begun on it and has not ended.
+        open: what was begun and has not ended, by identity.
         writers: who writes what.
         meter: what was counted.
+        tokens, journeys: of the load.
+        begins: waits until an instant; whether anything begins then. The engine says so.
 
     Raises:
         LoadError: the order cannot be carried out; every reason.
@@ -174,8 +201,14 @@ class Operator:
         load = order.load
         self._kinds = Kinds(order)
         self._tenants, self._regions = ([one.name for one in many] for many in (load.tenants, load.regions))
-        segments = (*(TENANT,) * bool(load.tenants), *(REGION,) * bool(load.regions))
+        segments = placeholders(load)
         self._ready: list[Ready] = [self._kinds.of(one).prepare(one, segments) for one in load.operations]
+        # Regions with a way of their own to the target: the same operations, to another address.
+        self._ways: dict[int, tuple[Kinds, list[Ready]]] = {}
+        for index, region in enumerate(self._regions):
+            if region in order.ways:
+                kinds = Kinds(replace(order, base_url=order.ways[region]))
+                self._ways[index] = kinds, [kinds.of(one).prepare(one, segments) for one in load.operations]
         self._paths = {
             name: (
                 paths_of(load.operations, WRITE_ID, "id", name),
@@ -190,6 +223,12 @@ class Operator:
         self.open: dict[int, Attempt] = {}
         self.writers = Books(order, ledger, accounts)
         self.meter = Meter([operation.name for operation in load.operations])
+        self._run = order.run
+        self._records = Records(order)
+        self._secret = secret_names(load)
+        self.tokens = Tokens(order, self)
+        self.journeys = Journeys(order, self)
+        self.begins: Callable[[int], bool] = lambda _at_ns: False
 
     def now_ns(self) -> int:
         """Nanoseconds since the run's zero."""
@@ -199,19 +238,42 @@ class Operator:
         """What the arrival with this index is to do, counted as offered."""
         number, key = self._mix.choose(index)
         tenant, region = self._mix.segment(index)
-        return self.attempt(number, arrival_ns, key, tenant, region)
+        attempt = self.attempt(number, arrival_ns, key, tenant, region, index)
+        journey = self._mix.journey(index)
+        if journey >= 0:
+            return self.journeys.flow(journey, attempt)
+        return self.tokens.flow(attempt) if self.tokens.needed(attempt.number) else attempt
 
-    def attempt(self, number: int, arrival_ns: int, key: int, tenant: int = -1, region: int = -1) -> Attempt:
-        """One operation, counted as offered."""
-        operation, acked = self._ready[number].operation, None
+    def attempt(
+        self,
+        number: int,
+        arrival_ns: int,
+        key: int,
+        tenant: int = -1,
+        region: int = -1,
+        index: int = 0,
+        acked: Entry | None = None,
+    ) -> Attempt:
+        """One operation, counted as offered.
+
+        Args:
+            number: of the operation.
+            arrival_ns: intended start.
+            key: of the arrival.
+            tenant: of the arrival; −1 if there is none.
+            region: of the arrival; −1 if there is none.
+            index: of the arrival.
+            acked: what a read-back asks for, instead of any entry.
+        """
+        operation = self._ready[number].operation
         if operation.role is Role.READ_BACK:
-            acked = self.writers.of(operation).pick()
+            acked = acked or self.writers.of(operation).pick()
             if acked is None:  # nothing to read yet: write something
                 number = self.writers.instead(operation)
             elif acked.tenant >= 0:  # what a tenant wrote is read by that tenant
                 tenant = acked.tenant
         self.meter.offered(number)
-        return Attempt(self, number, arrival_ns, key, acked, tenant, region)
+        return Attempt(self, number, arrival_ns, key, acked, tenant, region, index)
 
     def drop(self, attempt: Attempt) -> None:
         """Account for an operation that is not begun."""
@@ -243,12 +305,23 @@ class Operator:
         values = self._values(attempt, ready.operation)
         if more is not None:
             values |= more
-        request = ready.request(values)
-        caller = slot.callers.get(attempt.number) or self._caller(slot, attempt.number)
+        request, place = ready.request(values), attempt.number
+        if attempt.region in self._ways:
+            request = self._ways[attempt.region][1][attempt.number].request(values)
+            place += (attempt.region + 1) * len(self._ready)
+        caller = slot.callers.get(place) or self._caller(slot, place)
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
         happened = caller.call(request, ready.operation.timeout_s)
         finding = self._settle(attempt, happened, self.now_ns(), values)
+        return None if finding is None else Ended(finding, happened)
+
+    def refuse(self, attempt: Attempt, reason: str) -> Ended | None:
+        """End an operation for which nothing can be sent: it has certainly failed. Returns what `operate` does."""
+        attempt.start_ns = self.now_ns()
+        self.meter.started(attempt.start_ns - attempt.arrival_ns)
+        happened = NotSent(reason)
+        finding = self._settle(attempt, happened, attempt.start_ns, None)
         return None if finding is None else Ended(finding, happened)
 
     def account_for(self, attempt: Attempt) -> None:
@@ -257,19 +330,28 @@ class Operator:
         happened = NotSent(IN_FLIGHT_AT_END) if never_sent else Broken(IN_FLIGHT_AT_END)
         self._settle(attempt, happened, self.now_ns(), None)
 
-    def _caller(self, slot: Slot, number: int) -> Caller:
-        """The slot's caller for an operation; the one that another operation of the same kind has already, if any."""
-        protocol = self._ready[number].operation.protocol
+    def _caller(self, slot: Slot, place: int) -> Caller:
+        """The slot's caller for an operation; the one that another operation of the same kind has already, if any.
+
+        Args:
+            slot: where callers are kept.
+            place: number of the operation; behind all of those, once more for each region with a way of its own.
+        """
+        count = len(self._ready)
+        way, number = divmod(place, count)
+        operation = self._ready[number].operation
         for other, caller in slot.callers.items():
-            if self._ready[other].operation.protocol == protocol:
-                slot.callers[number] = caller
+            if other // count == way and self._ready[other % count].operation.protocol == operation.protocol:
+                slot.callers[place] = caller
                 return caller
-        made = slot.callers[number] = self._kinds.of(self._ready[number].operation).caller()
+        kinds = self._ways[way - 1][0] if way else self._kinds
+        made = slot.callers[place] = kinds.of(operation).caller()
         return made
 
     def _values(self, attempt: Attempt, operation: Operation) -> dict[str, str]:
         """What the names in a request stand for; a write is noted as attempted before this returns."""
-        values = {KEY: str(attempt.key)}
+        values = self._records.about(attempt.index, attempt.key) if self._records else {KEY: str(attempt.key)}
+        values[RUN] = self._run
         if operation.role is Role.WRITE:
             entry, more = self.writers.begin(operation, attempt.slot, self.now_ns(), attempt.key)
             values |= more
@@ -287,7 +369,7 @@ class Operator:
         self, attempt: Attempt, happened: Happened, end_ns: int, values: dict[str, str] | None
     ) -> Finding | None:
         """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust."""
-        if self.open.pop(attempt.slot, None) is not attempt:
+        if self.open.pop(id(attempt), None) is not attempt:
             return None  # it was still open at the end, was accounted for, and answered before it could be ended
         ready = self._ready[attempt.number]
         operation, acked = ready.operation, attempt.acked
@@ -299,6 +381,8 @@ class Operator:
             degraded=operation.degraded,
             sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
         )
+        if finding.detail and self._secret and values is not None:
+            finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values)))
         if finding.mark is not None:
             if attempt.entry is not None:
                 self.writers.of(operation).settle(attempt.entry, finding.mark, self.now_ns(), finding.status)
@@ -322,3 +406,8 @@ class Operator:
         length = len(happened.body) if isinstance(happened, Reply) else 0
         self._report(operation, finding, response_ns, end_ns - attempt.start_ns, length)
         return finding
+
+    def _secrets(self, attempt: Attempt, happened: Happened, values: Mapping[str, str]) -> list[str]:
+        """The secrets that went into an operation, or came out of it."""
+        sent = [values[name] for name in self._secret if name in values]
+        return [*sent, *(text for place in attempt.takes if (text := taken(happened, place)) is not None)]

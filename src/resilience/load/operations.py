@@ -5,6 +5,7 @@ Names are replaced like this:
 * in the path they are percent-encoded; the literal part of the path is encoded where it must be;
 * in header values and inside JSON strings they are text;
 * a JSON string that is exactly `"${key}"`, `"${number}"`, `"${amount}"` or `"${version}"` becomes an integer;
+* so does one that is exactly the name of a number or truth value of the test data;
 * names of JSON members are left as they are.
 """
 
@@ -21,7 +22,7 @@ from resilience.model import Expect, Json, Operation, Problem, Role
 KEY, WRITE_ID, WRITE_BODY, ACKED_ID = "key", "write_id", "write_body", "acked_id"
 OBJECT, NUMBER, OTHER, AMOUNT, VERSION = "object", "number", "other", "amount", "version"
 NAMES = (KEY, WRITE_ID, WRITE_BODY, ACKED_ID)
-TENANT, REGION = "tenant", "region"
+TENANT, REGION, RUN = "tenant", "region", "run"
 _NUMBERS = {f"${{{name}}}": name for name in (KEY, NUMBER, AMOUNT, VERSION)}
 Values: TypeAlias = Mapping[str, str]
 
@@ -37,6 +38,12 @@ class Request:
 
     content: bytes
     no_body: bool = False
+
+
+class Typed(str):
+    """The value of a name that stands in JSON as what it is, a number or a truth value, where it stands alone."""
+
+    __slots__ = ()
 
 
 class Template:
@@ -61,6 +68,17 @@ class Template:
             return parts[0]
         encode = self._encode
         return "".join([encode(values[part]) if place % 2 else part for place, part in enumerate(parts)])
+
+
+def header_text(value: str) -> str:
+    """A value as it stands in a header.
+
+    Raises:
+        LoadError: it cannot stand there; it is not shown, as it may be a secret.
+    """
+    if not (value.isascii() and value.isprintable()):
+        raise LoadError("a value for a header is not printable ASCII, and cannot be sent")
+    return value
 
 
 class Document:
@@ -108,7 +126,7 @@ class Prepared:
         given = {name.lower() for name in operation.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in given}
         headers.update(operation.headers)
-        self._headers = Template("".join(f"{name}: {value}\r\n" for name, value in headers.items()))
+        self._headers = Template("".join(f"{name}: {value}\r\n" for name, value in headers.items()), header_text)
         self._json = Document(operation.json)
         self._expect = {path: Template(text) for path, text in operation.expect.json.items()}
         self._expect_varies = any(template.names for template in self._expect.values())
@@ -160,7 +178,13 @@ def _fill(document: Json, values: Values) -> Json:
     if isinstance(document, str):
         if document in _NUMBERS:
             return int(values[_NUMBERS[document]])
-        return _NAME.sub(lambda match: values[match[1]], document) if "${" in document else document
+        if "${" not in document:
+            return document
+        alone = _NAME.fullmatch(document)
+        if alone and isinstance(value := values[alone[1]], Typed):
+            typed: Json = json.loads(value)
+            return typed
+        return _NAME.sub(lambda match: values[match[1]], document)
     if isinstance(document, Mapping):
         return {name: _fill(value, values) for name, value in document.items()}
     if isinstance(document, list | tuple):

@@ -183,6 +183,7 @@ class Session:
                 load=self.experiment.load,
                 max_s=self.experiment.safety.max_duration_s + DRAIN_S,
                 accounts=self.experiment.accounts,
+                home=self.experiment.folder,
                 ways=ways,
             )
         )
