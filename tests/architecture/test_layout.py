@@ -19,6 +19,8 @@ LONGEST = 400
 TESTED_ELSEWHERE = {
     "judge/gates.py": "judge/test_writes.py",  # what was part of that module, and is asked for accounts too
     "cli_safety.py": "test_cli.py",  # commands of the same program
+    "cli_load.py": "test_cli.py",
+    "cli_load.py": "spec/test_shorten.py",  # its one command
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above
@@ -87,6 +89,11 @@ TESTED_ELSEWHERE = {
     "spec/checks.py": "spec/test_parse.py",  # what does not fit together
     "spec/findings.py": "spec/test_parse.py",  # how problems are told
     "spec/keys.py": "spec/test_schema.py",  # our keys
+    "spec/key.py": "spec/test_schema.py",  # what keys are made of
+    "spec/keys_mix.py": "spec/test_mixture.py",  # keys of test data; of journeys in test_journeys.py
+    "spec/words.py": "spec/test_data.py",  # what test data is made of
+    "load/flows.py": "load/test_engine.py",  # what the engine begins
+    "load/captures.py": "load/test_journeys.py",  # values that a journey takes from answers
     "spec/method.py": "spec/test_parse.py",  # steps and modules
     "spec/shapes.py": "spec/test_schema.py",  # shapes of values
     "stack/health.py": "stack/test_embedded.py",  # servers that do not get well
