@@ -37,6 +37,10 @@ class Samples:
         details: texts; `detail` holds indices into it, 0 being the empty text (error class and message).
         shed: the answer put the client off in an orderly way: 429 or 503, and when to come back (`Retry-After`).
         tenant, region: indices into `tenants` and `regions`, −1 for none of them; None if the load has none at all.
+        first_ns: of a streamed answer, when its first token came. Time to first token is `first_ns − arrival_ns`.
+        queue_ns, processing_ns: of a job, how long it waited until it was begun, and how long it then took.
+        tokens: how many tokens of a streamed answer came.
+            Each of these four is −1 where it is not known, and None if the load has no such operation at all.
     """
 
     operations: Sequence[str]
@@ -54,6 +58,10 @@ class Samples:
     region: Int16 | None = None
     tenants: Sequence[str] = ()
     regions: Sequence[str] = ()
+    first_ns: Int64 | None = None
+    queue_ns: Int64 | None = None
+    processing_ns: Int64 | None = None
+    tokens: Int32 | None = None
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -77,6 +85,10 @@ class Samples:
             None if self.region is None else self.region[mask],
             self.tenants,
             self.regions,
+            None if self.first_ns is None else self.first_ns[mask],
+            None if self.queue_ns is None else self.queue_ns[mask],
+            None if self.processing_ns is None else self.processing_ns[mask],
+            None if self.tokens is None else self.tokens[mask],
         )
 
 

@@ -354,6 +354,58 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Work that is asked for by the operation's request and goes on after its answer, followed to its end.
+
+    What accepts it is an answer as `Operation.expect` wants it; the operation's time limit is for all of it.
+
+    Attributes:
+        poll: path that tells how the job is, asked again and again; may hold `${job_id}`. With neither this nor `events`
+            it is asked where the accepting answer's `Location` says.
+        events: path of server-sent events that tell the same, instead of asking.
+        id: dotted path of `${job_id}` in the accepting answer.
+        interval_s, backoff, max_interval_s: the first question comes after the interval, each later one after an interval
+            longer by the factor, up to the longest.
+        poll_timeout_s: of one question; one that fails is counted, and asked again as any other.
+        state: dotted path of the state in what is told.
+        queued, done, failed: states in which it waits, is done, and will never be done; in any other it is worked on.
+        submitted_at, started_at, ended_at: dotted paths of the service's own instants (ISO 8601, or seconds or
+            milliseconds since 1970), from which queue time and processing time follow. Without them both are measured
+            between the answers in which the state was first seen to have changed.
+    """
+
+    poll: str = ""
+    events: str = ""
+    id: str = "id"
+    interval_s: float = 0.5
+    backoff: float = 1.0
+    max_interval_s: float = 5.0
+    poll_timeout_s: float = 2.0
+    state: str = "state"
+    queued: tuple[str, ...] = ("queued", "pending")
+    done: tuple[str, ...] = ("done", "succeeded")
+    failed: tuple[str, ...] = ("failed", "cancelled")
+    submitted_at: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedAnswer:
+    """An answer that comes as server-sent events, as a model's completion does. Without its end it is broken.
+
+    Attributes:
+        token: dotted path of a piece of text in an event; an event with a text there that is not empty is a token.
+        end: data of the event after which nothing more comes; empty if the end of the answer is the end.
+        error: dotted path of an error in an event, which makes the operation fail.
+    """
+
+    token: str = "choices.0.delta.content"  # noqa: S105 - a place in an answer
+    end: str = "[DONE]"
+    error: str = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One kind of request and its share of the mix.
 
@@ -371,6 +423,8 @@ class Operation:
         deletes: of a write to an account of documents, whether it removes the object rather than writing it.
         method, path: of an HTTP request; an operation of another protocol has none.
         sql, redis: what is asked of a store directly.
+        job: how the work is followed that the request asks for.
+        stream: how the answer comes, if not in one piece.
         websocket: what is done by WebSocket.
         subscription: of an operation that is none of the mix: the subscription whose connections (`connects`) or whose
             delivered messages are its samples.
@@ -397,6 +451,8 @@ class Operation:
     websocket: Exchange | None = None
     subscription: str = ""
     connects: bool = False
+    job: Job | None = None
+    stream: StreamedAnswer | None = None
 
     @property
     def protocol(self) -> str:
@@ -406,8 +462,15 @@ class Operation:
             "redis": self.redis,
             "websocket": self.websocket,
             "subscription": self.subscription or None,
+            "job": self.job,
+            "stream": self.stream,
         }
         return next((name for name, what in sent.items() if what is not None), "http")
+
+    @property
+    def timed(self) -> bool:
+        """Whether its samples say more of time than start and end."""
+        return self.job is not None or self.stream is not None
 
 
 @dataclass(frozen=True, slots=True)

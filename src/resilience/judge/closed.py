@@ -67,10 +67,14 @@ def put_back(case: Case) -> Case | None:
     return replace(case, traffic=Traffic(_together(samples, more)))
 
 
+_SOMETIMES = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens")
+"""Columns that not every load has."""
+
+
 def _together(samples: Samples, more: Samples) -> Samples:
     """Both, of the same operations, tenants and regions."""
     names = ["arrival_ns", "start_ns", "end_ns", "operation", "outcome", "status", "degraded", "detail", "shed"]
-    names += [name for name in ("tenant", "region") if getattr(samples, name) is not None]
+    names += [name for name in _SOMETIMES if getattr(samples, name) is not None]
     columns: dict[str, Any] = {name: np.concatenate([getattr(samples, name), getattr(more, name)]) for name in names}
     return replace(samples, **columns)
 

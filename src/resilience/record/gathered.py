@@ -17,9 +17,13 @@ KINDS: dict[str, Any] = {
     "shed": np.bool_,
     "tenant": np.int16,
     "region": np.int16,
+    "first_ns": np.int64,
+    "queue_ns": np.int64,
+    "processing_ns": np.int64,
+    "tokens": np.int32,
 }
 """As narrow as may be."""
-GROUPS = ("tenant", "region")
+GROUPS = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens")
 """Columns that not every file has."""
 _NONE = -1
 
@@ -37,7 +41,7 @@ class Gathered:
         self._columns = {name: np.empty(expected, kind) for name, kind in KINDS.items() if name not in GROUPS}
 
     def add(self, columns: dict[str, npt.NDArray[Any]]) -> None:
-        """Take the rows of one more file; a group that no file before had is −1 in all of their rows."""
+        """Take the rows of one more file; a column that no file before had is −1 in all of their rows."""
         room = len(self._columns["arrival_ns"])
         end = self._size + len(columns["arrival_ns"])
         for name in columns.keys() - self._columns.keys():

@@ -54,7 +54,10 @@ _LATER = {"shed": False}
 """Columns that older records do not have, and what their rows then hold."""
 _GROUPS = {"tenant": TENANTS_KEY, "region": REGIONS_KEY}
 """Columns that only loads with tenants or regions have, after all others; and where the names of all of them stand."""
-_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int]
+_TIMED = {"first_ns": pa.int64(), "queue_ns": pa.int64(), "processing_ns": pa.int64(), "tokens": pa.int32()}
+"""Columns that only loads with jobs or streamed answers have, after those; −1 where it is not known."""
+_UNTIMED = (-1, -1, -1, -1)
+_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int, tuple[int, int, int, int]]
 
 
 class _Part(NamedTuple):
@@ -79,7 +82,7 @@ def _packed(table: pa.Table) -> bytes:
 
 def warm_up() -> None:
     """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
-    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False, -1, -1)
+    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False, -1, -1, _UNTIMED)
     _packed(_table([row], ("",), Redactor(), SCHEMA))
 
 
@@ -95,6 +98,7 @@ class SampleWriter:
         operations: names, in the order in which `add` numbers them.
         redactor: takes secrets out of details.
         tenants, regions: names, in the order in which `add` numbers them; their columns are written if there are any.
+        timed: whether the columns for jobs and streamed answers are written.
     """
 
     def __init__(
@@ -106,6 +110,7 @@ class SampleWriter:
         *,
         tenants: Sequence[str] = (),
         regions: Sequence[str] = (),
+        timed: bool = False,
     ) -> None:
         self._folder = folder / SAMPLES
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +128,8 @@ class SampleWriter:
             if names:
                 schema = schema.append(pa.field(column, _NAME))
                 said[_GROUPS[column]] = json.dumps(list(names))
+        for column, kind in _TIMED.items() if timed else ():
+            schema = schema.append(pa.field(column, kind))
         self._schema = schema.with_metadata(said)
 
     def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
@@ -138,9 +145,15 @@ class SampleWriter:
         shed: bool = False,
         tenant: int = -1,
         region: int = -1,
+        timed: tuple[int, int, int, int] = _UNTIMED,
     ) -> None:
-        """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`."""
-        self._append((arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed, tenant, region))
+        """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`.
+
+        `timed` is `first_ns`, `queue_ns`, `processing_ns` and `tokens`.
+        """
+        self._append(
+            (arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed, tenant, region, timed)
+        )
 
     def learn(self, operation: str) -> int:
         """The number of an operation that was not known from the beginning; for the thread that also flushes."""
@@ -194,7 +207,9 @@ class SampleWriter:
 
 
 def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
-    arrival, start, end, operation, outcome, status, degraded, detail, shed, tenant, region = zip(*rows, strict=True)
+    arrival, start, end, operation, outcome, status, degraded, detail, shed, tenant, region, timed = zip(
+        *rows, strict=True
+    )
     codes: dict[str, int] = {}
     details = [codes.setdefault(text, len(codes)) for text in detail]
     texts = [redactor.text(text) for text in codes]
@@ -211,6 +226,8 @@ def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, sche
         if name in schema.names:
             texts = json.loads(schema.metadata[_GROUPS[name]])
             columns.append(pa.DictionaryArray.from_arrays(_numbers("i", numbers), pa.array(texts, pa.string())))
+    if "first_ns" in schema.names:
+        columns += [_numbers(kind, values) for kind, values in zip("qqqi", zip(*timed, strict=True), strict=True)]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -308,7 +325,8 @@ class _Names:
         metadata = table.schema.metadata or {}
         table = _completed(table)
         grouped = [name for name in _GROUPS if name in table.schema.names]
-        wanted = pa.schema([*SCHEMA, *(pa.field(name, _NAME) for name in grouped)])
+        timed = _TIMED if "first_ns" in table.schema.names else {}
+        wanted = pa.schema([*SCHEMA, *(pa.field(name, _NAME) for name in grouped), *timed.items()])
         if not table.schema.equals(wanted) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
             raise ValueError(f"format {metadata.get(FORMAT_KEY)!r} with columns {table.schema.names} was found")
         empty = [name for name in table.column_names if table[name].null_count]

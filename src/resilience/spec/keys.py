@@ -44,6 +44,7 @@ from resilience.model import (
 from resilience.spec.findings import Findings
 from resilience.spec.k6 import Threshold
 from resilience.spec.key import VARIABLE, Key, block
+from resilience.spec.keys_jobs import JOB_KEYS, LASTING_KEYS
 from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import MIX_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
@@ -162,16 +163,6 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     **LOAD_KEYS,
     **MIX_KEYS,
     **WORKER_KEYS,
-    Segment: (
-        Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
-        Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
-    ),
-    Region: (
-        Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
-        Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
-        Key("latency", "latency_s", DURATION, "Every answer is later by so much, on a way of its own: service-NAME."),
-        Key("jitter", "jitter_s", DURATION, "Give or take."),
-    ),
     Operation: (
         Key("name", "name", NAME, "Unique in the file; objectives and reports use it."),
         Key("weight", "weight", number(0), "Share of the mix; 0 is only in journeys, or gets tokens."),
@@ -186,6 +177,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("request.headers", "headers", texts("Name → text."), "Headers; their values may hold the same."),
         Key("request.json", "json", Shape({}), "JSON body; its texts may hold the same and ${write_body}."),
         *OPERATION_KEYS,
+        *LASTING_KEYS,
         Key("expect", "expect", block(Expect), "What makes an answer a good one."),
         Key("degraded", "degraded", block(Marker), "How an answer says that it is degraded."),
         Key(
@@ -201,6 +193,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("deletes", "deletes", FLAG, "Of a write to an account of documents: whether it removes the object."),
     ),
     **STORE_KEYS,
+    **JOB_KEYS,
     Expect: (
         Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
         Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it must equal."),

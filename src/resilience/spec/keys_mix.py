@@ -2,11 +2,22 @@
 
 from collections.abc import Mapping
 
-from resilience.model import DataField, Feeder, Journey, JourneyFunction, JourneyStep, Json, Skew, Token
+from resilience.model import (
+    DataField,
+    Feeder,
+    Journey,
+    JourneyFunction,
+    JourneyStep,
+    Json,
+    Region,
+    Segment,
+    Skew,
+    Token,
+)
 from resilience.spec.data import KINDS, MOST_TEXT
 from resilience.spec.key import VARIABLE, Key, block
 from resilience.spec.keys_load import THINK
-from resilience.spec.shapes import NAME, TEXT, Shape, choice, count, listing, number
+from resilience.spec.shapes import DURATION, NAME, TEXT, Shape, choice, count, listing, number
 
 _SKEWS = ("uniform", "zipf", "hot", "latest", "sequential")
 _BY = choice("key", "arrival")
@@ -40,6 +51,16 @@ _CAPTURE = Shape(
 _GIVEN = Shape({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$", "title": "name", "examples": ["token"]})
 
 MIX_KEYS: Mapping[type, tuple[Key, ...]] = {
+    Segment: (
+        Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
+        Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
+    ),
+    Region: (
+        Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),
+        Key("weight", "weight", number(0, above=True), "Share of the arrivals, relative to the other weights."),
+        Key("latency", "latency_s", DURATION, "Every answer is later by so much, on a way of its own: service-NAME."),
+        Key("jitter", "jitter_s", DURATION, "Give or take."),
+    ),
     Skew: (
         Key("kind", "kind", choice(*_SKEWS), "How keys are chosen."),
         Key("exponent", "exponent", number(0, 10, above=True), "Of zipf and latest: how skewed; 0.99 is YCSB's."),
