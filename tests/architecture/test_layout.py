@@ -19,8 +19,8 @@ LONGEST = 400
 TESTED_ELSEWHERE = {
     "judge/gates.py": "judge/test_writes.py",  # what was part of that module, and is asked for accounts too
     "cli_safety.py": "test_cli.py",  # commands of the same program
-    "cli_load.py": "test_cli.py",
-    "cli_load.py": "spec/test_shorten.py",  # its one command
+    "cli_workers.py": "test_cli.py",
+    "cli_shorten.py": "spec/test_shorten.py",  # its one command
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from resilience.ctk.workers import Staff, gathering_of
 from resilience.load.drivers.artillery import ArtilleryDriver
 from resilience.load.drivers.k6 import K6Driver
 from resilience.load.drivers.locust import LocustDriver
@@ -15,10 +16,13 @@ SCRIPTS: dict[str, type[ScriptDriver]] = {"k6": K6Driver, "artillery": Artillery
 """The drivers that run scripts, by their name in a file."""
 
 
-def driver_of(experiment: Experiment) -> Callable[[str], Driver]:
-    """What makes the driver whose processes carry a tag."""
+def driver_of(experiment: Experiment, staff: Staff | None = None) -> Callable[[str], Driver]:
+    """What makes the driver whose processes carry a tag; `staff` says how many of them there are."""
     kind = SCRIPTS.get(experiment.load.driver)
-    return LocustDriver if kind is None else lambda tag: _script(kind, experiment, tag)
+    if kind is not None:
+        return lambda tag: _script(kind, experiment, tag)
+    gathering = None if staff is None else gathering_of(experiment, staff)
+    return lambda tag: LocustDriver(tag, gathering=gathering)
 
 
 def lacking(experiment: Experiment) -> tuple[Problem, ...]:

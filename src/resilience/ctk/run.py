@@ -180,16 +180,14 @@ def _run(experiment: Experiment, plan: Plan, options: Options, consented: tuple[
         with ExitStack() as undone, interruptible():
             book = undone.enter_context(DebtBook.create(state_folder(), plan.run))
             guard = undone.enter_context(Guard.start(book))
+            made = collaborators(experiment, plan.run, (open_display(experiment, plan, console=console),))
             session = Session(
                 experiment,
                 plan,
                 folder=folder,
                 book=book,
                 guard=guard,
-                collaborators=replace(
-                    collaborators(experiment, plan.run, (open_display(experiment, plan, console=console),)),
-                    header={"consent": consented},
-                ),
+                collaborators=replace(made, header={**made.header, "consent": consented}),
             )
             undone.callback(session.close)
             try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resilience.ctk.drivers import driver_of
 from resilience.ctk.truths import know_store, read_cache, read_truth, secrets_of
+from resilience.ctk.workers import say, staff_of
 from resilience.faults import registry
 from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
@@ -32,10 +33,13 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         regions=experiment.load.regions,
     )
     data = stack.debt_data()
+    staff = staff_of(experiment)
+    if staff is not None and staff.warning:
+        say(staff.warning)
     return Collaborators(
         stack=stack,
         stack_undo=None if data is None else Undo(kind=f"stack.{stack.name}", data=data),
-        driver=driver_of(experiment),
+        driver=driver_of(experiment, staff),
         build_fault=registry.build,
         fits=registry.fits,
         mechanism=registry.mechanism,
@@ -48,6 +52,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         judge_baseline=judge_baseline,
         displays=displays,
         secrets=secrets_of(experiment),
+        header={} if staff is None else {"workers": staff.document},
     )
 
 

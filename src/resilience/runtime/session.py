@@ -204,6 +204,7 @@ class Session:
                 heartbeat_of(safety, self._with.stack.places()["service"], self._held),
             ),
             interrupt=self.interrupt,
+            note=lambda text: self.problem("load", text),
         )
         self._watch.start()
         self._method = Method(

@@ -75,7 +75,7 @@ class Interrupt(Protocol):
 class Watch:
     """See the module. `start` and `stop` it; it calls `interrupt` at most once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whatever is watched, and whoever is told
         self,
         *,
         clock: Clock,
@@ -86,6 +86,7 @@ class Watch:
         folder: Path,
         limits: Limits,
         interrupt: Interrupt,
+        note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Take everything that is watched; nothing happens before `start`."""
         self._clock = clock
@@ -96,6 +97,7 @@ class Watch:
         self._abort_file = folder / ABORT
         self._limits = limits
         self._interrupt = interrupt
+        self._note = note
         self._heartbeat = limits.heartbeat
         self._next_disk_s = 0.0
         self._recent: deque[Slice] = deque()
@@ -132,6 +134,8 @@ class Watch:
         """Why the run must be stopped now. A watch that fails must not end unseen: what it raised is a reason, too."""
         try:
             pieces = tuple(self._load.slices())
+            for text in (text for piece in pieces for text in piece.notes):
+                self._note(text)
             self._remember(pieces)
             reason = self._reason(pieces)
             self._hand_on(pieces)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from resilience.model import Workers
+from resilience.model import Json, Workers
 from resilience.spec.findings import Findings
 from resilience.spec.key import Key, block
 from resilience.spec.shapes import LENGTH, Shape, count
@@ -26,7 +26,7 @@ def _workers(value: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 
     return Workers(local=_local(value, path, findings))
 
 
-_COUNT = {
+_COUNT: dict[str, Json] = {
     "type": ["integer", "string"],
     "minimum": 0,
     "maximum": _MOST,

@@ -30,7 +30,7 @@ Heard = Callable[[str, Mapping[str, Any]], None]
 """Told of what an admitted worker says: who, and what."""
 
 
-class Master(MasterRunner):  # type: ignore[misc]  # Locust has no types
+class Master(MasterRunner):
     """Locust's master, for workers that know the token.
 
     Args:
@@ -103,14 +103,14 @@ class Master(MasterRunner):  # type: ignore[misc]  # Locust has no types
         self._tell(client_id, REFUSED, {"reason": reason})
 
     def _tell(self, client_id: str, kind: str, document: dict[str, Any]) -> None:
-        self.server.send_to_client(Message(kind, document, client_id))
+        self.server.send_to_client(_message(kind, document, client_id))
 
     def _ours(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust calls it by names
         if isinstance(msg.data, Mapping):
             self._heard(msg.node_id, msg.data)
 
 
-class Worker(WorkerRunner):  # type: ignore[misc]  # Locust has no types
+class Worker(WorkerRunner):
     """Locust's worker, for a master that knows the token.
 
     Args:
@@ -152,7 +152,7 @@ class Worker(WorkerRunner):  # type: ignore[misc]  # Locust has no types
     def connect_to_master(self) -> None:
         """Join the run: be admitted first, then as any worker of Locust."""
         self._said_hello()
-        super().connect_to_master()
+        super().connect_to_master()  # type: ignore[no-untyped-call]  # Locust is typed in parts
 
     def handle_message(self, msg: Message) -> None:
         """Hear the master out, once it has shown who it is."""
@@ -166,7 +166,7 @@ class Worker(WorkerRunner):  # type: ignore[misc]  # Locust has no types
         while not self._answered.is_set():
             if waited >= self._patience_s:
                 raise LoadError(f"no master of a run answers at {self._where} within {self._patience_s:g} s")
-            self.client.send(Message(HELLO, {"text": self._text, "version": __version__}, self.client_id))
+            self.client.send(_message(HELLO, {"text": self._text, "version": __version__}, self.client_id))
             self._answered.wait(AGAIN_S)
             waited += AGAIN_S
         if self._refused:
@@ -180,7 +180,7 @@ class Worker(WorkerRunner):  # type: ignore[misc]  # Locust has no types
                 self._answered.set()
                 return
             proof = hello.proof(self._token, "worker", self._text, theirs)
-            self.client.send(Message(PROOF, {"proof": proof}, self.client_id))
+            self.client.send(_message(PROOF, {"proof": proof}, self.client_id))
         elif kind == WELCOME:
             self._welcome = True
             self._answered.set()
@@ -191,3 +191,7 @@ class Worker(WorkerRunner):  # type: ignore[misc]  # Locust has no types
     def _ours(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust calls it by names
         if isinstance(msg.data, Mapping):
             self._said(msg.data)
+
+
+def _message(kind: str, document: dict[str, Any], client: str) -> Message:
+    return Message(kind, document, client)  # type: ignore[no-untyped-call]  # Locust is typed in parts
