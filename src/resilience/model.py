@@ -1094,6 +1094,8 @@ class Truth:
         query: of PostgreSQL; yields columns `id`, `body`, `position` for all entries whose id starts with `%(prefix)s`;
             `position` is a number that grows in the order in which entries were stored.
         redis, http, function: another way.
+        subscription: of an account of a stream: the name of a subscription of the load, whose subscribers must be given
+            every message. Then nothing is read from a store.
         settle_s: two reads this far apart must agree before the truth is believed.
         again_s: it is looked at once more after this long, for what comes late; 0 does not look.
         check_index: whether PostgreSQL's indices must give the same rows as the table.
@@ -1103,6 +1105,7 @@ class Truth:
     redis: RedisTruth | None = None
     http: HttpTruth | None = None
     function: FunctionTruth | None = None
+    subscription: str = ""
     part: str = ""
     dsn_env: str = ""
     settle_s: float = 1.0
@@ -1458,7 +1461,8 @@ class Experiment:
     def truths(self) -> Mapping[str, Ledger]:
         """Whatever has a truth to be read: `ledger` itself without a name, each account as a ledger by its name."""
         found = {} if self.ledger is None else {"": self.ledger}
-        return found | {account.name: Ledger(truth=account.truth) for account in self.accounts}
+        read = [account for account in self.accounts if not account.truth.subscription]
+        return found | {account.name: Ledger(truth=account.truth) for account in read}
 
     @property
     def faults(self) -> tuple[FaultSpec, ...]:
@@ -1599,6 +1603,8 @@ class Gathering:
         listen: `host:port`; port 0 is any that is free.
         wait_s: how long it waits for all of them.
         token: what a worker must know to join.
+        silence_s: a worker that nothing was heard of for so long is lost. One of another host that has not heard of
+            its master for half as long ends.
     """
 
     local: int
@@ -1606,6 +1612,7 @@ class Gathering:
     listen: str
     wait_s: float
     token: str = field(repr=False)
+    silence_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,18 +46,19 @@ HANG = Told(wait_s=1e9)
 
 @dataclass
 class Target:
-    """A threaded HTTP server on a free loopback port that does what `script` says, and counts.
+    """A threaded HTTP server on a free port, ordinarily of loopback, that does what `script` says, and counts.
 
     A hanging answer ends when the target is closed.
     """
 
     script: Callable[[Asked], Told | bytes]
+    host: str = "127.0.0.1"
     connections: int = 0
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server((self.host, 0), backlog=512)
         self._threads: list[threading.Thread] = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -69,7 +70,7 @@ class Target:
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def requests(self) -> Counter[str]:
         """How many requests came, by first part of the path."""

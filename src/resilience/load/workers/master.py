@@ -4,8 +4,8 @@ To whoever started it, it says and is told what `load.process` does, with a `Gat
 told. It starts workers on this machine, lets those of other hosts join, gives each its share, and hands on what they
 report as if one process had done it all. It sends nothing to the target itself.
 
-A worker that is lost (its process ended, or nothing has been heard of it for LOST_S) does not end the run. It is told
-as a note of a slice, and its account is made of what it left (`workers.lost`).
+A worker that is lost (its process ended, or nothing was heard of it for `Gathering.silence_s`) does not end the run.
+It is told as a note of a slice, and its account is made of what it left (`workers.lost`).
 """
 
 import json
@@ -37,15 +37,15 @@ from resilience.load.workers.lost import Loss, account_of_lost
 from resilience.load.workers.runners import Master
 from resilience.load.workers.shares import name_of
 from resilience.load.workers.shipping import Receiver
-from resilience.load.workers.worker import AGAIN_S, LEASE_S
+from resilience.load.workers.worker import AGAIN_S
 from resilience.model import Gathering, Json, LoadOrder, Share
 from resilience.record.ledger import read_ledger
 
 DRAIN_S = 5.0
-LOST_S = 10.0
-"""Nothing heard for this long of a worker on another host: it is lost. It says something several times a second."""
-
 HAND_ON_S = 0.1
+_EVERYWHERE = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not bound to here
+"""Where a worker of this machine finds a master that listens at all addresses."""
+
 GIVE_UP_S = 0.2
 """So long a last word may take to leave this process."""
 TAIL_S = 15.0
@@ -145,7 +145,8 @@ class Run:
     # ----------------------------------------------------------------------------------------------------- workers
 
     def _start_worker(self) -> None:
-        address = f"127.0.0.1:{self._runner.server.port}"
+        host = self._gathering.listen.rpartition(":")[0]
+        address = f"{_EVERYWHERE.get(host, host)}:{self._runner.server.port}"
         argv = [sys.executable, "-P", "-m", "resilience.load.workers.worker", "--connect", address, "--local"]
         process = gevent.subprocess.Popen(argv, stdin=gevent.subprocess.PIPE)
         process.stdin.write(self._gathering.token.encode() + b"\n")
@@ -258,8 +259,8 @@ class Run:
         now_ns = time.monotonic_ns()
         for member in self._members.values():
             silent_s = (now_ns - member.heard_ns) / 1e9
-            if not member.over and silent_s > LOST_S:
-                gone_ns = member.heard_ns + int((LEASE_S + AGAIN_S) * 1e9)
+            if not member.over and silent_s > self._gathering.silence_s:
+                gone_ns = member.heard_ns + int((self._gathering.silence_s / 2 + AGAIN_S) * 1e9)
                 self._lose(member, f"nothing was heard of it for {silent_s:.1f} s", max(gone_ns, now_ns))
 
     # --------------------------------------------------------------------------------------------------- an order
@@ -311,7 +312,9 @@ class Run:
         if member.process is None:
             accounts = [account.name for account in order.accounts]
             member.receiver = Receiver(Path(order.folder), member.name, accounts)
-        self._runner.say(member.client, {"kind": "order", "order": encode(member.order)})
+        self._runner.say(
+            member.client, {"kind": "order", "order": encode(member.order), "lease_s": self._gathering.silence_s / 2}
+        )
 
     def _listen(self) -> None:
         while (word := self._commands.next()) == "stop":

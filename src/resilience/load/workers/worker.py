@@ -48,7 +48,7 @@ from resilience.model import Json, LoadOrder
 from resilience.record.samples import warm_up
 
 LEASE_S = 5.0
-"""A worker on another host that has not heard of its master for this long sends nothing any more, and ends."""
+"""A worker on another host that has not heard of its master for this long, or as long as the master says, ends."""
 
 JOIN_S = 60.0
 ROUNDS_FIRST, ROUNDS_AGAIN = 16, 4
@@ -76,6 +76,7 @@ class Joined:
         self._end = Event()
         self._carrier: Carrier | None = None
         self._stopped = False
+        self._lease_s = LEASE_S
         self._sender: Sender | None = None
         self._environment = Environment(user_classes=[ArrivalUser])
         self._environment.stats = RequestStats(use_response_times_cache=False)  # as Locust's own workers have them
@@ -131,6 +132,7 @@ class Joined:
             case "clock":
                 self._answers.put((told["sent"], told["came"], told["answered"], time.monotonic_ns()))
             case "order":
+                self._lease_s = float(told.get("lease_s", LEASE_S))
                 try:
                     self._order.set(decode(LoadOrder, told["order"]))
                 except ResilienceError as error:
@@ -168,10 +170,10 @@ class Joined:
     def _watch(self) -> None:
         """Measure the clock again and again; end when the master is gone."""
         while True:
-            gevent.sleep(AGAIN_S)
+            gevent.sleep(min(AGAIN_S, self._lease_s / 2))
             with contextlib.suppress(LoadError):  # whether nobody answers any more is looked at next
                 self._clock.again(self._measure(ROUNDS_AGAIN))
-            if not self._local and time.monotonic() - self._heard_s > LEASE_S:
+            if not self._local and time.monotonic() - self._heard_s > self._lease_s:
                 os._exit(ORPHANED)
 
     def _ship(self) -> None:
