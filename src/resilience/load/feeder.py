@@ -1,7 +1,7 @@
 """Rows of a file, by number, in bounded memory: CSV with a header (RFC 4180), or JSON lines.
 
 When it is opened the file is gone through once, and the place of every 64th row is kept: a million rows are 125 kB. A
-row is then read from the nearest place before it; rows asked for in turn are not read twice.
+row is then read from the nearest place before it, with its neighbours; the last 64 such stretches are kept.
 """
 
 import csv
@@ -9,6 +9,7 @@ import io
 import json
 from array import array
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ from resilience.model import Feeder, Problem
 
 EVERY = 64
 """Rows between two places that are kept."""
+BLOCKS = 64
+"""So many stretches between two places are kept as they were read."""
 _QUOTE = b'"'
 
 
@@ -38,17 +41,16 @@ class Rows:
         self._csv = feeder.file.endswith(".csv")
         self._places = array("Q")
         self.count = 0
-        self._buffered: tuple[int, list[Mapping[str, str]]] = (-1, [])
+        self._block = lru_cache(maxsize=BLOCKS)(self._read)
         try:
-            self._file: BinaryIO = self._path.open("rb")
-            self._names = self._header() if self._csv else feeder.columns
-            at = self._file.tell()
-            for record in self._records():
-                if record.strip():
-                    if self.count % EVERY == 0:
-                        self._places.append(at)
-                    self.count += 1
-                at += len(record)
+            with self._path.open("rb") as file:
+                at, self._names = self._header(file) if self._csv else (0, feeder.columns)
+                for record in self._records(file):
+                    if record.strip():
+                        if self.count % EVERY == 0:
+                            self._places.append(at)
+                        self.count += 1
+                    at += len(record)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise self._problem(f"cannot be read: {error}", "check the path, relative to the experiment") from error
         if missing := [name for name in feeder.columns if name not in self._names]:
@@ -61,26 +63,25 @@ class Rows:
         """A row, modulo the number of rows: text by column.
 
         Raises:
-            LoadError: it cannot be understood.
+            LoadError: it cannot be read any more, or not be understood.
         """
         block, offset = divmod(number % self.count, EVERY)
-        if self._buffered[0] != block:
-            self._buffered = (block, self._read(block))
-        return self._buffered[1][offset]
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._file.close()
+        return self._block(block)[offset]
 
     def _read(self, block: int) -> list[Mapping[str, str]]:
-        self._file.seek(self._places[block])
         first, found = block * EVERY, list[Mapping[str, str]]()
-        for record in self._records():
-            if record.strip():
-                found.append(self._parse(record, first + len(found)))
-                if len(found) == EVERY:
-                    break
-        return found
+        wanted = min(EVERY, self.count - first)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._places[block])
+                for record in self._records(file):
+                    if record.strip():
+                        found.append(self._parse(record, first + len(found)))
+                        if len(found) == wanted:
+                            return found
+        except OSError as error:
+            raise self._problem(f"cannot be read any more: {error}", "leave it alone while a run lasts") from error
+        raise self._problem("is shorter than it was", "leave it alone while a run lasts")
 
     def _parse(self, record: bytes, number: int) -> Mapping[str, str]:
         try:
@@ -98,17 +99,16 @@ class Rows:
             raise self._problem(f"row {number + 1} has no {missing[0]!r}", "give every row every column")
         return {name: str(value) for name, value in kept.items()}
 
-    def _header(self) -> tuple[str, ...]:
-        for record in self._records():
-            (cells,) = csv.reader(io.StringIO(record.decode("utf-8-sig"), newline=""), strict=True)
-            self._file.seek(len(record))
-            return tuple(cells)
-        return ()
+    def _header(self, file: BinaryIO) -> tuple[int, tuple[str, ...]]:
+        """(its length in bytes, names) of the first row."""
+        record = next(self._records(file), b"")
+        cells = next(csv.reader(io.StringIO(record.decode("utf-8-sig"), newline=""), strict=True), [])
+        return len(record), tuple(cells)
 
-    def _records(self) -> Iterator[bytes]:
+    def _records(self, file: BinaryIO) -> Iterator[bytes]:
         """Rows from where the file stands; in CSV a line that ends inside quotes goes on with the next."""
         begun = b""
-        while line := self._file.readline():
+        while line := file.readline():
             begun += line
             if not self._csv or begun.count(_QUOTE) % 2 == 0:
                 yield begun
