@@ -3,12 +3,14 @@
 A protocol whose libraries not everybody has imports them when its kind is made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from resilience.errors import LoadError
-from resilience.load.calls import Caller, Kind, Ready
+from resilience.load.calls import Accountable, Caller, Kind, Ready
 from resilience.load.http import Address, Client
+from resilience.load.jobs import Jobs
 from resilience.load.operations import Prepared
+from resilience.load.streams import Streams
 from resilience.model import LoadOrder, Operation, Problem
 
 
@@ -44,10 +46,26 @@ def _subscription(order: LoadOrder) -> Kind:
     return Delivers(order)
 
 
+def _postgres(order: LoadOrder) -> Kind:
+    from resilience.load.postgres import Postgres  # noqa: PLC0415 - most loads ask no store
+
+    return Postgres(order)
+
+
+def _redis(order: LoadOrder) -> Kind:
+    from resilience.load.redis import Redis  # noqa: PLC0415 - see above
+
+    return Redis(order)
+
+
 KINDS: Mapping[str, Callable[[LoadOrder], Kind]] = {
     "http": Http,
     "websocket": _websocket,
     "subscription": _subscription,
+    "postgres": _postgres,
+    "redis": _redis,
+    "job": Jobs,
+    "stream": Streams,
 }
 
 
@@ -78,3 +96,9 @@ class Kinds:
                 hint = f"install it: pip install 'resilience[{name}]'"
                 raise LoadError(Problem(f"operation {operation.name}", message, hint)) from error
         return self._made[name]
+
+    def account(self) -> Iterator[tuple[str, Mapping[str, int]]]:
+        """What the kinds count of their own, by name."""
+        for kind in self._made.values():
+            if isinstance(kind, Accountable):
+                yield from kind.account().items()

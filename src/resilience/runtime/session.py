@@ -48,6 +48,7 @@ from resilience.runtime.stores import Stores
 from resilience.runtime.watch import Watch, watched
 from resilience.runtime.way import expect_users
 from resilience.spec.resolve import resolve
+from resilience.spec.stores import asked
 
 START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
@@ -185,6 +186,7 @@ class Session:
                 accounts=self.experiment.accounts,
                 home=self.experiment.folder,
                 ways=ways,
+                places=asked(self.experiment.load, self._with.stack.places()),
             )
         )
         places = self._with.stack.places()

@@ -1,8 +1,20 @@
 """Whether operations that ask a store directly are what they can be. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from resilience.model import Expect, Json, Marker, Operation, RedisCommand, Role, Segment, Sql, SqlStatement
+from resilience.model import (
+    Expect,
+    Json,
+    Load,
+    Marker,
+    Operation,
+    Place,
+    RedisCommand,
+    Role,
+    Segment,
+    Sql,
+    SqlStatement,
+)
 from resilience.spec.findings import Findings
 from resilience.spec.statements import parameters, problems
 from resilience.spec.text import join
@@ -117,6 +129,13 @@ def _check_tenant(path: str, tenant: str, tenants: Sequence[Segment] | None, fin
     if tenant and tenants is not None and not tenants:
         message = "says where the tenant who asks must stand, but the load has no tenants"
         findings.add(join(path, "tenant"), message, "add tenants to load")
+
+
+def asked(load: Load, places: Mapping[str, Place]) -> dict[str, Place]:
+    """The parts of a stack, of those that there are, that the operations of a load ask directly."""
+    stores = [store for one in load.operations for store in (one.sql, one.redis) if store is not None]
+    names = {store.on for store in stores if not store.dsn_env}
+    return {name: place for name, place in places.items() if name in names}
 
 
 def stored(operation: Operation, path: str) -> Iterator[tuple[Json, str]]:

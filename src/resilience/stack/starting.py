@@ -149,7 +149,7 @@ class Start:
         launch = server.launch(program, self._port["postgres"], self._order.tag)
         place = self._behind_proxy("postgres", launch)
         dsn = f"postgresql://{postgres.ADMIN}@{HOST}:{self._port['postgres']}/{postgres.SHOP}"
-        self._roster.begin(replace(place, dsn=dsn, passfile=str(passfile), protocol="postgres"))
+        self._roster.begin(replace(place, dsn=dsn, passfile=str(passfile), user=postgres.SHOP, protocol="postgres"))
         return password
 
     def _behind_proxy(self, name: str, launch: Launch) -> Place:
