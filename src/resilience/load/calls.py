@@ -6,9 +6,9 @@ no redirect, an explicit time limit that covers the whole call. `load.kinds` say
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from resilience.load.classify import Happened
+from resilience.load.classify import Happened, Timed
 from resilience.model import Expect, Operation
 
 Values: TypeAlias = Mapping[str, str]
@@ -18,11 +18,27 @@ Values: TypeAlias = Mapping[str, str]
 class Caller(Protocol):
     """Whatever one slot holds to carry out operations of one kind: mostly a connection."""
 
-    def call(self, request: Any, timeout_s: float) -> Happened:  # noqa: ANN401 - what its kind made
+    def call(self, request: Any, timeout_s: float) -> Happened | Timed:  # noqa: ANN401 - what its kind made
         """Carry out one request, once, and return what happened. Raises nothing that the target can cause."""
 
     def close(self) -> None:
         """Give back what it holds. Idempotent."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A caller whose operations go on after something certain: at the end of a run that must not be forgotten."""
+
+    def so_far(self, reason: str) -> Timed | None:
+        """What is known of an operation that is ended for that reason; None if nothing is."""
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A kind that counts something of its own."""
+
+    def account(self) -> Mapping[str, Mapping[str, int]]:
+        """Under a name of its own, counts that can be added up."""
 
 
 class Ready(Protocol):

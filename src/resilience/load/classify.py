@@ -75,7 +75,48 @@ class StoreAnswer:
     document: Callable[[], Json] = _nothing
 
 
-Happened: TypeAlias = Reply | NotSent | Broken | Refused | StoreAnswer
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job that was accepted, and what became of it afterwards.
+
+    Attributes:
+        accepted: the answer that accepted it.
+        outcome: ok if it is done; failed if it will certainly never be; unknown if nobody saw its end.
+        reason: why it is not ok; empty if it is.
+    """
+
+    accepted: Reply
+    outcome: Outcome
+    reason: str = ""
+
+
+Happened: TypeAlias = Reply | NotSent | Broken | Refused | StoreAnswer | JobEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is known of time within an operation; −1 where nothing is.
+
+    Attributes:
+        first_ns: when the first token came, by the host's monotonic clock.
+        queue_ns, processing_ns: how long a job waited, and how long it was worked on.
+        tokens: how many came.
+        accepted_ns: when a job was accepted, by the same clock.
+    """
+
+    first_ns: int = -1
+    queue_ns: int = -1
+    processing_ns: int = -1
+    tokens: int = -1
+    accepted_ns: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What happened, and when within it."""
+
+    happened: Happened
+    timing: Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +192,8 @@ def _meaning(
         return _uncertain(role, 0, happened.reason, degraded=False)
     if isinstance(happened, StoreAnswer):
         return _stored(role, happened, sought)
+    if isinstance(happened, JobEnded):
+        return _job(role, happened, expect, rejected_status, degraded)
     document = _Document(happened.body)
     says_degraded = degraded is not None and _is_marked(happened, document, degraded)
     if role is Role.WRITE:
@@ -209,6 +252,12 @@ def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Soug
         return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
     fault = _unmet(reply, document, expect)
     return Finding(Outcome.FAILED if fault else Outcome.OK, Mark.SEEN, reply.status, degraded, fault)
+
+
+def _job(role: Role, job: JobEnded, expect: Expect, rejected_status: Iterable[int], degraded: Marker | None) -> Finding:
+    """What a job means: that it was accepted is the acknowledgement, what became of it is the outcome."""
+    finding = _meaning(role, job.accepted, expect, rejected_status, degraded, None)
+    return finding if finding.outcome is not Outcome.OK else replace(finding, outcome=job.outcome, detail=job.reason)
 
 
 def _stored(role: Role, answer: StoreAnswer, sought: Sought | None) -> Finding:

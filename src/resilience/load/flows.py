@@ -23,6 +23,7 @@ class Samples(Protocol):
         shed: bool = False,
         tenant: int = -1,
         region: int = -1,
+        timed: tuple[int, int, int, int] = ...,
     ) -> None:
         """Take one sample."""
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from resilience.entry import body_of
 from resilience.load.accounts import AccountLedger, Books
-from resilience.load.calls import Caller, Ready
+from resilience.load.calls import Caller, Follower, Ready
 from resilience.load.captures import taken
-from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, classify
+from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, Timed, Timing, classify
 from resilience.load.flows import Ended, Flow, Report, Samples, Slot
 from resilience.load.journeys import Journeys
 from resilience.load.kinds import Kinds
@@ -45,6 +45,7 @@ class Attempt:
         entry: of a write, once it is noted.
         slot: number of the one that it has; −1 before.
         index: of the arrival that it belongs to.
+        followed: who follows it beyond something certain, and what its names stand for.
         takes: places in the answer (see `load.captures`) that hold what must not be written down.
     """
 
@@ -53,6 +54,7 @@ class Attempt:
         "acked",
         "arrival_ns",
         "entry",
+        "followed",
         "index",
         "key",
         "number",
@@ -86,6 +88,7 @@ class Attempt:
         self.slot = -1
         self.index = index
         self.takes: Sequence[str] = ()
+        self.followed: tuple[Follower, dict[str, str]] | None = None
 
     def hold(self, slot: Slot) -> None:
         """It has this slot."""
@@ -244,8 +247,11 @@ class Operator:
         caller = slot.callers.get(place) or self._caller(slot, place)
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
-        happened = caller.call(request, ready.operation.timeout_s)
-        finding = self._settle(attempt, happened, self.now_ns(), values)
+        if ready.operation.job is not None and isinstance(caller, Follower):
+            attempt.followed = caller, values
+        answer = caller.call(request, ready.operation.timeout_s)
+        happened, timing = (answer.happened, answer.timing) if isinstance(answer, Timed) else (answer, None)
+        finding = self._settle(attempt, happened, self.now_ns(), values, timing)
         return None if finding is None else Ended(finding, happened)
 
     def refuse(self, attempt: Attempt, reason: str) -> Ended | None:
@@ -258,6 +264,11 @@ class Operator:
 
     def account_for(self, attempt: Attempt) -> None:
         """End what is still open at the end of the run."""
+        if attempt.followed is not None:
+            caller, values = attempt.followed
+            if (known := caller.so_far(IN_FLIGHT_AT_END)) is not None:
+                self._settle(attempt, known.happened, self.now_ns(), values, known.timing)
+                return
         never_sent = self._ready[attempt.number].operation.role is Role.WRITE and attempt.entry is None
         happened = NotSent(IN_FLIGHT_AT_END) if never_sent else Broken(IN_FLIGHT_AT_END)
         self._settle(attempt, happened, self.now_ns(), None)
@@ -298,7 +309,12 @@ class Operator:
         return values
 
     def _settle(
-        self, attempt: Attempt, happened: Happened, end_ns: int, values: dict[str, str] | None
+        self,
+        attempt: Attempt,
+        happened: Happened,
+        end_ns: int,
+        values: dict[str, str] | None,
+        timing: Timing | None = None,
     ) -> Finding | None:
         """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust."""
         if self.open.pop(id(attempt), None) is not attempt:
@@ -317,7 +333,8 @@ class Operator:
             finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values)))
         if finding.mark is not None:
             if attempt.entry is not None:
-                self.writers.of(operation).settle(attempt.entry, finding.mark, self.now_ns(), finding.status)
+                at_ns = timing.accepted_ns - self._zero_ns if timing and timing.accepted_ns >= 0 else self.now_ns()
+                self.writers.of(operation).settle(attempt.entry, finding.mark, at_ns, finding.status)
             elif acked is not None:
                 self.writers.of(operation).read(acked, finding.mark, attempt.start_ns, finding.status)
         self._samples.add(
@@ -332,12 +349,28 @@ class Operator:
             finding.shed,
             attempt.tenant,
             attempt.region,
+            *(() if timing is None else (self._timed(timing),)),
         )
         response_ns = end_ns - attempt.arrival_ns
         self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)
         length = len(happened.body) if isinstance(happened, Reply) else 0
         self._report(operation, finding, response_ns, end_ns - attempt.start_ns, length)
         return finding
+
+    def _timed(self, timing: Timing) -> tuple[int, int, int, int]:
+        """As samples have it: instants since the run's zero."""
+        first_ns = timing.first_ns - self._zero_ns if timing.first_ns >= 0 else -1
+        return first_ns, timing.queue_ns, timing.processing_ns, timing.tokens
+
+    def account(self) -> dict[str, dict[str, int]]:
+        """What kinds count of their own, added up over the ways of regions."""
+        found: dict[str, dict[str, int]] = {}
+        for kinds in (self._kinds, *(kinds for kinds, _ in self._ways.values())):
+            for name, counts in kinds.account():
+                mine = found.setdefault(name, dict.fromkeys(counts, 0))
+                for what, count in counts.items():
+                    mine[what] += count
+        return found
 
     def _secrets(self, attempt: Attempt, happened: Happened, values: Mapping[str, str]) -> list[str]:
         """The secrets that went into an operation, or came out of it."""
