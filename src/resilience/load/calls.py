@@ -5,12 +5,13 @@ first needed and used by one greenlet at a time. A caller does exactly one thing
 no redirect, an explicit time limit that covers the whole call. `load.kinds` says which kinds there are.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from resilience.load.classify import Happened, Timed
 from resilience.model import Expect, Operation
 
+Job = TypeVar("Job")
 Values: TypeAlias = Mapping[str, str]
 """What the names in an operation stand for."""
 
@@ -39,6 +40,23 @@ class Accountable(Protocol):
 
     def account(self) -> Mapping[str, Mapping[str, int]]:
         """Under a name of its own, counts that can be added up."""
+
+
+@runtime_checkable
+class PromptCaller(Caller, Protocol):
+    """One that can also carry out a request without a greenlet that waits for it."""
+
+    def prompt(self) -> bool:
+        """Whether `begin` may be called now."""
+
+    def begin(
+        self,
+        request: Any,  # noqa: ANN401 - as `call`
+        timeout_s: float,
+        job: Job,
+        done: Callable[[Job, Happened], object],
+    ) -> None:
+        """Begin a request, once; `done` is called with the job and what happened, in the loop, and must not wait."""
 
 
 class Ready(Protocol):

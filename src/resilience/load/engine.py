@@ -12,7 +12,8 @@ import gevent
 from gevent.event import Event
 
 from resilience.load.accounts import AccountLedger
-from resilience.load.operate import IN_FLIGHT_AT_END, NO_FREE_SLOT, Flow, Operator, Report, Samples, Slot
+from resilience.load.classify import Happened
+from resilience.load.operate import IN_FLIGHT_AT_END, NO_FREE_SLOT, Attempt, Flow, Operator, Report, Samples, Slot
 from resilience.load.walks import walk_of
 from resilience.load.workers.shares import slots
 from resilience.load.writes import Ledger
@@ -21,6 +22,8 @@ from resilience.model import LoadOrder
 __all__ = ["IN_FLIGHT_AT_END", "NO_FREE_SLOT", "Engine", "Report", "Samples"]
 
 PATIENCE_S = 1.0
+_LOOKED_S = 0.002
+"""How often it is looked, at the end, whether the last have ended."""
 
 
 class Engine:
@@ -99,7 +102,10 @@ class Engine:
 
     def finish(self, patience_s: float) -> None:
         """Wait for what is in flight; account for what still is after that long."""
+        until_ns = self.now_ns() + int(patience_s * 1e9)
         gevent.joinall(list(self._busy.values()), timeout=patience_s)
+        while self.operator.open and self.error is None and self.now_ns() < until_ns:
+            gevent.sleep(_LOOKED_S)  # for what has no greenlet
         for attempt in tuple(self.operator.open.values()):
             self.operator.account_for(attempt)
         gevent.killall(list(self._busy.values()), timeout=PATIENCE_S)
@@ -150,7 +156,23 @@ class Engine:
                 called for what is still in flight at the end.
         """
         flow.hold(slot)
+        if type(flow) is Attempt and self.error is None:
+            flow.holder, flow.then = slot, then
+            try:
+                if self.operator.begin(flow, slot, self._answered):
+                    return
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
+                self.fail(error)
+                return
         self._busy[slot.number] = gevent.spawn(self._run, flow, slot, then)
+
+    def _answered(self, attempt: Attempt, happened: Happened) -> None:
+        """An operation that was begun without a greenlet has ended."""
+        try:
+            if self.operator.settle(attempt, happened) is not None and attempt.then and attempt.holder:
+                attempt.then(attempt.holder)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
+            self.fail(error)
 
     def _run(self, flow: Flow, slot: Slot, then: Callable[[Slot], None]) -> None:
         try:

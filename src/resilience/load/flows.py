@@ -1,10 +1,16 @@
 """What meets where operations are carried out: flows and their slots, samples and reports of what ended."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from resilience.load.calls import Caller
+from resilience.load.calls import Caller, Follower, PromptCaller
 from resilience.load.classify import Finding, Happened
+from resilience.load.plans import Plan
+from resilience.load.writes import Entry
 from resilience.model import Operation
+
+if TYPE_CHECKING:
+    from resilience.load.operate import Operator
 
 
 class Samples(Protocol):
@@ -43,19 +49,22 @@ class Slot:
     Attributes:
         number: of its writer in the ledger, counted from 0 in this process.
         callers: by operation and way, its connections; operations of one kind share one on each way.
+        prompt: those of them that need not wait.
     """
 
-    __slots__ = ("callers", "number")
+    __slots__ = ("callers", "number", "prompt")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.callers: dict[int, Caller] = {}
+        self.callers: dict[Plan, Caller] = {}
+        self.prompt: dict[Plan, PromptCaller] = {}
 
     def close(self) -> None:
         """Close its connections."""
         for caller in set(self.callers.values()):
             caller.close()
         self.callers.clear()
+        self.prompt.clear()
 
 
 class Flow(Protocol):
@@ -69,6 +78,86 @@ class Flow(Protocol):
 
     def drop(self) -> None:
         """There is no slot for it: account for it."""
+
+
+class Attempt:
+    """An operation that was offered: a flow of one.
+
+    Attributes:
+        plan, number: of the operation.
+        arrival_ns: intended start.
+        start_ns: actual start; 0 before.
+        acked: the entry that a read-back asks for.
+        entry: of a write, once it is noted.
+        slot: number of the one that it has; −1 before.
+        holder, then: that slot, and what is called with it at the end, if it was begun without a greenlet.
+        index: of the arrival that it belongs to.
+        followed: who follows it beyond something certain.
+        takes: places in the answer (see `load.captures`) that hold what must not be written down.
+        values: what the names in it stand for, once it is rendered; None if there are none in it.
+    """
+
+    __slots__ = (
+        "_operator",
+        "acked",
+        "arrival_ns",
+        "entry",
+        "followed",
+        "holder",
+        "index",
+        "key",
+        "number",
+        "plan",
+        "region",
+        "slot",
+        "start_ns",
+        "takes",
+        "tenant",
+        "then",
+        "values",
+    )
+
+    def __init__(
+        self,
+        operator: "Operator",
+        plan: Plan,
+        arrival_ns: int,
+        key: int,
+        acked: Entry | None,
+        tenant: int,
+        region: int,
+        index: int,
+    ) -> None:
+        self._operator = operator
+        self.plan = plan
+        self.number = plan.number
+        self.arrival_ns = arrival_ns
+        self.start_ns = 0
+        self.key = key
+        self.acked = acked
+        self.tenant = tenant
+        self.region = region
+        self.entry: Entry | None = None
+        self.slot = -1
+        self.holder: Slot | None = None
+        self.then: Callable[[Slot], None] | None = None
+        self.index = index
+        self.takes: Sequence[str] = ()
+        self.followed: Follower | None = None
+        self.values: Mapping[str, str] | None = None
+
+    def hold(self, slot: Slot) -> None:
+        """It has this slot."""
+        self.slot = slot.number
+        self._operator.open[id(self)] = self
+
+    def run(self, slot: Slot) -> None:
+        """Carry it out."""
+        self._operator.operate(self, slot)
+
+    def drop(self) -> None:
+        """There is no slot for it."""
+        self._operator.drop(self)
 
 
 class Ended(NamedTuple):

@@ -10,7 +10,7 @@ import errno
 import ipaddress
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
@@ -19,6 +19,7 @@ from gevent.hub import Waiter
 
 from resilience.errors import LoadError
 from resilience.load.answers import BODY_LIMIT, HEAD_LIMIT, Answer, NoAnswerError, known
+from resilience.load.calls import Job
 from resilience.load.classify import Broken, Happened, NotSent
 from resilience.load.operations import Request
 from resilience.load.reactor import IN, OUT, Deadlines, Reactor, reactor
@@ -35,9 +36,6 @@ _Socket: Any = _socket.socket  # gevent leaves this one alone: it waits for noth
 # gevent's `poll` would yield to other greenlets; this one only asks the kernel.
 _poll = monkey.get_original("select", "poll")
 _POLLIN = 0x001 | 0x2000  # POLLIN, POLLRDHUP
-
-
-_Job = TypeVar("_Job")
 
 
 class Address:
@@ -170,7 +168,7 @@ class Client:
             return False
         return True
 
-    def begin(self, request: Request, timeout_s: float, job: _Job, done: Callable[[_Job, Happened], object]) -> None:
+    def begin(self, request: Request, timeout_s: float, job: Job, done: Callable[[Job, Happened], object]) -> None:
         """Send one request, once, on the kept connection that `prompt` found, and do not wait for the answer.
 
         Args:

@@ -5,20 +5,34 @@ the counts alike. Who begins what when is not decided here: see `load.walks`. A 
 operation (`Attempt`), or several one after another, whose answers may be used by the next.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic_ns
+from typing import Any
 
+from resilience.columns import Mark
 from resilience.entry import body_of
 from resilience.load.accounts import AccountLedger, Books
-from resilience.load.calls import Caller, Follower, Ready
+from resilience.load.calls import Caller, Follower, PromptCaller
 from resilience.load.captures import taken
-from resilience.load.classify import Broken, Finding, Happened, NotSent, Reply, Sought, Timed, Timing, classify
-from resilience.load.flows import Ended, Flow, Report, Samples, Slot
+from resilience.load.classify import (
+    OVERLOADED,
+    Broken,
+    Finding,
+    Happened,
+    NotSent,
+    Reply,
+    Sought,
+    Timed,
+    Timing,
+    classify,
+)
+from resilience.load.flows import Attempt, Ended, Flow, Report, Samples, Slot
 from resilience.load.journeys import Journeys
 from resilience.load.kinds import Kinds
 from resilience.load.meter import Meter
 from resilience.load.operations import ACKED_ID, KEY, REGION, RUN, TENANT, WRITE_BODY, WRITE_ID, paths_of
+from resilience.load.plans import Plan, plans_of
 from resilience.load.records import Records
 from resilience.load.secrets import concealed, secret_names
 from resilience.load.tokens import Tokens
@@ -34,76 +48,6 @@ IN_FLIGHT_AT_END = "in flight at the end"
 _DROPPED = OUTCOMES.index(Outcome.DROPPED)
 
 
-class Attempt:
-    """An operation that was offered: a flow of one.
-
-    Attributes:
-        number: of the operation.
-        arrival_ns: intended start.
-        start_ns: actual start; 0 before.
-        acked: the entry that a read-back asks for.
-        entry: of a write, once it is noted.
-        slot: number of the one that it has; −1 before.
-        index: of the arrival that it belongs to.
-        followed: who follows it beyond something certain, and what its names stand for.
-        takes: places in the answer (see `load.captures`) that hold what must not be written down.
-    """
-
-    __slots__ = (
-        "_operator",
-        "acked",
-        "arrival_ns",
-        "entry",
-        "followed",
-        "index",
-        "key",
-        "number",
-        "region",
-        "slot",
-        "start_ns",
-        "takes",
-        "tenant",
-    )
-
-    def __init__(
-        self,
-        operator: "Operator",
-        number: int,
-        arrival_ns: int,
-        key: int,
-        acked: Entry | None,
-        tenant: int,
-        region: int,
-        index: int,
-    ) -> None:
-        self._operator = operator
-        self.number = number
-        self.arrival_ns = arrival_ns
-        self.start_ns = 0
-        self.key = key
-        self.acked = acked
-        self.tenant = tenant
-        self.region = region
-        self.entry: Entry | None = None
-        self.slot = -1
-        self.index = index
-        self.takes: Sequence[str] = ()
-        self.followed: tuple[Follower, dict[str, str]] | None = None
-
-    def hold(self, slot: Slot) -> None:
-        """It has this slot."""
-        self.slot = slot.number
-        self._operator.open[id(self)] = self
-
-    def run(self, slot: Slot) -> None:
-        """Carry it out."""
-        self._operator.operate(self, slot)
-
-    def drop(self) -> None:
-        """There is no slot for it."""
-        self._operator.drop(self)
-
-
 class Operator:
     """Carries out operations and accounts for each.
 
@@ -111,11 +55,12 @@ class Operator:
         order: what to do.
         samples: takes every operation.
         ledger: takes every write.
-        report: told of everything that ended.
+        report: told of everything that ended; may be none.
         accounts: take the writes to the accounts of the ledger, by name.
 
     Attributes:
         open: what was begun and has not ended, by identity.
+        report: as given; may be changed.
         writers: who writes what.
         meter: what was counted.
         tokens, journeys: of the load.
@@ -130,20 +75,21 @@ class Operator:
         order: LoadOrder,
         samples: Samples,
         ledger: Ledger,
-        report: Report,
+        report: Report | None,
         accounts: Mapping[str, AccountLedger],
     ) -> None:
         load = order.load
-        self._kinds = Kinds(order)
         self._tenants, self._regions = ([one.name for one in many] for many in (load.tenants, load.regions))
         segments = placeholders(load)
-        self._ready: list[Ready] = [self._kinds.of(one).prepare(one, segments) for one in load.operations]
+        self._kinds = [Kinds(order)]
+        self._plans = plans_of(order, self._kinds[0], segments)
         # Regions with a way of their own to the target: the same operations, to another address.
-        self._ways: dict[int, tuple[Kinds, list[Ready]]] = {}
+        self._ways: dict[int, list[Plan]] = {}
         for index, region in enumerate(self._regions):
             if region in order.ways:
-                kinds = Kinds(replace(order, base_url=order.ways[region]))
-                self._ways[index] = kinds, [kinds.of(one).prepare(one, segments) for one in load.operations]
+                there = replace(order, base_url=order.ways[region])
+                self._kinds.append(Kinds(there))
+                self._ways[index] = plans_of(there, self._kinds[-1], segments)
         self._paths = {
             name: (
                 paths_of(load.operations, WRITE_ID, "id", name),
@@ -153,8 +99,8 @@ class Operator:
         }
         self._mix = Mix(load, order.seed)
         self._zero_ns = order.zero_ns
-        self._samples = samples
-        self._report = report
+        self._add = samples.add
+        self.report = report
         self.open: dict[int, Attempt] = {}
         self.writers = Books(order, ledger, accounts)
         self.meter = Meter([operation.name for operation in load.operations])
@@ -163,15 +109,18 @@ class Operator:
         self._secret = secret_names(load)
         self.tokens = Tokens(order, self)
         self.journeys = Journeys(order, self)
+        self._plain = not (load.tenants or load.regions or load.journeys or load.tokens)
         self.begins: Callable[[int], bool] = lambda _at_ns: False
 
     def now_ns(self) -> int:
         """Nanoseconds since the run's zero."""
-        return time.monotonic_ns() - self._zero_ns
+        return monotonic_ns() - self._zero_ns
 
     def flow(self, index: int, arrival_ns: int) -> Flow:
         """What the arrival with this index is to do, counted as offered."""
         number, key = self._mix.choose(index)
+        if self._plain:
+            return self.attempt(number, arrival_ns, key, index=index)
         tenant, region = self._mix.segment(index)
         attempt = self.attempt(number, arrival_ns, key, tenant, region, index)
         journey = self._mix.journey(index)
@@ -200,25 +149,28 @@ class Operator:
             index: of the arrival.
             acked: what a read-back asks for, instead of any entry.
         """
-        operation = self._ready[number].operation
-        if operation.role is Role.READ_BACK:
-            acked = acked or self.writers.of(operation).pick()
+        plan = self._plans[number]
+        if plan.reads_back:
+            acked = acked or self.writers.of(plan.operation).pick()
             if acked is None:  # nothing to read yet: write something
-                number = self.writers.instead(operation)
+                number = self.writers.instead(plan.operation)
+                plan = self._plans[number]
             elif acked.tenant >= 0:  # what a tenant wrote is read by that tenant
                 tenant = acked.tenant
         self.meter.offered(number)
-        return Attempt(self, number, arrival_ns, key, acked, tenant, region, index)
+        if region in self._ways:
+            plan = self._ways[region][number]
+        return Attempt(self, plan, arrival_ns, key, acked, tenant, region, index)
 
     def drop(self, attempt: Attempt) -> None:
         """Account for an operation that is not begun."""
         number, at_ns = attempt.number, attempt.arrival_ns
-        self._samples.add(
+        self._add(
             at_ns, at_ns, at_ns, number, _DROPPED, detail=NO_FREE_SLOT, tenant=attempt.tenant, region=attempt.region
         )
-        self.meter.ended(number, Outcome.DROPPED, 0, degraded=False)
-        finding = Finding(Outcome.DROPPED, detail=NO_FREE_SLOT)
-        self._report(self._ready[number].operation, finding, None, None, 0)
+        self.meter.note((number, _DROPPED, 0, False, 0))
+        if self.report is not None:
+            self.report(attempt.plan.operation, Finding(Outcome.DROPPED, detail=NO_FREE_SLOT), None, None, 0)
 
     def operate(self, attempt: Attempt, slot: Slot, more: Mapping[str, str] | None = None) -> Ended | None:
         """Carry out an operation on a slot.
@@ -236,60 +188,79 @@ class Operator:
         """
         if attempt.slot < 0:
             attempt.hold(slot)
-        ready = self._ready[attempt.number]
-        values = self._values(attempt, ready.operation)
-        if more is not None:
-            values |= more
-        request, place = ready.request(values), attempt.number
-        if attempt.region in self._ways:
-            request = self._ways[attempt.region][1][attempt.number].request(values)
-            place += (attempt.region + 1) * len(self._ready)
-        caller = slot.callers.get(place) or self._caller(slot, place)
+        request = self._render(attempt, more)
+        plan = attempt.plan
+        caller = slot.callers.get(plan) or self._caller(slot, plan)
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
-        if ready.operation.job is not None and isinstance(caller, Follower):
-            attempt.followed = caller, values
-        answer = caller.call(request, ready.operation.timeout_s)
+        if isinstance(caller, Follower):
+            attempt.followed = caller
+        answer = caller.call(request, plan.timeout_s)
         happened, timing = (answer.happened, answer.timing) if isinstance(answer, Timed) else (answer, None)
-        finding = self._settle(attempt, happened, self.now_ns(), values, timing)
+        finding = self.settle(attempt, happened, timing)
         return None if finding is None else Ended(finding, happened)
+
+    def begin(self, attempt: Attempt, slot: Slot, done: Callable[[Attempt, Happened], None]) -> bool:
+        """Send an operation without waiting for anything, if the slot has a caller that can.
+
+        Args:
+            attempt: as `attempt` made it, held by the slot.
+            slot: that nothing else is on.
+            done: called in the loop with what happened; it settles, and must not wait.
+
+        Returns:
+            Whether it was sent; if not, nothing was done.
+
+        Raises:
+            ResilienceError: as `operate`.
+        """
+        plan = attempt.plan
+        caller = slot.prompt.get(plan)
+        if caller is None or not caller.prompt():
+            return False
+        request = plan.constant or self._render(attempt, None)
+        start_ns = attempt.start_ns = monotonic_ns() - self._zero_ns
+        self.meter.started(start_ns - attempt.arrival_ns)
+        caller.begin(request, plan.timeout_s, attempt, done)
+        return True
 
     def refuse(self, attempt: Attempt, reason: str) -> Ended | None:
         """End an operation for which nothing can be sent: it has certainly failed. Returns what `operate` does."""
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
         happened = NotSent(reason)
-        finding = self._settle(attempt, happened, attempt.start_ns, None)
+        finding = self.settle(attempt, happened)
         return None if finding is None else Ended(finding, happened)
 
     def account_for(self, attempt: Attempt) -> None:
         """End what is still open at the end of the run."""
-        if attempt.followed is not None:
-            caller, values = attempt.followed
-            if (known := caller.so_far(IN_FLIGHT_AT_END)) is not None:
-                self._settle(attempt, known.happened, self.now_ns(), values, known.timing)
-                return
-        never_sent = self._ready[attempt.number].operation.role is Role.WRITE and attempt.entry is None
-        happened = NotSent(IN_FLIGHT_AT_END) if never_sent else Broken(IN_FLIGHT_AT_END)
-        self._settle(attempt, happened, self.now_ns(), None)
+        if attempt.followed is not None and (known := attempt.followed.so_far(IN_FLIGHT_AT_END)) is not None:
+            self.settle(attempt, known.happened, known.timing)
+            return
+        never_sent = attempt.plan.operation.role is Role.WRITE and attempt.entry is None
+        attempt.start_ns = attempt.start_ns or self.now_ns()
+        self.settle(attempt, NotSent(IN_FLIGHT_AT_END) if never_sent else Broken(IN_FLIGHT_AT_END))
 
-    def _caller(self, slot: Slot, place: int) -> Caller:
-        """The slot's caller for an operation; the one that another operation of the same kind has already, if any.
+    def _caller(self, slot: Slot, plan: Plan) -> Caller:
+        """The slot's caller for an operation; the one that another operation of the same kind has already, if any."""
+        caller = next((caller for other, caller in slot.callers.items() if other.kind is plan.kind), None)
+        if caller is None:
+            caller = plan.kind.caller()
+        slot.callers[plan] = caller
+        if isinstance(caller, PromptCaller):
+            slot.prompt[plan] = caller
+        return caller
 
-        Args:
-            slot: where callers are kept.
-            place: number of the operation; behind all of those, once more for each region with a way of its own.
-        """
-        count = len(self._ready)
-        way, number = divmod(place, count)
-        operation = self._ready[number].operation
-        for other, caller in slot.callers.items():
-            if other // count == way and self._ready[other % count].operation.protocol == operation.protocol:
-                slot.callers[place] = caller
-                return caller
-        kinds = self._ways[way - 1][0] if way else self._kinds
-        made = slot.callers[place] = kinds.of(operation).caller()
-        return made
+    def _render(self, attempt: Attempt, more: Mapping[str, str] | None) -> Any:  # noqa: ANN401 - what its kind sends
+        """What is to be sent; a write is noted as attempted before this returns."""
+        plan = attempt.plan
+        if plan.constant is not None:
+            return plan.constant
+        values = self._values(attempt, plan.operation)
+        if more is not None:
+            values |= more
+        attempt.values = values
+        return plan.ready.request(values)
 
     def _values(self, attempt: Attempt, operation: Operation) -> dict[str, str]:
         """What the names in a request stand for; a write is noted as attempted before this returns."""
@@ -308,41 +279,25 @@ class Operator:
             values[REGION] = self._regions[attempt.region]
         return values
 
-    def _settle(
-        self,
-        attempt: Attempt,
-        happened: Happened,
-        end_ns: int,
-        values: dict[str, str] | None,
-        timing: Timing | None = None,
-    ) -> Finding | None:
-        """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust."""
+    def settle(self, attempt: Attempt, happened: Happened, timing: Timing | None = None) -> Finding | None:
+        """The operation ended: judge it, and write it down in the ledger, the samples, the counts and for Locust.
+
+        Returns:
+            What became of it; None if it was still open at the end, was accounted for then, and answered afterwards.
+        """
         if self.open.pop(id(attempt), None) is not attempt:
-            return None  # it was still open at the end, was accounted for, and answered before it could be ended
-        ready = self._ready[attempt.number]
-        operation, acked = ready.operation, attempt.acked
-        finding = classify(
-            operation.role,
-            happened,
-            operation.expect if values is None else ready.expect(values),
-            operation.rejected_status,
-            degraded=operation.degraded,
-            sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
-        )
-        if finding.detail and self._secret and values is not None:
-            finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values)))
+            return None
+        end_ns = monotonic_ns() - self._zero_ns
+        verdict = attempt.plan.verdicts.get(happened.status) if type(happened) is Reply else None
+        finding, outcome = verdict or self._judge(attempt, happened)
         if finding.mark is not None:
-            if attempt.entry is not None:
-                at_ns = timing.accepted_ns - self._zero_ns if timing and timing.accepted_ns >= 0 else self.now_ns()
-                self.writers.of(operation).settle(attempt.entry, finding.mark, at_ns, finding.status)
-            elif acked is not None:
-                self.writers.of(operation).read(acked, finding.mark, attempt.start_ns, finding.status)
-        self._samples.add(
+            self._note(finding.mark, attempt, finding.status, timing)
+        self._add(
             attempt.arrival_ns,
             attempt.start_ns,
             end_ns,
             attempt.number,
-            OUTCOMES.index(finding.outcome),
+            outcome,
             finding.status,
             finding.degraded,
             finding.detail,
@@ -352,10 +307,39 @@ class Operator:
             *(() if timing is None else (self._timed(timing),)),
         )
         response_ns = end_ns - attempt.arrival_ns
-        self.meter.ended(attempt.number, finding.outcome, response_ns, degraded=finding.degraded)
-        length = len(happened.body) if isinstance(happened, Reply) else 0
-        self._report(operation, finding, response_ns, end_ns - attempt.start_ns, length)
+        length = len(happened.body) if type(happened) is Reply else 0
+        self.meter.note((attempt.number, outcome, response_ns, finding.degraded, length))
+        if self.report is not None:
+            self.report(attempt.plan.operation, finding, response_ns, end_ns - attempt.start_ns, length)
         return finding
+
+    def _judge(self, attempt: Attempt, happened: Happened) -> tuple[Finding, int]:
+        """The finding, and the number of its outcome."""
+        plan, acked, values = attempt.plan, attempt.acked, attempt.values
+        operation = plan.operation
+        finding = classify(
+            operation.role,
+            happened,
+            operation.expect if values is None else plan.ready.expect(values),
+            operation.rejected_status,
+            degraded=operation.degraded,
+            sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
+        )
+        if finding.detail and self._secret and values is not None:
+            finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values)))
+        verdict = finding, OUTCOMES.index(finding.outcome)
+        if plan.by_status and isinstance(happened, Reply) and happened.status not in OVERLOADED:
+            plan.verdicts[happened.status] = verdict
+        return verdict
+
+    def _note(self, mark: Mark, attempt: Attempt, status: int, timing: Timing | None) -> None:
+        """Write a mark into the ledger."""
+        writers = self.writers.of(attempt.plan.operation)
+        if attempt.entry is not None:
+            at_ns = timing.accepted_ns - self._zero_ns if timing and timing.accepted_ns >= 0 else self.now_ns()
+            writers.settle(attempt.entry, mark, at_ns, status)
+        elif attempt.acked is not None:
+            writers.read(attempt.acked, mark, attempt.start_ns, status)
 
     def _timed(self, timing: Timing) -> tuple[int, int, int, int]:
         """As samples have it: instants since the run's zero."""
@@ -365,7 +349,7 @@ class Operator:
     def account(self) -> dict[str, dict[str, int]]:
         """What kinds count of their own, added up over the ways of regions."""
         found: dict[str, dict[str, int]] = {}
-        for kinds in (self._kinds, *(kinds for kinds, _ in self._ways.values())):
+        for kinds in self._kinds:
             for name, counts in kinds.account():
                 mine = found.setdefault(name, dict.fromkeys(counts, 0))
                 for what, count in counts.items():

@@ -21,9 +21,11 @@ from resilience.model import Expect, Json, Operation, Problem, Role
 
 KEY, WRITE_ID, WRITE_BODY, ACKED_ID = "key", "write_id", "write_body", "acked_id"
 OBJECT, NUMBER, OTHER, AMOUNT, VERSION = "object", "number", "other", "amount", "version"
+OFFSET, EPOCH = "offset", "epoch"
+"""Of a subscription that is resumed."""
 NAMES = (KEY, WRITE_ID, WRITE_BODY, ACKED_ID)
 TENANT, REGION, RUN = "tenant", "region", "run"
-_NUMBERS = {f"${{{name}}}": name for name in (KEY, NUMBER, AMOUNT, VERSION)}
+_NUMBERS = {f"${{{name}}}": name for name in (KEY, NUMBER, AMOUNT, VERSION, OFFSET)}
 Values: TypeAlias = Mapping[str, str]
 
 _NAME = re.compile(r"\$\{([^}]*)\}")
@@ -84,16 +86,16 @@ def header_text(value: str) -> str:
 class Document:
     """A JSON document with names in its texts, as bytes; nothing for None."""
 
-    __slots__ = ("_constant", "_json", "_varies")
+    __slots__ = ("_constant", "_json", "varies")
 
     def __init__(self, json: Json) -> None:
         self._json = json
-        self._varies = any(_NAME.search(text) for text in _texts(json))
-        self._constant = b"" if json is None or self._varies else _dump(json)
+        self.varies = any(_NAME.search(text) for text in _texts(json))
+        self._constant = b"" if json is None or self.varies else _dump(json)
 
     def render(self, values: Values) -> bytes:
         """The document with every name replaced."""
-        return _dump(_fill(self._json, values)) if self._varies else self._constant
+        return _dump(_fill(self._json, values)) if self.varies else self._constant
 
 
 def resource(base_url: str, path: str) -> Template:
@@ -108,6 +110,9 @@ class Prepared:
         operation: as written.
         base_url: `http://host:port`, perhaps with a path that all paths are under.
         segments: names that have a value besides those of the operation's role: TENANT, REGION.
+
+    Attributes:
+        constant: whether every request is the same.
 
     Raises:
         LoadError: it cannot be sent; every reason.
@@ -130,6 +135,7 @@ class Prepared:
         self._json = Document(operation.json)
         self._expect = {path: Template(text) for path, text in operation.expect.json.items()}
         self._expect_varies = any(template.names for template in self._expect.values())
+        self.constant = not (self._json.varies or self._path.names or self._headers.names)
         self._length_needed = operation.json is not None or operation.method in {"POST", "PUT", "PATCH"}
 
     def request(self, values: Values) -> Request:
