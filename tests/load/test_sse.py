@@ -1,12 +1,17 @@
 """Server-sent events: whatever way the bytes come in, the events are the same. Requirement L8."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.load.sse import LINE_LIMIT, Events, TooLongError
 
-TEXT = b': hello\r\ndata: one\r\n\r\nevent: x\ndata: two\ndata:three\nid: 7\n\n\ndata\n\ndata: {"a": 1}\r\rdatabase: no\n\ndata: open'
+TEXT = (
+    b": hello\r\ndata: one\r\n\r\nevent: x\ndata: two\ndata:three\nid: 7\n\n\n"
+    b'data\n\ndata: {"a": 1}\r\rdatabase: no\n\ndata: open'
+)
 DATA = ["one", "two\nthree", '{"a": 1}']
 
 
@@ -24,7 +29,7 @@ def test_events_are_read_as_the_standard_says():
 def test_where_the_pieces_end_does_not_matter(cuts: list[int]):
     """Not even between a CR and its LF."""
     places = [0, *sorted(cuts), len(TEXT)]
-    assert of([TEXT[begin:end] for begin, end in zip(places, places[1:], strict=False)]) == of([TEXT])
+    assert of([TEXT[begin:end] for begin, end in itertools.pairwise(places)]) == of([TEXT])
 
 
 def test_an_event_is_there_once_its_empty_line_is():
