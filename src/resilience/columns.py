@@ -182,11 +182,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class AccountBook:
-    """What there is of one account of the ledger: its lines, and its truth if that could be read."""
+    """What there is of one account of the ledger: its lines, and its truth if that could be read.
+
+    Attributes:
+        receipts: of an account whose truth is what subscribers were given: see `record.receipts`.
+    """
 
     name: str
     lines: LedgerLines
     truth: Truth | None
+    receipts: EffectLines | None = None
 
 
 @dataclass(frozen=True, slots=True)

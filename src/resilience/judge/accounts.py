@@ -8,13 +8,18 @@ import numpy as np
 
 from resilience.columns import AccountBook, Truth
 from resilience.judge.case import Case
+from resilience.judge.deliveries import canary as deliveries_canary
+from resilience.judge.deliveries import judge_deliveries, read_receipts
 from resilience.judge.effects import EFFECTS
 from resilience.judge.effects.plants import canary
 from resilience.judge.effects.sent import Sent, sent
 from resilience.judge.gates import distrust, gates
+from resilience.judge.quantiles import to_ns
 from resilience.judge.store import broken
 from resilience.judge.store import told as store_told
 from resilience.model import Account, Answer, Json
+
+_EVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ def judge_accounts(case: Case) -> tuple[AccountVerdict, ...]:
 def _judge(case: Case, account: Account, place: int, book: AccountBook | None) -> AccountVerdict:
     if book is None:
         return _verdict(account, Answer.UNKNOWN, "there is no ledger of it in the record", (), {})
+    if account.truth.subscription:
+        return _judge_delivered(case, account, place, book)
     truth = None if book.truth is None else whole(book.truth)
     told = sent(book.lines, truth.read_ns if truth else 0, place=place, objects=account.objects)
     counts: dict[str, Json] = dict(_counts(told))
@@ -65,6 +72,52 @@ def _judge(case: Case, account: Account, place: int, book: AccountBook | None) -
         return _verdict(account, Answer.UNKNOWN, why[0], evidence, counts)
     because = f"all of {acknowledged:,} acknowledged writes are accounted for"
     return _verdict(account, Answer.PASS, because, evidence, counts)
+
+
+def _judge_delivered(case: Case, account: Account, place: int, book: AccountBook) -> AccountVerdict:
+    """Judge an account whose truth is what subscribers were given."""
+    wanted = [one for one in case.record.experiment.load.subscriptions if one.name == account.truth.subscription]
+    told = sent(book.lines, _EVER, place=place, objects=account.objects)
+    acknowledged = int(np.count_nonzero(told.entries.acknowledged))
+    counts: dict[str, Json] = dict(_counts(told))
+    if book.receipts is None or not wanted:
+        return _verdict(account, Answer.UNKNOWN, "there are no receipts of subscribers in the record", (), counts)
+    receipts = read_receipts(book.receipts, told, to_ns(account.exposure_s))
+    doubts = [f"the write ledger cannot be believed: {one}" for one in told.problems]
+    doubts += [f"the receipts cannot be believed: {one}" for one in receipts.problems]
+    if doubts or not receipts.stays:
+        because = doubts[0] if doubts else "no subscription was ever confirmed"
+        return _verdict(account, Answer.UNKNOWN, because, doubts, counts | {"unverified": acknowledged})
+    found, away = judge_deliveries(told, receipts, account, wanted[0])
+    counts |= found.counts
+    why = gates(case, account, told.entries, 0, None)
+    missing = wanted[0].connections - len(receipts.stays)
+    if missing:
+        why.append(f"{missing:,} of {wanted[0].connections:,} subscriptions were never confirmed")
+    if away:
+        why.append(f"{away:,} subscribers were not connected in the end: what they would have been given is not known")
+    if not found.broken and (amiss := deliveries_canary(told, receipts)):
+        why.append(f"the checker itself failed its canary: {amiss}")
+    evidence = [*found.broken, *why, *found.evidence]
+    came, expected = found.counts["verified"], found.counts["expected"]
+    if found.broken:
+        because = f"{'; '.join(found.broken)} (of {expected:,} owed to {len(receipts.stays):,} subscribers)"
+        return _verdict(account, Answer.FAIL, because, evidence, counts)
+    if why:
+        return _verdict(account, Answer.UNKNOWN, why[0], evidence, counts)
+    because = f"{came:,} deliveries of {acknowledged:,} acknowledged messages to {len(receipts.stays):,} subscribers"
+    told_too = [
+        f"{found.counts[name]:,} {words}"
+        for name, words in (
+            ("history_lost", "missing, and the service said so"),
+            ("missed_away", "missed by subscribers who were away and did not resume"),
+            ("lost", "missing, which is allowed"),
+            ("duplicated", "came twice, which is allowed"),
+            ("out_of_order", "out of order, which is allowed"),
+        )
+        if found.counts[name]
+    ]
+    return _verdict(account, Answer.PASS, "; ".join([because, *told_too]), evidence, counts)
 
 
 def _verdict(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from resilience.columns import Record, Samples
 from resilience.judge.disturbances import Disturbance, find_disturbances
 from resilience.judge.phases import FaultWindow, end_s, fault_windows, phases
@@ -39,6 +41,13 @@ class Case:
     def named(self, name: PhaseName, fault: str = "") -> tuple[Phase, ...]:
         """The phases of a name; only those about a fault or group, if one is given."""
         return tuple(phase for phase in self.phases if phase.name is name and phase.about(fault))
+
+    def of_mix(self, samples: Samples) -> Samples:
+        """Those that the load's profile accounts for: what subscribers are given, and when, is not the generator's."""
+        given = [one.name for one in self.record.experiment.load.operations if one.subscription]
+        if not given:
+            return samples
+        return samples.where(~np.isin(samples.operation, [self.traffic.index(name) for name in given]))
 
     def during(self, phase: Phase) -> Samples:
         """The samples that arrived in a phase."""

@@ -51,8 +51,11 @@ def exposed(entries: Entries, begin_s: float, end_s: float) -> int:
     return int(np.count_nonzero((acknowledged >= to_ns(begin_s)) & (acknowledged < to_ns(end_s))))
 
 
-def gates(case: Case, needs: Needs, entries: Entries, unchecked: int, truth: Truth) -> list[str]:
-    """Why a clean result would prove nothing; `unchecked` were acknowledged after the truth was read."""
+def gates(case: Case, needs: Needs, entries: Entries, unchecked: int, truth: Truth | None) -> list[str]:
+    """Why a clean result would prove nothing; `unchecked` were acknowledged after the truth was read.
+
+    Without a truth, nothing was read from a store that could promise anything.
+    """
     found = []
     acknowledged = int(np.count_nonzero(entries.acknowledged))
     if acknowledged < needs.min_acknowledged:
@@ -73,4 +76,4 @@ def gates(case: Case, needs: Needs, entries: Entries, unchecked: int, truth: Tru
             )
     if unchecked:
         found.append(f"{unchecked:,} writes were acknowledged after the truth was read")
-    return found + unpromised(case, needs.truth, truth)
+    return found if truth is None else found + unpromised(case, needs.truth, truth)

@@ -227,7 +227,8 @@ def _in_phase(case: Case, objective: Objective, phase: Phase) -> Judged:
         spans = list(_windows(phase, objective.window_s))
     judged = _over(objective, phase, traffic, spans, usual)
     if judged.answer is Answer.FAIL and objective.aggregate in _ALWAYS_MEASURABLE:
-        offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
+        offered = len(case.of_mix(case.during(phase)))
+        due = expected(case.record.experiment.load, phase.start_s, phase.end_s)
         if too_few(offered, due):  # who was not asked cannot have failed to answer
             why = f"{offered:,} operations are on record for {phase.label} where the load's profile has {due:,.0f}"
             return _unknown(objective, phase.label, count, why)

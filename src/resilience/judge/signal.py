@@ -230,8 +230,18 @@ def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
     offered, well = _counts(case, band, start_s, count)
     load = case.record.experiment.load
     due = np.diff([expected(load, start_s, start_s + i * band.bin_s) for i in range(count + 1)]) * band.share
-    starved = np.asarray([too_few(int(n), float(m)) for n, m in zip(offered, due, strict=True)], dtype=np.bool_)
+    there = _of_mix(case, band, start_s, count, offered)
+    starved = np.asarray([too_few(int(n), float(m)) for n, m in zip(there, due, strict=True)], dtype=np.bool_)
     return _judged(Bins(start_s, band.bin_s, offered, well, starved, starved, (offered > 0) & ~starved), band)
+
+
+def _of_mix(case: Case, band: Band, start_s: float, count: int, offered: Int64) -> Int64:
+    """How many operations of each bin the load's profile accounts for: all of them, unless there are subscribers."""
+    if not case.record.experiment.load.subscriptions:
+        return offered
+    edges = np.asarray([to_ns(start_s + i * band.bin_s) for i in range(count + 1)], dtype=np.int64)
+    samples = case.of_mix(case.traffic.between(start_s, start_s + count * band.bin_s))
+    return np.diff(np.searchsorted(samples.arrival_ns, edges)).astype(np.int64)
 
 
 def bins_at(case: Case, band: Band, bins: Bins) -> Bins:

@@ -108,7 +108,8 @@ def _traffic(case: Case) -> Iterable[str]:
     for phase in case.phases:
         if phase.name is PhaseName.WARM_UP:
             continue
-        offered, due = len(case.during(phase)), expected(case.record.experiment.load, phase.start_s, phase.end_s)
+        offered = len(case.of_mix(case.during(phase)))
+        due = expected(case.record.experiment.load, phase.start_s, phase.end_s)
         if too_few(offered, due):
             yield f"{phase.label} had {offered:,} operations where the load's profile has {due:,.0f}"
 

@@ -2,9 +2,9 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 # Locust comes before whatever opens sockets or starts threads: importing it replaces both, and does it once.
 import gevent
@@ -14,12 +14,16 @@ from locust.env import Environment
 from resilience.errors import LoadError
 from resilience.load.engine import Engine
 from resilience.load.health import Health, Reading
+from resilience.load.published import AccountLedger
 from resilience.load.users import ArrivalUser, reporter
 from resilience.load.workers.shares import name_of
 from resilience.model import Json, LoadOrder
 from resilience.record.folder import writes_of
 from resilience.record.ledger import SUFFIX, AccountWriter, LedgerWriter
 from resilience.record.samples import SampleWriter
+
+if TYPE_CHECKING:
+    from resilience.load.subscriptions import Subscriptions
 
 SLICE_S = 0.25
 FLUSH_S = 1.0
@@ -56,14 +60,17 @@ class Carrier:
             [operation.name for operation in order.load.operations],
             tenants=[tenant.name for tenant in order.load.tenants],
             regions=[region.name for region in order.load.regions],
+            timed=any(operation.timed for operation in order.load.operations),
         )
         self._ledger = LedgerWriter(writes_of(folder) / f"{name}{SUFFIX}", order.run, boot=order.boot)
         self._accounts = {
             account.name: AccountWriter(writes_of(folder, account.name) / f"{name}{SUFFIX}", order.run, boot=order.boot)
             for account in order.accounts
         }
+        self._subscriptions = _subscriptions(order, self._accounts)
+        accounts = self._accounts if self._subscriptions is None else self._subscriptions.accounts
         report = reporter(environment, order.base_url)
-        self.engine = Engine(order, self._samples, self._ledger, report, self._accounts)
+        self.engine = Engine(order, self._samples, self._ledger, report, accounts)
         self._ending = Event()
         self._sliced_s = 0.0
         self._health: Health | None = None
@@ -95,9 +102,13 @@ class Carrier:
         engine.walking.wait()
         self._say("ready", {"ready_ns": time.monotonic_ns()})
         helpers = [gevent.spawn(self._slices), gevent.spawn(self._flushes)]
+        if self._subscriptions is not None:
+            self._subscriptions.start(engine, self._samples)
         engine.walked.wait()
         self._check()
         engine.finish(max(operation.timeout_s for operation in self._order.load.operations) + PATIENCE_S)
+        if self._subscriptions is not None:
+            self._subscriptions.settle()
         self._ending.set()
         gevent.joinall(helpers)
         self._check()
@@ -107,6 +118,7 @@ class Carrier:
             "acknowledged": engine.writers.acknowledged,
             "unsettled": engine.writers.unsettled,
             **({"journeys": engine.operator.journeys.account()} if self._order.load.journeys else {}),
+            **({} if self._subscriptions is None else {"subscriptions": self._subscriptions.account()}),
             "stopped_by": engine.stopped_by,
             "cpu_s": time.process_time() - self._began_cpu,
             "wall_s": (engine.now_ns() - self._began_ns) / 1e9,
@@ -115,6 +127,8 @@ class Carrier:
         self._samples.close()
         for ledger in (self._ledger, *self._accounts.values()):
             ledger.close()
+        if self._subscriptions is not None:
+            self._subscriptions.close()
         return account
 
     def _check(self) -> None:
@@ -145,10 +159,21 @@ class Carrier:
     def _flushes(self) -> None:
         while not self._ending.wait(FLUSH_S):
             try:
+                if self._subscriptions is not None:
+                    self._subscriptions.flush()
                 gevent.get_hub().threadpool.apply(self._samples.flush)
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
                 self.engine.fail(error)
                 return
+
+
+def _subscriptions(order: LoadOrder, accounts: Mapping[str, AccountLedger]) -> "Subscriptions | None":
+    """The long-lived connections of the load, if it has any."""
+    if not order.load.subscriptions:
+        return None
+    from resilience.load.subscriptions import Subscriptions  # noqa: PLC0415 - a library that not everybody has
+
+    return Subscriptions(order, accounts)
 
 
 def _reading(at_s: float, late_s: float) -> Reading:

@@ -72,7 +72,7 @@ class WebSocket:
         protocol_name: the subprotocol that was agreed on; empty for none.
     """
 
-    __slots__ = ("_fragments", "_protocol", "_ready", "_socket", "_text", "protocol_name")
+    __slots__ = ("_fragments", "_given_up", "_protocol", "_ready", "_socket", "_text", "protocol_name")
 
     def __init__(self, connection: "socket.socket", protocol: ClientProtocol) -> None:
         self._socket = connection
@@ -80,6 +80,7 @@ class WebSocket:
         self._ready: deque[Message | Frame] = deque()
         self._fragments: list[bytes] = []
         self._text = False
+        self._given_up = ""
         self.protocol_name = ""
 
     @classmethod
@@ -199,7 +200,7 @@ class WebSocket:
                 raise
             except OSError as error:
                 self._give_up()
-                raise LostError(broken_reason(error)) from error
+                raise LostError(self._given_up or broken_reason(error)) from error
             self._take(data)
         found = self._ready.popleft()
         return None if isinstance(found, Frame) else found
@@ -218,6 +219,12 @@ class WebSocket:
                 self._socket.settimeout(GOODBYE_S)
                 self._take(self._socket.recv(_CHUNK))
         self._give_up()
+
+    def give_up(self, reason: str) -> None:
+        """End the connection while another greenlet receives from it: that is told this reason."""
+        self._given_up = self._given_up or reason
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def look(self) -> bool:
         """Take what has come unasked without waiting: answer pings, drop messages. False if the connection is over."""
@@ -306,6 +313,8 @@ class WebSocket:
         protocol = self._protocol
         received, error = protocol.close_rcvd, protocol.parser_exc
         self._give_up()
+        if self._given_up:
+            return LostError(self._given_up)
         if received is not None:
             words = f"closed by the other side: {received.code}" + (f" {received.reason}" if received.reason else "")
             return LostError(words, received.code, received.reason)

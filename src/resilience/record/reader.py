@@ -7,13 +7,14 @@ import numpy as np
 
 from resilience.columns import AccountBook, LedgerLines, Mark, Record, Samples, Truth
 from resilience.errors import RecordError
-from resilience.model import OUTCOMES, Event, EventKind, Experiment, Plan, Problem
+from resilience.model import OUTCOMES, Account, Event, EventKind, Experiment, Plan, Problem
 from resilience.record import truth as truths
 from resilience.record.documents import load_experiment, load_plan
 from resilience.record.events import read_events
 from resilience.record.folder import EVENTS
 from resilience.record.ledger import read_ledger
 from resilience.record.readings import read_readings
+from resilience.record.receipts import read_receipts
 from resilience.record.samples import read_samples
 
 
@@ -49,7 +50,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
                 problems += tuple(str(problem) for problem in error.problems)
     books = []
     for account in experiment.accounts:
-        book, account_problems = _book(folder, account.name, plan.run, finished=finished)
+        book, account_problems = _book(folder, account, plan.run, finished=finished)
         books.append(book)
         problems += account_problems
     header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
@@ -80,15 +81,18 @@ def _ledgers(ledger: LedgerLines | None, books: Sequence[AccountBook]) -> list[L
     return [*([] if ledger is None else [ledger]), *(book.lines for book in books)]
 
 
-def _book(folder: Path, account: str, run: str, *, finished: bool) -> tuple[AccountBook, tuple[str, ...]]:
+def _book(folder: Path, account: Account, run: str, *, finished: bool) -> tuple[AccountBook, tuple[str, ...]]:
     """Ledger and truth of one account, and what kept the truth from being read."""
-    lines = read_ledger(folder, run=run, finished=finished, account=account)
+    name = account.name
+    lines = read_ledger(folder, run=run, finished=finished, account=name)
     if not finished:
-        return AccountBook(account, lines, None), ()
+        return AccountBook(name, lines, None), ()
+    if account.truth.subscription:
+        return AccountBook(name, lines, None, read_receipts(folder, name, run=run)), ()
     try:
-        return AccountBook(account, lines, truths.load(folder, account=account)), ()
+        return AccountBook(name, lines, truths.load(folder, account=name)), ()
     except RecordError as error:
-        return AccountBook(account, lines, None), tuple(str(problem) for problem in error.problems)
+        return AccountBook(name, lines, None), tuple(str(problem) for problem in error.problems)
 
 
 def _documents(folder: Path) -> tuple[Experiment, Plan]:

@@ -49,6 +49,8 @@ from resilience.spec.steps import (
     check_programs,
 )
 from resilience.spec.stores import check_sent, check_stores, stored
+from resilience.spec.subscriptions import check_exchange, check_subscriptions, exchanged
+from resilience.spec.subscriptions import names_of as names_of_subscriptions
 from resilience.spec.text import join
 from resilience.spec.truths import check_ledger
 from resilience.spec.workers import check_workers
@@ -172,6 +174,7 @@ def _check_load(draft: Draft, findings: Findings) -> None:
         check_ways(load, draft.stack, draft.at("load"), findings)
         allow = draft.safety.allow_modules if draft.safety is not None else ()
         check_journeys(load, draft.at("load"), allow, findings)
+    check_subscriptions(load, draft.accounts, draft.operations, draft.at("load"), findings)
     for index in repeated(draft.names):
         path = join(f"{draft.at('load', 'operations')}[{index}]", "name")
         findings.add(path, f"there is an operation {draft.names[index]!r} already", "choose another name")
@@ -190,6 +193,8 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     allowed = (*PLACEHOLDERS[operation.role], *more, *placeholders(draft.load))
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     sent |= _sent_to_store(path, operation, draft, allowed, findings)
+    check_exchange(path, operation, findings)
+    sent |= set(_placeholders(exchanged(operation), join(path, "websocket"), operation.role, allowed, findings))
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},
         "degraded": {"json": operation.degraded.json},
@@ -276,10 +281,10 @@ def _check_lengths(draft: Draft, findings: Findings) -> None:
 
 
 def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, findings: Findings) -> None:
-    text = show(objective.expression)
-    if not known_operation(draft.load, objective.operation, draft.names):
+    text, names = show(objective.expression), (*draft.names, *names_of_subscriptions(draft.load))
+    if not known_operation(draft.load, objective.operation, names):
         message = f"{text} is about {objective.operation!r}, which is no operation of this file"
-        findings.add(join(path, "operation"), message, did_you_mean(objective.operation, draft.names))
+        findings.add(join(path, "operation"), message, did_you_mean(objective.operation, names))
     if isinstance(objective, Objective):
         check_about(objective, path, draft.load, findings)
     if objective.phase is None:

@@ -49,6 +49,7 @@ from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import MIX_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
 from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
+from resilience.spec.keys_websocket import SUBSCRIPTIONS, WEBSOCKET_KEYS, WEBSOCKET_OPERATION
 from resilience.spec.keys_workers import WORKER_KEYS, WORKERS
 from resilience.spec.shapes import (
     ABORTS,
@@ -158,6 +159,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("workers", "workers", WORKERS, "How many processes carry the load."),
         Key("tenants", "tenants", listing(block(Segment)), "On whose behalf operations are sent: ${tenant}."),
         Key("regions", "regions", listing(block(Region)), "From where operations are sent: ${region}."),
+        *SUBSCRIPTIONS,
         Key("operations", "operations", listing(block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
     **LOAD_KEYS,
@@ -177,6 +179,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("request.headers", "headers", texts("Name → text."), "Headers; their values may hold the same."),
         Key("request.json", "json", Shape({}), "JSON body; its texts may hold the same and ${write_body}."),
         *OPERATION_KEYS,
+        *WEBSOCKET_OPERATION,
         *LASTING_KEYS,
         Key("expect", "expect", block(Expect), "What makes an answer a good one."),
         Key("degraded", "degraded", block(Marker), "How an answer says that it is degraded."),
@@ -193,6 +196,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("deletes", "deletes", FLAG, "Of a write to an account of documents: whether it removes the object."),
     ),
     **STORE_KEYS,
+    **WEBSOCKET_KEYS,
     **JOB_KEYS,
     Expect: (
         Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
@@ -278,6 +282,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("redis", "redis", block(RedisTruth), "Entries in Redis, instead of query."),
         Key("http", "http", block(HttpTruth), "Entries that an HTTP endpoint lists, instead of query."),
         Key("function", "function", block(FunctionTruth), "Entries that a Python function yields, instead of query."),
+        Key("subscription", "subscription", NAME, "What subscribers of the load are given, instead of any store."),
         Key("settle", "settle_s", LENGTH, "Two reads this far apart must agree before the truth is believed."),
         Key("again", "again_s", DURATION, "How long after that it is looked at once more, for late writes; 0s: not."),
         Key("check_index", "check_index", FLAG, "Whether PostgreSQL's indices must give the same rows as the table."),

@@ -31,6 +31,7 @@ from resilience.spec.schema import validator
 from resilience.spec.shapes import ABORT, OBJECTIVE, UNREAD
 from resilience.spec.stages import laid_out
 from resilience.spec.steps import CheckFault, Placed, names_of
+from resilience.spec.subscriptions import with_operations
 from resilience.spec.text import join, read_text
 
 
@@ -82,7 +83,7 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
         folder=folder,
         target=str(own["target"]),
         stack=draft.stack,
-        load=draft.load,
+        load=with_operations(draft.load) or draft.load,
         objectives=tuple(objective for _, objective in draft.objectives),
         ledger=draft.ledger,
         recovery=draft.recovery,

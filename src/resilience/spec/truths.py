@@ -21,6 +21,17 @@ def check_ledger(ledger: Ledger, path: str, allow: Sequence[str], findings: Find
         allow: patterns of modules that the file may name, besides ours.
         findings: where problems go.
     """
+    if ledger.truth.subscription:
+        _check_alone(ledger.truth, path, findings)
+    else:
+        _check_store(ledger, path, allow, findings)
+    if ledger.cache is not None:
+        _check_address(ledger.cache, join(path, "cache"), findings)
+        _check_template(ledger.cache.key, join(join(path, "cache"), "key"), findings)
+
+
+def _check_store(ledger: Ledger, path: str, allow: Sequence[str], findings: Findings) -> None:
+    """The store in which the truth is read."""
     truth, place = ledger.truth, join(path, "truth")
     _check_address(truth, place, findings)
     ways = [name for name in ("query", "redis", "http", "function") if getattr(truth, name)]
@@ -42,9 +53,17 @@ def check_ledger(ledger: Ledger, path: str, allow: Sequence[str], findings: Find
         _check_http(truth.http, join(place, "http"), findings)
     if truth.function is not None:
         _check_function(truth.function, join(place, "function"), allow, findings)
-    if ledger.cache is not None:
-        _check_address(ledger.cache, join(path, "cache"), findings)
-        _check_template(ledger.cache.key, join(join(path, "cache"), "key"), findings)
+
+
+def _check_alone(truth: Truth, path: str, findings: Findings) -> None:
+    """What subscribers are given is read nowhere else, and is that of an account."""
+    place = join(path, "truth")
+    others = [name for name in ("query", "redis", "http", "function", "part", "dsn_env") if getattr(truth, name)]
+    if others:
+        findings.add(place, f"{' and '.join(others)} are there beside subscription", "keep one of them")
+    if path.endswith("ledger"):
+        hint = "add accounts: [{name: …, effect: stream, truth: {subscription: …}}]"
+        findings.add(join(place, "subscription"), "what subscribers are given is the truth of an account", hint)
 
 
 def _check_address(named: Truth | CacheCopy, path: str, findings: Findings) -> None:
