@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
@@ -67,7 +66,9 @@ def main() -> None:
         account = handle.stop(30.0)
         code = worker.wait(20.0)
         notes = [note for piece in handle.slices() for note in piece.notes]
-        print(json.dumps({"account": account, "code": code, "notes": notes, "asked": len(target.asked)}))
+        sys.stdout.write(
+            json.dumps({"account": account, "code": code, "notes": notes, "asked": len(target.asked)}) + "\n"
+        )
     finally:
         driver.close()
         if worker.poll() is None:

@@ -95,10 +95,12 @@ def _missing(
     mix = Mix(order.load, order.seed)
     share = order.share
     if order.load.closed:
-        begun = Counter(mix.choose(share.index + count * share.of)[0] for count in range(loss.offered))
-        for operation, count in sorted(begun.items()):
-            for _ in range(count - counts[operation].total()):
-                yield Missing(loss.at_ns, operation, -1, -1, Outcome.UNKNOWN)
+        begun: dict[int, list[int]] = {}
+        for index in range(share.index, share.index + loss.offered * share.of, share.of):
+            begun.setdefault(mix.choose(index)[0], []).append(index)
+        for operation, indices in sorted(begun.items()):
+            for index in indices[counts[operation].total() :]:  # the latest are the likeliest
+                yield Missing(loss.at_ns, operation, *mix.segment(index), Outcome.UNKNOWN)
         return
     schedule = arrivals(order.load, order.seed, min(order.max_s, (stop_ns + 1) / 1e9))
     planned = np.fromiter((value for pair in of_share(schedule, share) for value in pair), np.int64).reshape(-1, 2)

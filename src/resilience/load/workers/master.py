@@ -37,7 +37,6 @@ from resilience.load.workers.lost import Loss, account_of_lost
 from resilience.load.workers.runners import Master
 from resilience.load.workers.shares import name_of
 from resilience.load.workers.shipping import Receiver
-from resilience.load.workers.worker import AGAIN_S
 from resilience.model import Gathering, Json, LoadOrder, Share
 from resilience.record.ledger import read_ledger
 
@@ -45,6 +44,9 @@ DRAIN_S = 5.0
 HAND_ON_S = 0.1
 _EVERYWHERE = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not bound to here
 """Where a worker of this machine finds a master that listens at all addresses."""
+
+SURELY_S = 1.0
+"""A worker that has not heard of its master for half the silence has ended after so much more."""
 
 GIVE_UP_S = 0.2
 """So long a last word may take to leave this process."""
@@ -260,7 +262,7 @@ class Run:
         for member in self._members.values():
             silent_s = (now_ns - member.heard_ns) / 1e9
             if not member.over and silent_s > self._gathering.silence_s:
-                gone_ns = member.heard_ns + int((self._gathering.silence_s / 2 + AGAIN_S) * 1e9)
+                gone_ns = member.heard_ns + int((self._gathering.silence_s / 2 + SURELY_S) * 1e9)
                 self._lose(member, f"nothing was heard of it for {silent_s:.1f} s", max(gone_ns, now_ns))
 
     # --------------------------------------------------------------------------------------------------- an order

@@ -53,6 +53,7 @@ LEASE_S = 5.0
 JOIN_S = 60.0
 ROUNDS_FIRST, ROUNDS_AGAIN = 16, 4
 AGAIN_S = 2.0
+WATCH_S = 0.1
 ANSWER_S = 1.0
 SHIP_S = 0.1
 SWITCH_S = 0.001
@@ -90,7 +91,9 @@ class Joined:
         Raises:
             ResilienceError: it cannot be carried out, or something could not be written down.
         """
-        gevent.spawn(self._watch)
+        gevent.spawn(self._follow_clock)
+        if not self._local:
+            gevent.spawn(self._watch)
         about = {"host": socket.gethostname(), "pid": os.getpid(), "boot": boot_id(), "local": self._local}
         self._runner.say({"kind": "joined", **about, **self._told_clock()})
         order, spool = self._order.get(), None
@@ -167,14 +170,18 @@ class Joined:
             raise LoadError("the master does not answer when it is asked for its time")
         return estimate(exchanges)
 
-    def _watch(self) -> None:
-        """Measure the clock again and again; end when the master is gone."""
+    def _follow_clock(self) -> None:
+        """Measure the clock again and again."""
         while True:
             gevent.sleep(min(AGAIN_S, self._lease_s / 2))
-            with contextlib.suppress(LoadError):  # whether nobody answers any more is looked at next
+            with contextlib.suppress(LoadError):  # whether nobody answers any more is looked at elsewhere
                 self._clock.again(self._measure(ROUNDS_AGAIN))
-            if not self._local and time.monotonic() - self._heard_s > self._lease_s:
-                os._exit(ORPHANED)
+
+    def _watch(self) -> None:
+        """End when the master is gone."""
+        while time.monotonic() - self._heard_s <= self._lease_s:
+            gevent.sleep(WATCH_S)
+        os._exit(ORPHANED)
 
     def _ship(self) -> None:
         while self._sender is not None:
