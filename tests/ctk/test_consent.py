@@ -44,7 +44,26 @@ def test_patterns_and_consent_of_the_environment(monkeypatch):
     with pytest.raises(EnvironmentNotReady, match="matches 'emea'"):
         require_consent(experiment, ())
     monkeypatch.setenv("RESILIENCE_CONSENT", "something,shop-emea")
-    assert require_consent(experiment, ()) == ("shop-emea",)
+    with pytest.raises(EnvironmentNotReady, match="data:shop-emea"):
+        require_consent(experiment, ())
+    monkeypatch.setenv("RESILIENCE_CONSENT", "something,shop-emea,data:shop-emea")
+    assert require_consent(experiment, ()) == ("shop-emea", "data:shop-emea")
+
+
+def test_test_data_needs_a_consent_of_its_own(program: Program):
+    """Requirement L4: consent to touching it is none to writing there; refused, and nothing was touched."""
+    file = program.write(named("shop-prod"))
+    done = program.resilience("run", file, "--consent", "shop-prod")
+    assert done.code == 4
+    assert "'shop-prod' would get test data from place-order" in done.err
+    assert "--consent data:shop-prod" in done.err
+    assert not program.runs.exists()
+    assert not program.state.exists()
+    done = program.resilience("run", file, "--consent", "shop-prod", "--consent", "data:shop-prod")
+    assert "would get test data" not in done.err  # the next question: there is no such stack here
+    assert done.code == 4
+    done = program.resilience("run", file, "--consent", "data:shop-prod")
+    assert "looks like production" in done.err  # nor is it consent to faults
 
 
 def test_the_file_cannot_give_consent(program: Program):

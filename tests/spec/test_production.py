@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience.model import CacheCopy, Ledger, Truth
+from resilience.model import CacheCopy, Exchange, Ledger, Operation, RedisCommand, Role, Sql, SqlStatement, Truth
 from resilience.spec.parse import parse
-from resilience.spec.production import PATTERNS, Thing, looks_like, names_in, refused, things
+from resilience.spec.production import PATTERNS, Thing, looks_like, names_in, refused, things, writers
 from tests.program import SHIPPED, short
 
 LETTERS = string.ascii_lowercase
@@ -110,3 +110,55 @@ def test_the_shipped_experiment_is_none():
     """What runs on this machine alone needs nobody's consent."""
     experiment = parse(SHIPPED.read_bytes(), SHIPPED.name, str(SHIPPED.parent))
     assert refused(things(experiment, {}), PATTERNS, []) == ()
+
+
+READ, WRITE = {"name": "a", "weight": 1.0, "path": "/"}, Role.WRITE
+
+
+@pytest.mark.parametrize(
+    ("operation", "writes"),
+    [
+        (Operation(**READ), False),
+        (Operation(**READ, method="HEAD"), False),
+        (Operation(**READ, method="POST"), True),
+        (Operation(**READ, role=WRITE), True),
+        (Operation(**READ, redis=RedisCommand(command=("get", "x"))), False),
+        (Operation(**READ, redis=RedisCommand(command=("SET", "x", "y"))), True),
+        (Operation(**READ, redis=RedisCommand(command=("EVAL", "return 1"))), True),
+        (Operation(**READ, sql=Sql(statement="SELECT * FROM items WHERE updated_at > 0")), False),
+        (Operation(**READ, sql=Sql(statement="WITH x AS (DELETE FROM items) SELECT 1")), True),
+        (
+            Operation(
+                **READ, sql=Sql(statements=(SqlStatement(statement="SELECT 1"), SqlStatement(statement="update a")))
+            ),
+            True,
+        ),
+        (Operation(**READ, websocket=Exchange(path="/")), True),
+    ],
+)
+def test_what_may_write_test_data(operation: Operation, writes: bool):
+    """Requirement L4: only what certainly reads does not; a method, a command or a word decides."""
+    content = parse(SHIPPED.read_bytes(), SHIPPED.name, "/x")
+    experiment = replace(content, load=replace(content.load, operations=(operation,)))
+    assert bool(writers(experiment)) is writes
+
+
+def test_a_script_may_write_whatever_it_likes():
+    """Requirement L4: nobody can know what a script of k6 or Artillery sends."""
+    content = parse(SHIPPED.read_bytes(), SHIPPED.name, "/x")
+    load = replace(content.load, operations=(), driver="k6", script="shop.js")
+    assert writers(replace(content, load=load)) == ("shop.js",)
+
+
+def test_test_data_needs_consent_by_name_of_its_own():
+    """Requirement L4: for each thing, and only where something writes."""
+    found = [Thing("target", "shop-prod"), Thing("TRUTH_DSN", "db.live"), Thing("x", "elsewhere")]
+    consent = ["shop-prod", "db.live"]
+    assert refused(found, PATTERNS, consent) == ()
+    problems = refused(found, PATTERNS, consent, ["a", "b", "c", "d"])
+    assert [(one.where, "a, b, c, …" in one.message) for one in problems] == [("target", True), ("TRUTH_DSN", True)]
+    (problem,) = refused(found, PATTERNS, [*consent, "DATA:shop-prod"], ["a"])
+    assert problem.where == "TRUTH_DSN"
+    assert "--consent data:db.live" in problem.hint
+    assert refused(found, PATTERNS, [*consent, "data:shop-prod", "data:db.live"], ["a"]) == ()
+    assert len(refused(found, PATTERNS, ["data:shop-prod", "data:db.live"], ["a"])) == 2

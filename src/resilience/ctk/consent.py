@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from resilience.errors import EnvironmentNotReady
 from resilience.model import Experiment
-from resilience.spec.production import PATTERNS, looks_like, refused, things
+from resilience.spec.production import DATA, PATTERNS, looks_like, refused, things, writers
 
 MORE_PATTERNS = "RESILIENCE_PRODUCTION"
 """Environment variable with further patterns, separated by commas."""
@@ -15,6 +15,8 @@ CONSENT = "RESILIENCE_CONSENT"
 
 def require_consent(experiment: Experiment, given: Iterable[str]) -> tuple[str, ...]:
     """Let an experiment through whose target looks like production only with consent to the very thing.
+
+    Whoever consents to faults has not consented to test data: with operations that write, `data:NAME` is needed, too.
 
     Args:
         experiment: what would be run. Nothing is touched.
@@ -29,6 +31,8 @@ def require_consent(experiment: Experiment, given: Iterable[str]) -> tuple[str, 
     consent = (*given, *os.environ.get(CONSENT, "").split(","))
     patterns = (*PATTERNS, *os.environ.get(MORE_PATTERNS, "").split(","))
     found = things(experiment, os.environ)
-    if problems := refused(found, patterns, consent):
+    writing = writers(experiment)
+    if problems := refused(found, patterns, consent, writing):
         raise EnvironmentNotReady(problems)
-    return tuple(dict.fromkeys(thing.name for thing in found if looks_like(thing.name, patterns)))
+    names = dict.fromkeys(thing.name for thing in found if looks_like(thing.name, patterns))
+    return (*names, *(f"{DATA}{name}" for name in names if writing))

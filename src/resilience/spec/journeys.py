@@ -127,7 +127,7 @@ def _check_weights(load: Load, path: str, used: Mapping[str, frozenset[str]], fi
         return
     for index, operation in enumerate(load.operations):
         where = f"{join(path, 'operations')}[{index}]"
-        if operation.weight == 0 and operation.name not in sent and not free:
+        if operation.weight == 0 and operation.name not in sent and not free and not operation.subscription:
             message = f"{operation.name!r} is never sent: its weight is 0, and no journey has it"
             findings.add(join(where, "weight"), message, "give it a weight, or make it a step of a journey")
         alone = [name for name in used[operation.name] if name.startswith(CAPTURED)]

@@ -11,7 +11,23 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from resilience.model import CacheCopy, Experiment, Json, Problem, Truth
+from resilience.model import CacheCopy, Experiment, Json, Operation, Problem, Role, Truth
+
+DATA = "data:"
+"""Before a name: consent to test data being written there, which is another than that to faults and to reading."""
+
+SHOWN = 3
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REDIS = """
+GET MGET EXISTS TTL PTTL TYPE STRLEN GETRANGE HGET HMGET HGETALL HLEN HEXISTS LRANGE LLEN LINDEX SMEMBERS SISMEMBER SCARD
+ZRANGE ZSCORE ZCARD ZRANK XRANGE XLEN PING SCAN HSCAN SSCAN ZSCAN DBSIZE INFO TIME BITCOUNT
+"""
+_REDIS_READS = frozenset(_REDIS.split())
+# Any of these words, wherever it stands: a function that writes cannot be seen here, and needs a role: write.
+_WRITES = re.compile(
+    r"\b(insert|update|delete|merge|truncate|create|drop|alter|copy|call|do|grant|nextval|setval|into)\b", re.IGNORECASE
+)
 
 PATTERNS = ("prod", "production", "prd", "live")
 """What is looked for besides what the environment adds."""
@@ -79,19 +95,54 @@ def things(experiment: Experiment, environment: Mapping[str, str]) -> tuple[Thin
     return tuple(dict.fromkeys(found))
 
 
-def refused(found: Sequence[Thing], patterns: Iterable[str], consent: Iterable[str]) -> tuple[Problem, ...]:
-    """What looks like production and was not consented to by its very name."""
+def writers(experiment: Experiment) -> tuple[str, ...]:
+    """The operations, and scripts, that may write test data into the target: all but those that certainly do not.
+
+    Whether a request writes cannot be known from outside; what HTTP calls safe (RFC 9110, 9.2.1), and what reads in SQL
+    and Redis, is taken not to.
+    """
+    load = experiment.load
+    found = tuple(operation.name for operation in load.operations if not _reads(operation))
+    return (*found, load.script) if load.script else found
+
+
+def refused(
+    found: Sequence[Thing], patterns: Iterable[str], consent: Iterable[str], writing: Sequence[str] = ()
+) -> tuple[Problem, ...]:
+    """What looks like production and was not consented to by its very name.
+
+    Args:
+        found: what would be touched.
+        patterns: what production is called.
+        consent: names, and names after `data:` for test data.
+        writing: what would write test data; with any, that needs a consent of its own.
+    """
     named = {name.strip().lower() for name in consent}
     kept = tuple(patterns)
-    return tuple(
-        Problem(
-            thing.where,
-            f"{thing.name!r} looks like production (it matches {pattern!r}), and nobody consented to it",
-            f"if it is meant, give --consent {thing.name}",
-        )
-        for thing in found
-        if (pattern := looks_like(thing.name, kept)) and thing.name.lower() not in named
-    )
+    problems = []
+    for thing in found:
+        pattern = looks_like(thing.name, kept)
+        if pattern and thing.name.lower() not in named:
+            message = f"{thing.name!r} looks like production (it matches {pattern!r}), and nobody consented to it"
+            problems.append(Problem(thing.where, message, f"if it is meant, give --consent {thing.name}"))
+        if pattern and writing and f"{DATA}{thing.name.lower()}" not in named:
+            who = f"{', '.join(writing[:SHOWN])}{', …' if len(writing) > SHOWN else ''}"
+            message = f"{thing.name!r} would get test data from {who}, and nobody consented to that"
+            hint = f"if it is meant, give --consent {DATA}{thing.name}; `resilience clean` removes it afterwards"
+            problems.append(Problem(thing.where, message, hint))
+    return tuple(problems)
+
+
+def _reads(operation: Operation) -> bool:
+    """Whether an operation certainly writes nothing."""
+    if operation.role is Role.WRITE or operation.websocket is not None:
+        return False
+    if operation.redis is not None:
+        return bool(operation.redis.command) and operation.redis.command[0].upper() in _REDIS_READS
+    if (sql := operation.sql) is not None:
+        texts = [sql.statement, *(one.statement for one in sql.statements)]
+        return all(not _WRITES.search(text) for text in texts if text)
+    return operation.method in _SAFE_METHODS
 
 
 def _host(netloc: str) -> str:
