@@ -118,3 +118,17 @@ def test_where_the_write_has_its_id_and_body():
     assert paths_of((operation(), write), "write_id", "id") == "order.ref"
     assert paths_of((operation(), write), "write_body", "body") == "order.notes.1"
     assert paths_of((operation(),), "write_body", "body") == "body"
+
+
+def test_only_what_is_the_same_every_time_is_constant():
+    """A name anywhere in a request, or in what is expected of its answer, makes it one that is rendered each time."""
+
+    def constant(**changes) -> bool:
+        return Prepared(operation(**changes), URL).constant
+
+    assert constant()
+    assert constant(json={"a": 1}, headers={"X": "y"}, expect=Expect(json={"id": "7"}))
+    assert not constant(path="/x/${key}")
+    assert not constant(json={"a": ["${key}"]})
+    assert not constant(headers={"X": "${key}"})
+    assert not constant(expect=Expect(json={"id": "${key}"}))

@@ -325,8 +325,8 @@ class Operator:
             degraded=operation.degraded,
             sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
         )
-        if finding.detail and self._secret and values is not None:
-            finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values)))
+        if finding.detail and self._secret:
+            finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values or {})))
         verdict = finding, OUTCOMES.index(finding.outcome)
         if plan.by_status and isinstance(happened, Reply) and happened.status not in OVERLOADED:
             plan.verdicts[happened.status] = verdict

@@ -112,7 +112,7 @@ class Prepared:
         segments: names that have a value besides those of the operation's role: TENANT, REGION.
 
     Attributes:
-        constant: whether every request is the same.
+        constant: whether every request is the same, and what is expected of its answer.
 
     Raises:
         LoadError: it cannot be sent; every reason.
@@ -135,7 +135,8 @@ class Prepared:
         self._json = Document(operation.json)
         self._expect = {path: Template(text) for path, text in operation.expect.json.items()}
         self._expect_varies = any(template.names for template in self._expect.values())
-        self.constant = not (self._json.varies or self._path.names or self._headers.names)
+        varies = self._json.varies or self._expect_varies
+        self.constant = not (varies or self._path.names or self._headers.names)
         self._length_needed = operation.json is not None or operation.method in {"POST", "PUT", "PATCH"}
 
     def request(self, values: Values) -> Request:
