@@ -16,7 +16,7 @@ acknowledged: whoever published the second could know of the first. That needs n
 message that came several times the first counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -288,14 +288,14 @@ def _runs(lost: Int64, told: Sent) -> int:
     return 1 + int(np.count_nonzero(np.diff(np.sort(place[lost])) > 1))
 
 
-def canary(told: Sent, receipts: Receipts) -> str:
-    """Plant errors in what one subscriber was given; what the checker does not find, in one sentence.
+def canary(told: Sent, receipts: Receipts, look: Callable[[Int64, Stay, Sent], Tally] = tally) -> str:
+    """Plant errors in what one subscriber was given; what the checker, `look`, does not find, in one sentence.
 
     A message that was owed and came is taken away; one comes again; one comes last that should have come first.
     """
     for place, stay in enumerate(receipts.stays):
         slots = receipts.of(place)
-        clean = tally(slots, stay, told)
+        clean = look(slots, stay, told)
         right = _plantable(slots, stay, told)
         if right is None:
             continue
@@ -307,7 +307,7 @@ def canary(told: Sent, receipts: Receipts) -> str:
         )
         wrong = []
         for name, tampered in plants:
-            seen, expected = tally(tampered, stay, told).counts()[name], clean.counts()[name] + 1
+            seen, expected = look(tampered, stay, told).counts()[name], clean.counts()[name] + 1
             if seen != expected:
                 wrong.append(f"{name}: {seen}, expected {expected}")
         return "; ".join(wrong)
