@@ -360,12 +360,12 @@ class Job:
     What accepts it is an answer as `Operation.expect` wants it; the operation's time limit is for all of it.
 
     Attributes:
-        poll: path that tells how the job is, asked again and again; may hold `${job_id}`. With neither this nor `events`
-            it is asked where the accepting answer's `Location` says.
+        poll: path that tells how the job is, asked again and again; may hold `${job_id}`. With neither this nor
+            `events` it is asked where the accepting answer's `Location` says.
         events: path of server-sent events that tell the same, instead of asking.
         id: dotted path of `${job_id}` in the accepting answer.
-        interval_s, backoff, max_interval_s: the first question comes after the interval, each later one after an interval
-            longer by the factor, up to the longest.
+        interval_s, backoff, max_interval_s: the first question comes after the interval, each later one after an
+            interval longer by the factor, up to the longest.
         poll_timeout_s: of one question; one that fails is counted, and asked again as any other.
         state: dotted path of the state in what is told.
         queued, done, failed: states in which it waits, is done, and will never be done; in any other it is worked on.
@@ -891,6 +891,8 @@ class Objective:
         argument: for `apdex`, T in milliseconds; for `burn` and `budget`, the promised availability in percent.
         relation: how it must compare with the baseline: `no worse than` or `within` a margin; empty for a threshold.
         tenant, region: one of them; `each` is every one on its own; empty is all together.
+        measure: what is measured instead of response time: `ttft`, `queue`, `processing` (milliseconds) or `tokens` (per
+            second); empty is response time.
         abort: whether the run is reverted and stopped as soon as it is seen live that it does not hold.
         delay_abort_s: not before so much of the phase.
     """
@@ -910,6 +912,7 @@ class Objective:
     region: str = ""
     abort: bool = False
     delay_abort_s: float = 0.0
+    measure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1085,6 +1088,27 @@ class FunctionTruth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """How test data of a run is removed from one place, by one of three ways.
+
+    Attributes:
+        part: of the stack; or
+        dsn_env: the name of the environment variable with a connection string, or address. With neither, the truth's.
+        query: of PostgreSQL; deletes the rows whose id starts with `%(prefix)s`, and none if none does.
+        keys: of Redis: pattern of keys with `{prefix}` where what ids start with stands.
+        path: asked with DELETE for each id that the truth lists, `{id}` standing for it.
+        headers_env: header → environment variable with its value, for `path`.
+    """
+
+    part: str = ""
+    dsn_env: str = ""
+    query: str = ""
+    keys: str = ""
+    path: str = ""
+    headers_env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
     """Where the truth about writes is read: on the primary store itself, by one of four ways.
 
@@ -1096,6 +1120,7 @@ class Truth:
         redis, http, function: another way.
         subscription: of an account of a stream: the name of a subscription of the load, whose subscribers must be given
             every message. Then nothing is read from a store.
+        clean: how what a run wrote is removed, in order; empty if that is not said.
         settle_s: two reads this far apart must agree before the truth is believed.
         again_s: it is looked at once more after this long, for what comes late; 0 does not look.
         check_index: whether PostgreSQL's indices must give the same rows as the table.
@@ -1108,6 +1133,7 @@ class Truth:
     subscription: str = ""
     part: str = ""
     dsn_env: str = ""
+    clean: tuple[Removal, ...] = ()
     settle_s: float = 1.0
     again_s: float = 0.0
     check_index: bool = False

@@ -18,8 +18,6 @@ from resilience.model import (
     Effect,
     Expect,
     Feeder,
-    FunctionTruth,
-    HttpTruth,
     Journey,
     Ledger,
     Load,
@@ -28,7 +26,6 @@ from resilience.model import (
     Operation,
     Program,
     Recovery,
-    RedisTruth,
     Region,
     Role,
     Safety,
@@ -43,12 +40,13 @@ from resilience.model import (
 )
 from resilience.spec.findings import Findings
 from resilience.spec.k6 import Threshold
-from resilience.spec.key import VARIABLE, Key, block
+from resilience.spec.key import Key, block
 from resilience.spec.keys_jobs import JOB_KEYS, LASTING_KEYS
 from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import MIX_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
 from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
+from resilience.spec.keys_truth import TRUTH_KEYS
 from resilience.spec.keys_websocket import SUBSCRIPTIONS, WEBSOCKET_KEYS, WEBSOCKET_OPERATION
 from resilience.spec.keys_workers import WORKER_KEYS, WORKERS
 from resilience.spec.shapes import (
@@ -90,9 +88,6 @@ class Extension:
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
     safety: Safety = field(default_factory=Safety)
 
-
-STORED = ("stream", "list", "hash", "keys")
-"""How entries can be stored in Redis."""
 
 GROUPS: Mapping[str, str] = {"request": "What is sent."}
 """Keys that only hold other keys."""
@@ -275,50 +270,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
         Key("cache", "cache", block(CacheCopy), "Copies of entries in a cache that must equal the store."),
     ),
-    Truth: (
-        Key("part", "part", NAME, "The part of the stack that holds it: postgres."),
-        Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with a connection string or address, not part."),
-        Key("query", "query", TEXT, "SQL for id, body, position of all rows whose id starts with %(prefix)s."),
-        Key("redis", "redis", block(RedisTruth), "Entries in Redis, instead of query."),
-        Key("http", "http", block(HttpTruth), "Entries that an HTTP endpoint lists, instead of query."),
-        Key("function", "function", block(FunctionTruth), "Entries that a Python function yields, instead of query."),
-        Key("subscription", "subscription", NAME, "What subscribers of the load are given, instead of any store."),
-        Key("settle", "settle_s", LENGTH, "Two reads this far apart must agree before the truth is believed."),
-        Key("again", "again_s", DURATION, "How long after that it is looked at once more, for late writes; 0s: not."),
-        Key("check_index", "check_index", FLAG, "Whether PostgreSQL's indices must give the same rows as the table."),
-    ),
-    RedisTruth: (
-        Key("type", "type", choice(*STORED), "How the entries are stored."),
-        Key("key", "key", TEXT, "The key; of keys, their pattern with {id} where the id stands."),
-        Key("id", "id", TEXT, "Dotted path of the id: a field of a stream's entry, or into JSON."),
-        Key("body", "body", TEXT, "Dotted path of the body; left out, the value is the body itself."),
-        Key("position", "position", TEXT, "Dotted path of a number that grows; left out, the place in stream or list."),
-        Key("newest_first", "newest_first", FLAG, "Whether a list is filled at its head."),
-        Key("volatile", "volatile", FLAG, "The store is known to keep nothing when it ends; a pass says so."),
-    ),
-    HttpTruth: (
-        Key("path", "path", PATH, "Asked with GET; may hold {prefix}, and {cursor} or {offset} for further pages."),
-        Key("items", "items", TEXT, "Dotted path of the list in a page; left out, the page is the list."),
-        Key("id", "id", TEXT, "Dotted path of the id in an item."),
-        Key("body", "body", TEXT, "Dotted path of the body in an item."),
-        Key("position", "position", TEXT, "Dotted path of a number that grows; left out, the place in the listing."),
-        Key("next", "next", TEXT, "Dotted path of the next {cursor} in a page; the last page has none."),
-        Key("facts", "facts", TEXT, "Dotted path of what the first page says of the store, texts by name."),
-        Key("headers_env", "headers_env", texts("Header → environment variable."), "Headers, by secret variables."),
-    ),
-    FunctionTruth: (
-        Key("module", "module", TEXT, "Python module; must be allowed, see safety.allow_modules."),
-        Key("name", "name", TEXT, "Function of it: (prefix, place, **arguments) → (id, body, position) each."),
-        Key("arguments", "arguments", Shape({"type": "object"}), "What the function is given besides."),
-        Key("timeout", "timeout_s", LENGTH, "Its process is ended after this long."),
-    ),
-    CacheCopy: (
-        Key("part", "part", NAME, "The part of the stack that is the cache: redis."),
-        Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with its address, instead of part."),
-        Key("key", "key", TEXT, "Key of an entry's copy, with {id} where the id stands."),
-        Key("body", "body", TEXT, "Dotted path of the body in its JSON; left out, the value is the body itself."),
-        Key("min_compared", "min_compared", count(1, 10**9), "With fewer copies to compare: unknown."),
-    ),
+    **TRUTH_KEYS,
     Recovery: (
         Key("limit", "limit_s", LENGTH, "The most that recovery may take."),
         Key("hold", "hold_s", LENGTH, "How long things must be good again to count as recovered."),
