@@ -20,6 +20,7 @@ NAMES = {
     "reap_runs": "whole experiments killed at random moments: how soon every fault and every process is gone",
     "verdicts": "the shipped experiment, again and again: healthy must pass, each planted bug must fail for its reason",
     "wire": "what a proxy in the way costs: direct, toxiproxy-server, our own without and with rules",
+    "load_users": "a hundred thousand users at once, connected and thinking: memory of each, beside k6 and FastHttpUser",
     "startup": "how long the programs take before they do anything",
 }
 
