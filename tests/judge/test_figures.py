@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from resilience.judge.case import prepare
 from resilience.judge.figures import in_flight, phase_figures
 from resilience.judge.quantiles import DROPPED, NS
-from resilience.model import Phase, PhaseName, Segment
+from resilience.model import Phase, PhaseName, Region, Segment
 from tests.judge.builder import Scene, Spell
 
 PHASE = Phase(PhaseName.BASELINE, 4.0, 19.0)
@@ -71,7 +71,7 @@ def test_every_operation_tenant_and_region_has_its_figures():
     load = replace(
         Scene().experiment().load,
         tenants=(Segment(name="blue"), Segment(name="green")),
-        regions=(Segment(name="eu"), Segment(name="us")),
+        regions=(Region(name="eu"), Region(name="us")),
     )
     scene = Scene(load=load)
     plain = scene.samples()

@@ -7,7 +7,7 @@ import pytest
 
 from resilience.judge.case import prepare
 from resilience.judge.objectives import check_objectives, judge_objective, measure
-from resilience.model import Answer, Comparison, Objective, PhaseName, Segment
+from resilience.model import Answer, Comparison, Objective, PhaseName, Region, Segment
 from resilience.spec.thresholds import parse_objective
 from tests.judge.builder import Held, Scene, Spell
 
@@ -174,7 +174,7 @@ def test_an_objective_may_name_a_fault_as_written_or_one_time_of_it():
 def segmented(*spells, **changes):
     """A scene whose arrivals take turns between two tenants, the spells being those of the second alone."""
     load = replace(
-        Scene().experiment().load, tenants=(Segment(name="blue"), Segment(name="green")), regions=(Segment(name="eu"),)
+        Scene().experiment().load, tenants=(Segment(name="blue"), Segment(name="green")), regions=(Region(name="eu"),)
     )
     scene = Scene(poisson=False, load=load, **changes)
     good, ill = scene.samples(), scene.but(spells=spells).samples()

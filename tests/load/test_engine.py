@@ -11,7 +11,7 @@ from resilience.columns import Mark
 from resilience.errors import LoadError, RecordError
 from resilience.load.drivers.locust import check_account
 from resilience.load.engine import IN_FLIGHT_AT_END, NO_FREE_SLOT, Engine
-from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Role, Segment
+from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Region, Role, Segment
 from resilience.spec.mix import Mix
 from resilience.spec.profile import arrivals
 from tests.load.target import HANG, answer
@@ -132,7 +132,7 @@ def test_every_operation_is_sent_for_its_tenant_and_from_its_region(make_target)
     write, back = (replace(one, headers=headers) for one in (WRITE, BACK))
     memory = Memory()
     engine = make(
-        target.url, memory, write, back, max_s=1.0, max_in_flight=2, tenants=tenants, regions=(Segment(name="eu"),)
+        target.url, memory, write, back, max_s=1.0, max_in_flight=2, tenants=tenants, regions=(Region(name="eu"),)
     )
     engine.walk()
     engine.finish(1.0)

@@ -25,6 +25,7 @@ from resilience.spec.thresholds import parse_abort, parse_objective
         ("rps>225 over 10s", ("rps", Comparison.GT, 225.0, None, PhaseName.BASELINE, "", 10.0)),
         ("max<=9 @ fault over 1m30s", ("max", Comparison.LE, 9.0, None, PhaseName.FAULT, "", 90.0)),
         ("min>=1 over 500ms @ after", ("min", Comparison.GE, 1.0, None, PhaseName.AFTER, "", 0.5)),
+        ("total:p(95)<5000", ("p", Comparison.LT, 5000.0, 95.0, PhaseName.BASELINE, "", None)),
     ],
 )
 def test_an_objective_is_read_as_written(text, expected):
@@ -77,6 +78,11 @@ def test_an_objective_is_read_as_written(text, expected):
         ("apdex(1m)>0.9", "found '1m'"),
         ("apdex(100)>1", "never holds"),
         ("burn<2", "found nothing"),
+        ("ttfb:p(95)<500", "did you mean ttft?"),
+        ("latency:p(95)<500", "expected one of ttft, queue, processing, total, tokens"),
+        ("ttft:rate<0.1", "rate says nothing of ttft"),
+        ("ttft:p(95) no worse than 10% @ after", "not compared with the baseline"),
+        ("ttft<500", "'ttft' is not a metric"),
         ("burn(100%)<2", "below 100 %"),
         ("burn(0)<2", "above 0 %"),
         ("burn(99%)<=100", "always holds, whatever is measured; it is never above 100"),
@@ -151,3 +157,13 @@ def test_no_text_breaks_the_reader(text):
     """Whatever is written, the answer is an objective or a SpecError."""
     with contextlib.suppress(SpecError):
         assert parse_objective(text).aggregate in AGGREGATES
+
+
+@pytest.mark.parametrize("measure", ["ttft", "queue", "processing", "tokens"])
+def test_an_objective_may_be_about_another_measure(measure):
+    """Requirement L8: time to first token, a job's times, tokens per second; with phase and window as ever."""
+    objective = parse_objective(f"{measure}: p(95) < 500 @ fault(slow) over 10s", "chat")
+    assert (objective.measure, objective.aggregate, objective.quantile, objective.limit) == (measure, "p", 95.0, 500.0)
+    assert (objective.phase, objective.fault, objective.window_s) == (PhaseName.FAULT, "slow", 10.0)
+    with pytest.raises(SpecError, match=f"{measure} is not known while the run goes on"):
+        parse_abort(f"{measure}:p(95)>500 for 5s")

@@ -17,6 +17,7 @@ from resilience.judge.case import Case
 from resilience.judge.equivalence import Stretch, compare
 from resilience.judge.quantiles import DROPPED, MS, OK, Traffic, nearest_rank, of_operation, of_segment
 from resilience.judge.signal import expected, too_few
+from resilience.judge.timing import measured, those
 from resilience.model import Answer, Comparison, Json, Objective, Part, Phase
 
 EACH = "each"
@@ -111,7 +112,9 @@ def measure(objective: Objective, samples: Samples, seconds: float, usual: float
             return _latency(objective, samples) if ok else None
 
 
-def _latency(objective: Objective, samples: Samples) -> float:
+def _latency(objective: Objective, samples: Samples) -> float | None:
+    if objective.measure:
+        return measured(objective, samples)
     sent = samples.outcome != DROPPED
     times = np.sort(samples.end_ns[sent] - samples.arrival_ns[sent])
     quantiles = {"min": 0.0, "med": 0.5, "max": 1.0, "p": (objective.quantile or 0.0) / 100}
@@ -194,8 +197,11 @@ def _selection(case: Case, objective: Objective) -> Callable[[Samples], Samples]
     ):
         if name and name not in names:
             return f"no operation of {kind} {name!r} was ever offered"
+    timed = those(objective, case.record.experiment.load) if objective.measure else frozenset()
+    has = [number for number, name in enumerate(samples.operations) if name in timed]
 
     def choose(some: Samples) -> Samples:
+        some = some.where(np.isin(some.operation, has)) if objective.measure else some
         some = some if objective.operation == "all" else of_operation(some, index)
         some = of_segment(some, "tenant", objective.tenant) if objective.tenant else some
         return of_segment(some, "region", objective.region) if objective.region else some
@@ -291,7 +297,11 @@ def _compare(case: Case, objective: Objective, phase: Phase, chosen: Callable[[S
 
 def _from_start(samples: Samples) -> Samples:
     """Operations as if they had been meant to start when they did."""
-    return replace(samples, end_ns=samples.end_ns - (samples.start_ns - samples.arrival_ns))
+    late_ns = samples.start_ns - samples.arrival_ns
+    first_ns = samples.first_ns
+    if first_ns is not None:
+        first_ns = np.where(first_ns >= 0, first_ns - late_ns, first_ns)
+    return replace(samples, end_ns=samples.end_ns - late_ns, first_ns=first_ns)
 
 
 def _usual(case: Case, chosen: Callable[[Samples], Samples]) -> float:
@@ -303,7 +313,8 @@ def _usual(case: Case, chosen: Callable[[Samples], Samples]) -> float:
 def _decide(objective: Objective, phase: Phase, count: int, values: list[float | None]) -> Judged:
     told = [value for value in values if value is not None]
     if not told:
-        return _unknown(objective, phase.label, count, f"nothing was answered ok in {phase.label}")
+        why = f"of too many its {objective.measure} is not known" if objective.measure else "nothing was answered ok"
+        return _unknown(objective, phase.label, count, f"{why} in {phase.label}")
     worst = max(told, key=lambda value: _badness(objective, value))
     where = phase.label if objective.window_s is None else f"the worst {objective.window_s:g} s of {phase.label}"
     said = f"{_about(objective)}: {objective.expression} was {worst:.6g} in {where} ({count:,} operations)"

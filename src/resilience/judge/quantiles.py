@@ -13,7 +13,7 @@ Definitions, the same everywhere:
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -93,12 +93,18 @@ def nearest_rank(ordered: npt.NDArray[np.int64], quantile: float) -> int:
     Raises:
         ValueError: there is no value.
     """
+    return int(nearest_of(ordered, quantile))
+
+
+def nearest_of(ordered: npt.NDArray[Any], quantile: float) -> float:
+    """The same of sorted values of any kind."""
     count = len(ordered)
     if count == 0:
         raise ValueError("no value, no quantile")
     # Rounded, because 0.07 · 100 is a little more than 7 in floating point.
     rank = math.ceil(round(quantile * count, 9))
-    return int(ordered[min(max(rank, 1), count) - 1])
+    value: float = ordered[min(max(rank, 1), count) - 1].item()
+    return value
 
 
 def response_ns(samples: Samples, operation: int | None = None) -> npt.NDArray[np.int64]:

@@ -32,6 +32,7 @@ from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.journeys import check_journeys
+from resilience.spec.lasting import check_lasting, check_measure
 from resilience.spec.levels import check_levels, check_profile
 from resilience.spec.method import texts_in
 from resilience.spec.overlaps import check_overlaps
@@ -194,6 +195,7 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     sent |= _sent_to_store(path, operation, draft, allowed, findings)
     check_exchange(path, operation, findings)
+    check_lasting(path, operation, allowed, findings)
     sent |= set(_placeholders(exchanged(operation), join(path, "websocket"), operation.role, allowed, findings))
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},
@@ -287,6 +289,7 @@ def _check_objective(path: str, objective: Objective | AbortWhen, draft: Draft, 
         findings.add(join(path, "operation"), message, did_you_mean(objective.operation, names))
     if isinstance(objective, Objective):
         check_about(objective, path, draft.load, findings)
+        check_measure(path, objective, [operation for _, operation in draft.operations], findings)
     if objective.phase is None:
         return
     if "@" not in objective.expression:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from resilience.model import Job, StreamedAnswer
 from resilience.spec.key import Key, block
-from resilience.spec.shapes import DURATION, LENGTH, PATH, TEXT, Shape, listing, number
+from resilience.spec.shapes import LENGTH, PATH, TEXT, Shape, listing, number
 
 _ANY_TEXT = Shape({"type": "string", "title": "text", "examples": ["[DONE]"]})
 

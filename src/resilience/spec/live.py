@@ -22,7 +22,9 @@ def not_live(objective: Objective) -> Iterator[Problem]:
     if objective.relation:
         yield Problem("", f"{text} is judged over a whole phase, not live", "leave out abort, or write a threshold")
         return
-    if objective.aggregate not in LIVE:
+    if objective.measure:
+        yield Problem("", f"{objective.measure} is not known while the run goes on", "leave out abort")
+    elif objective.aggregate not in LIVE:
         hint = f"leave out abort, or use one of {', '.join(LIVE)}"
         yield Problem("", f"{objective.aggregate} is not known while the run goes on", hint)
     elif objective.aggregate in OF_ALL and objective.operation != "all":

@@ -1,9 +1,14 @@
 """The metrics of objectives: which there are, what stands in their parentheses, and which limits mean anything.
 
-    metric = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded" | "shed"
+    metric  = [ measure ":" ] aggregate
+    measure = "ttft" | "queue" | "processing" | "total" | "tokens"
+    aggregate
+           = "p(" number ")" | "avg" | "min" | "max" | "med" | "rate" | "count" | "rps" | "degraded" | "shed"
            | "availability" | "apdex(" milliseconds ")" | "burn(" percent ")" | "budget(" percent ")"
 
-`model.Objective` and `judge.budget` say what each means.
+`model.Objective`, `judge.timing` and `judge.budget` say what each means. A measure takes the aggregates of response
+time, and says what is measured instead: time to first token, a job's time in the queue or being worked on, all of it
+(response time by another name), tokens per second.
 """
 
 import re
@@ -14,6 +19,8 @@ from resilience.model import Comparison, Problem
 
 TIMES = ("p", "avg", "min", "max", "med")
 """Metrics in milliseconds of response time."""
+MEASURES = ("ttft", "queue", "processing", "total", "tokens")
+"""What those can be about, if not response time."""
 SHARES = ("rate", "degraded", "shed", "availability", "apdex")
 """Metrics that are shares: from 0 to 1."""
 PROMISES = ("burn", "budget")
@@ -82,6 +89,20 @@ def read_metric(word: str, inside: str | None, problems: list[Problem]) -> Metri
             message, hint = f"{word} takes nothing in parentheses", f"write {word}"
     problems.append(Problem("", message, hint))
     return Metric(word)
+
+
+def read_measure(measure: str | None, metric: Metric, problems: list[Problem]) -> str:
+    """What is measured instead of response time; empty if it is response time. What is wrong is noted."""
+    if measure is None:
+        return ""
+    if measure not in MEASURES:
+        near = get_close_matches(measure, MEASURES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(MEASURES)}"
+        problems.append(Problem("", f"{measure!r} is not measured", hint))
+    elif metric.word not in TIMES:
+        hint = f"use one of {', '.join(TIMES)}"
+        problems.append(Problem("", f"{metric.word} says nothing of {measure}", hint))
+    return "" if measure == "total" else measure
 
 
 def read_limit(metric: Metric, comparison: Comparison, text: str, problems: list[Problem]) -> float:

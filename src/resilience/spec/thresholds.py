@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from resilience.errors import SpecError
 from resilience.model import AbortWhen, Comparison, Objective, PhaseName, Problem, is_name
 from resilience.spec.durations import parse_duration
-from resilience.spec.metrics import COMPARABLE, NUMBER, read_limit, read_metric
+from resilience.spec.metrics import COMPARABLE, NUMBER, read_limit, read_measure, read_metric
 
 EXAMPLE = (
     "write for example p(95)<500 @ baseline, rate<0.01 @ fault(NAME), rps>225 @ after over 10s or "
@@ -32,7 +32,7 @@ EXAMPLE = (
 NO_WORSE, WITHIN = "no worse than", "within"
 
 _SHAPE = re.compile(
-    r"\s*(?P<metric>[a-zA-Z_]+)\s*(?:\((?P<inside>[^()]*)\))?"
+    r"\s*(?:(?P<measure>[a-zA-Z_]+)\s*:)?\s*(?P<metric>[a-zA-Z_]+)\s*(?:\((?P<inside>[^()]*)\))?"
     r"(?:\s*(?P<comparison><=|>=|===|==|!=|<|>)|\s+(?P<relation>no\s+worse\s+than|within)\s)"
     r"\s*(?P<limit>[^\s@]+)(?P<rest>(?:\s.*|@.*)?)",
     re.ASCII,
@@ -80,6 +80,8 @@ def parse_abort(text: str, operation: str = "all") -> AbortWhen:
     if objective.relation:
         hint = "write what must not be, as in rate>0.5 for 10s"
         raise SpecError(Problem("", f"{text!r} is judged over a whole phase, not live", hint))
+    if objective.measure:
+        problems.append(Problem("", f"{objective.measure} is not known while the run goes on", "use p, rate or rps"))
     if objective.window_s is None:
         problems.append(Problem("", f"{text!r} has no window, and is judged live", f"write {text} for 5s or over 5s"))
     if objective.aggregate not in LIVE:
@@ -113,11 +115,15 @@ def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
         raise SpecError(Problem("", f"{text!r} is not an objective", _shape_hint(text)))
     problems: list[Problem] = []
     metric = read_metric(shape["metric"], shape["inside"], problems)
+    measure = read_measure(shape["measure"], metric, problems)
     relation = " ".join((shape["relation"] or "").split())
     comparison = Comparison((shape["comparison"] or "<=").replace("===", "=="))
     written = shape["limit"]
     limit = _margin(written, problems) if relation else read_limit(metric, comparison, written, problems)
     phase, fault, window_s, word = _clauses(shape["rest"], problems)
+    if relation and measure:
+        hint = f"write a threshold, as in {measure}:p(95)<500"
+        problems.append(Problem("", f"{measure} is not compared with the baseline", hint))
     if relation:
         _check_relation(metric.word, relation, phase, word, problems)
     if problems:
@@ -134,6 +140,7 @@ def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
         window_s=window_s,
         argument=metric.argument,
         relation=relation,
+        measure=measure,
     )
     return read, word, phase is not None
 
