@@ -110,7 +110,7 @@ def not_told(record: Record) -> list[str]:
         found.append(
             "k6 does not tell what was in flight at the end, only how many iterations were cut off "
             f"({said.get('interrupted_iterations', 'unknown')}); instants are by the wall clock, read within "
-            f"{_number(said.get('clock_uncertainty_s')) * 1000:.2f} ms of ours."
+            f"{_number(said.get('clock_uncertainty_s')) * 1e6:.0f} µs of ours."
         )
     return found
 

@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from resilience.errors import LoadError
 from resilience.host.commands import run
 from resilience.load.drivers.script import WHERE, ScriptDriver, find_program
 from resilience.load.scripts.programs import script_environment
@@ -17,8 +17,8 @@ NOWHERE = "http://127.0.0.1:9"
 """The target's address while a script is only looked at: nothing is sent then."""
 
 LOOK_S = 30.0
-WAITING = frozenset({"constant-arrival-rate", "ramping-arrival-rate", "externally-controlled"})
-"""Executors whose virtual users wait for work; those of all others begin again at once."""
+WAIT_FOR_WORK = frozenset({"constant-arrival-rate", "ramping-arrival-rate"})
+"""Executors whose virtual users wait for work; those of all others wait for their answers alone."""
 
 DEFAULT = "default"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|us|µs|ns)")
@@ -48,7 +48,12 @@ class K6Driver(ScriptDriver):
             options = json.loads(done.out)
         except ValueError as error:
             return program, {}, (Problem(WHERE, f"k6 inspect said what cannot be understood: {error}"),)
-        return program, {"closed": closed_scenarios(options)}, self._problems(options)
+        found = scenarios(options)
+        told: dict[str, Json] = {
+            "waiting": [one.name for one in found if one.waiting],
+            "restless": {one.name: one.lasts_s for one in found if one.restless and one.lasts_s is not None},
+        }
+        return program, told, self._problems(options)
 
     def _problems(self, options: Mapping[str, Any]) -> tuple[Problem, ...]:
         lasts_s = lasts(options)
@@ -58,46 +63,52 @@ class K6Driver(ScriptDriver):
         return (Problem(WHERE, message, "let it last longer: what it does beyond the end is cut off"),)
 
 
-def closed_scenarios(options: Mapping[str, Any]) -> list[Json]:
-    """The scenarios whose virtual users never wait for work, of what `k6 inspect` says."""
-    scenarios = options.get("scenarios")
-    if not isinstance(scenarios, Mapping) or not scenarios:
-        return [DEFAULT]
-    return [
-        str(name)
-        for name, one in scenarios.items()
-        if not isinstance(one, Mapping) or str(one.get("executor")) not in WAITING
-    ]
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario of a script, as `k6 inspect` says it.
+
+    Attributes:
+        waiting: its virtual users wait for their answers and never for work, so they ask less of a slow target.
+        restless: all of them begin again at once, as long as it lasts.
+        lasts_s: for how long it begins something, at the longest, from the program's start; None if that is not known.
+    """
+
+    name: str
+    waiting: bool
+    restless: bool
+    lasts_s: float | None
+
+
+def scenarios(options: Mapping[str, Any]) -> tuple[Scenario, ...]:
+    """The scenarios of what `k6 inspect` says; a script without any has one, called default."""
+    listed = options.get("scenarios")
+    if not isinstance(listed, Mapping) or not listed:
+        stages = bool(options.get("stages"))
+        endless = options.get("iterations") is None and not stages
+        return (Scenario(DEFAULT, waiting=True, restless=endless, lasts_s=_lasts_s(options)),)
+    found = []
+    for name, one in listed.items():
+        executor = str(one.get("executor")) if isinstance(one, Mapping) else ""
+        known = _lasts_s(one) if isinstance(one, Mapping) else None
+        found.append(Scenario(str(name), executor not in WAIT_FOR_WORK, executor == "constant-vus", known))
+    return tuple(found)
 
 
 def lasts(options: Mapping[str, Any]) -> float | None:
-    """How long the script runs at the longest, of what `k6 inspect --execution-requirements` says; None if unknown.
+    """For how long a script begins something, at the longest; None if that is not known of a scenario of it."""
+    known = [one.lasts_s for one in scenarios(options)]
+    return None if any(one is None for one in known) else max(one for one in known if one is not None)
 
-    `totalDuration` includes the time that is given to iterations to end in, in which no load begins. What begins by
-    itself is over when every scenario is, so the longest of those that are known by their duration or stages counts;
-    scenarios that are known by their iterations may end at any time, and nothing is known then.
-    """
-    scenarios = options.get("scenarios")
-    if not isinstance(scenarios, Mapping) or not scenarios:
-        scenarios = {DEFAULT: options}
-    longest_s = 0.0
-    for one in scenarios.values():
-        if not isinstance(one, Mapping):
-            return None
-        start_s = _seconds(one.get("startTime")) or 0.0
-        stages = one.get("stages")
-        if one.get("iterations") is not None:
-            length_s = _seconds(one.get("maxDuration")) or _seconds(one.get("duration"))
-            if length_s is None:
-                return None
-        elif isinstance(stages, list) and stages:
-            length_s = sum(_seconds(stage.get("duration")) or 0.0 for stage in stages if isinstance(stage, Mapping))
-        else:
-            length_s = _seconds(one.get("duration"))
-        if length_s is None:
-            return None
-        longest_s = max(longest_s, start_s + length_s)
-    return longest_s
+
+def _lasts_s(one: Mapping[str, Any]) -> float | None:
+    """Of a scenario, from the program's start: without the time that iterations are given to end in."""
+    stages = one.get("stages")
+    if isinstance(stages, list) and stages:
+        lengths = [_seconds(stage.get("duration")) if isinstance(stage, Mapping) else None for stage in stages]
+        length_s = None if None in lengths else sum(each for each in lengths if each is not None)
+    else:
+        length_s = _seconds(one.get("duration")) or _seconds(one.get("maxDuration"))
+    return None if length_s is None else (_seconds(one.get("startTime")) or 0.0) + length_s
 
 
 def _seconds(text: object) -> float | None:
@@ -108,15 +119,3 @@ def _seconds(text: object) -> float | None:
     if "".join(number + unit for number, unit in parts) != text:
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def version(program: str) -> str:
-    """What k6 says of itself.
-
-    Raises:
-        LoadError: it does not.
-    """
-    done = run([program, "version"], timeout_s=LOOK_S)
-    if done.code != 0:
-        raise LoadError(f"{program} does not say its version: {done.err.strip()[-200:]}")
-    return done.out.strip()

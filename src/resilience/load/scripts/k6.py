@@ -16,6 +16,7 @@ Source: Grafana k6, `lib/netext/httpext/tracer.go` (what the durations are), "JS
 import json
 import re
 from calendar import timegm
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,8 @@ _OK_STATUS = range(200, 400)
 _SWITCHING = 101
 _MS = 1e6
 _NANO = 9
+_S = 1_000_000_000
+_TWICE = 2.0
 
 
 @dataclass(slots=True)
@@ -65,7 +68,9 @@ class K6Reader:
 
     Args:
         emit: takes each operation, in the order in which they ended, more or less.
-        closed: scenarios whose virtual users never wait for work, so that one that says nothing is busy.
+        waiting: scenarios whose virtual users wait for their answers, and never for work.
+        restless: those of them whose users all begin again at once, as long as the scenario lasts → until when that is,
+            in seconds since the program was started.
         settled_ns: the longest silence of a virtual user before this instant is taken for a normal one.
     """
 
@@ -82,9 +87,17 @@ class K6Reader:
         }
     )
 
-    def __init__(self, emit: Callable[[Seen], None], closed: Collection[str] = (), settled_ns: int = 0) -> None:
+    def __init__(
+        self,
+        emit: Callable[[Seen], None],
+        waiting: Collection[str] = (),
+        restless: Mapping[str, float] | None = None,
+        settled_ns: int = 0,
+    ) -> None:
         self._emit = emit
-        self._closed = frozenset(closed)
+        self._waiting = frozenset(waiting)
+        self._restless = dict(restless or {})
+        self._turned: tuple[int, Counter[str]] = (-1, Counter())
         self._settled_ns = settled_ns
         self._users: dict[str, _User] = {}
         self._texts = Texts({})
@@ -134,8 +147,8 @@ class K6Reader:
                 self._let_go(user)
 
     def waiting(self, since_ns: int) -> int:
-        """How many virtual users have told nothing since an instant and must be at work on something."""
-        return sum(1 for user in self._users.values() if self._at_work(user, since_ns))
+        """How many virtual users have told nothing since an instant and may be at work on something from before."""
+        return sum(1 for user in self._users.values() if user.last_ns < since_ns and self._may_be_busy(user, since_ns))
 
     def finish(self) -> None:
         """Hand on everything."""
@@ -161,20 +174,37 @@ class K6Reader:
         return found
 
     def _stuck(self, since_ns: int, now_ns: int) -> int:
-        """Virtual users that certainly were in the middle of something from before an instant until now.
+        """Virtual users that were in the middle of something from before an instant until now.
 
-        Those that told nothing for half as long again as any had by then in the baseline; or more iterations that were
-        cut off than there are users that told anything since.
+        Those that told nothing for half as long again as any had by then in the baseline, and that begin again at once
+        or were seen in the middle of an iteration. Those that wait for work take turns, first come first served: one
+        whose turn must have come twice over, and who did not take it, is busy.
         """
         longest_ns = 1.5 * self._usual_ns
-        silent = sum(
-            1 for user in self._users.values() if self._at_work(user, since_ns) and now_ns - user.last_ns > longest_ns
+        turns = self._turns(since_ns)
+        return sum(
+            1
+            for user in self._users.values()
+            if user.last_ns < since_ns
+            and (
+                turns.get(user.scenario, 0.0) >= _TWICE
+                or (self._must_be_busy(user, since_ns) and now_ns - user.last_ns > longest_ns)
+            )
         )
-        lively = sum(1 for user in self._users.values() if user.last_ns >= since_ns)
-        return max(silent, (self._said[3] if self._said is not None else 0) - lively)
 
-    def _at_work(self, user: _User, since_ns: int) -> bool:
-        return user.last_ns < since_ns and (not user.ended or user.scenario in self._closed)
+    def _must_be_busy(self, user: _User, since_ns: int) -> bool:
+        return bool(user.scenario) and (not user.ended or self._restless.get(user.scenario, 0.0) * _S > since_ns)
+
+    def _may_be_busy(self, user: _User, since_ns: int) -> bool:
+        turns = self._turns(since_ns)
+        return self._must_be_busy(user, since_ns) or 0 < turns.get(user.scenario, 0.0) < _TWICE
+
+    def _turns(self, since_ns: int) -> dict[str, float]:
+        """Of scenarios whose users wait for work: how many times round they have gone since an instant."""
+        if self._turned[0] != since_ns:
+            self._turned = (since_ns, Counter())
+        users = Counter(user.scenario for user in self._users.values())
+        return {name: count / users[name] for name, count in self._turned[1].items() if name not in self._waiting}
 
     def account(self) -> dict[str, Json]:
         """What k6 said besides operations."""
@@ -182,7 +212,7 @@ class K6Reader:
             "iterations": self._iterations,
             "interrupted_iterations": self._said[3] if self._said is not None else None,
             "virtual_users": len(self._users),
-            "waiting_users": sum(1 for user in self._users.values() if user.scenario in self._closed),
+            "waiting_users": sum(1 for user in self._users.values() if user.scenario in self._waiting),
             "checks": {name: {"passes": passes, "fails": fails} for name, (fails, passes) in self.checks.items()},
         }
 
@@ -201,10 +231,8 @@ class K6Reader:
         value = float(data["value"])
         if metric == "http_req_duration":
             self._pending, self._pending_user = (tags, at_ns, value), user
-        elif metric == "iteration_duration":
-            self._touch(user, tags, at_ns, ended=True)
-        elif metric == "iterations":
-            self._iterations += round(value)
+        elif metric in {"iteration_duration", "iterations"}:
+            self._iterated(metric, user, tags, at_ns, round(value))
         elif metric == "checks":
             self._check(user, tags, at_ns, passed=value != 0)
         elif metric == "dropped_iterations":
@@ -212,6 +240,14 @@ class K6Reader:
                 self._emit(Seen(DROPPED, at_ns, at_ns, Outcome.DROPPED, detail="k6 had no free virtual user"))
         elif metric in {"grpc_req_duration", "ws_connecting"}:
             self._other(metric, user, tags, at_ns, value)
+
+    def _iterated(self, metric: str, user: str, tags: Mapping[str, Any], at_ns: int, count: int) -> None:
+        if metric == "iteration_duration":
+            self._touch(user, tags, at_ns, ended=True)
+            return
+        self._iterations += count
+        if at_ns >= self._turned[0] >= 0:
+            self._turned[1][str(tags.get("scenario", ""))] += count
 
     def _complete(self, blocked_ms: float) -> None:
         """The request whose duration was read, now that it is known what went before."""
@@ -296,4 +332,4 @@ class K6Reader:
             return round(datetime.fromisoformat(text).timestamp() * 1e9) - self.wall_ns
         if self._second[0] != head:
             self._second = (head, timegm(datetime.fromisoformat(head).timetuple()))
-        return self._second[1] * 1_000_000_000 + int(digits.ljust(_NANO, "0")[:_NANO]) - self.wall_ns
+        return self._second[1] * _S + int(digits.ljust(_NANO, "0")[:_NANO]) - self.wall_ns

@@ -31,8 +31,8 @@ from resilience.record.samples import warm_up
 SLICE_S = 0.25
 FLUSH_S = 1.0
 PATIENCE_S = 10.0
-END_S = 12.0
-"""How long the program may take to end once it was told to (k6 runs the script's teardown)."""
+LEAST_S = 1.0
+"""What was begun before the end takes a moment to be told of: k6 writes what it has five times a second."""
 
 ORPHANED = 3
 _CHUNK = 1 << 18
@@ -95,7 +95,7 @@ class Run:
         self._say("ready", {"ready_ns": time.monotonic_ns()})
         os.set_blocking(0, False)
         self._selector.register(0, selectors.EVENT_READ, _INPUT)
-        while (left_ns := -self._now_ns()) > 0:
+        while not self._program.waits and (left_ns := -self._now_ns()) > 0:
             self._look(left_ns / 1e9)
         try:
             self._start()
@@ -164,7 +164,7 @@ class Run:
             self._end_when_due()
         assert self._process is not None  # noqa: S101 - it was started
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_S)
+            self._process.wait(self._program.end_s)
 
     def _look(self, timeout_s: float) -> None:
         """Read whatever there is; wait for it at most so long."""
@@ -199,8 +199,10 @@ class Run:
         """Tell the program to end when what began before `stop` has ended; a program that then goes on is killed."""
         now_ns = self._now_ns()
         if self._told_ns is not None:
-            if now_ns - self._told_ns > END_S * 1e9:
-                raise LoadError(f"{self._program.name} did not end within {END_S:g} s{self._tail()}")
+            if now_ns - self._told_ns > self._program.end_s * 1e9:
+                if not self._program.killed_then:
+                    raise LoadError(f"{self._program.name} did not end within {self._program.end_s:g} s{self._tail()}")
+                self._kill()
             return
         late = now_ns > self._order.max_s * 1e9
         if late and self._stop_ns is None:
@@ -208,7 +210,7 @@ class Run:
         if self._stop_ns is None or self._process is None:
             return
         waited_s = (now_ns - self._stop_ns) / 1e9
-        if waited_s > PATIENCE_S or not self._reader.waiting(self._stop_ns):
+        if waited_s > PATIENCE_S or (waited_s > LEAST_S and not self._reader.waiting(self._stop_ns)):
             self._told_ns = now_ns
             self._process.send_signal(self._program.stop_by)
 
@@ -241,9 +243,10 @@ class Run:
     # --------------------------------------------------------------------------------------------------------- end
 
     def _account(self, now_s: float) -> dict[str, Json]:
-        asked_ns = self._now_ns() if self._stop_ns is None else self._stop_ns
-        told_ns = self._now_ns() if self._told_ns is None else self._told_ns
-        problems = self._reader.problems(asked_ns, told_ns) if self._told_ns is not None else []
+        if self._told_ns is not None and self._stop_ns is not None:
+            problems = self._reader.problems(self._stop_ns, self._told_ns)
+        else:
+            problems = self._reader.problems(0, 0)  # it ended by itself: nothing of it was cut off by us
         code = self._process.returncode if self._process is not None else None
         ended: dict[str, Json] = {}
         if self._told_ns is None:

@@ -55,7 +55,7 @@ class Reader(Protocol):
         """There is no more."""
 
     def problems(self, since_ns: int, now_ns: int) -> list[Json]:
-        """What keeps a verdict from being believed."""
+        """What keeps a verdict from being believed, given when the end was asked for and when it was forced."""
 
     def account(self) -> dict[str, Json]:
         """What else it said."""
@@ -69,6 +69,9 @@ class Program(ABC):
         stopped: exit codes with which it then ends.
         ended: exit codes with which it ends by itself → what that means.
         wall_clock: whether its instants are by the wall clock.
+        end_s: how long it may take to end once it was told to.
+        killed_then: whether it is simply killed after that; of one for which it matters how it ends, it is an error.
+        waits: whether it can be started before the run's zero, because it sends nothing before.
     """
 
     name: ClassVar[str]
@@ -76,6 +79,9 @@ class Program(ABC):
     stopped: ClassVar[Collection[int]]
     ended: ClassVar[Mapping[int, str]]
     wall_clock: ClassVar[bool]
+    end_s: ClassVar[float] = 12.0
+    killed_then: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
 
     @abstractmethod
     def argv(self, order: LoadOrder, data: int) -> list[str]:
@@ -103,9 +109,10 @@ class K6(Program):
     }
     wall_clock = True
 
-    def __init__(self, program: str, script: str, closed: Collection[str]) -> None:
-        """A program, a script, and the scenarios of it whose virtual users never wait for work."""
-        self._program, self._script, self._closed = program, script, closed
+    def __init__(self, program: str, script: str, waiting: Collection[str], restless: Mapping[str, float]) -> None:
+        """A program, a script, and its scenarios as `K6Reader` wants them."""
+        self._program, self._script = program, script
+        self._waiting, self._restless = waiting, restless
 
     def argv(self, order: LoadOrder, data: int) -> list[str]:
         """As `Program`."""
@@ -120,7 +127,8 @@ class K6(Program):
 
     def reader(self, order: LoadOrder, emit: Callable[[Seen], None]) -> K6Reader:
         """As `Program`."""
-        return K6Reader(emit, self._closed, round((order.load.warm_up_s + order.load.baseline_s) * 1e9))
+        settled_ns = round((order.load.warm_up_s + order.load.baseline_s) * 1e9)
+        return K6Reader(emit, self._waiting, self._restless, settled_ns)
 
 
 class Artillery(Program):
@@ -128,9 +136,12 @@ class Artillery(Program):
 
     name = "artillery"
     stop_by = signal.SIGTERM
-    stopped = (0, 1, 143)
+    stopped = (0, 1, 143, -signal.SIGKILL)
     ended: ClassVar[Mapping[int, str]] = {0: "its script was over", 1: "its script was over, and a check of it failed"}
     wall_clock = False
+    waits = True
+    end_s = 3.0  # it goes on for 12 s, which is nothing to wait for: what is in flight is known
+    killed_then = True
 
     def __init__(self, program: str, script: str, node: str) -> None:
         """Artillery's main file, a script, and the Node.js that runs it."""
@@ -150,6 +161,7 @@ class Artillery(Program):
             "ARTILLERY_PLUGIN_PATH": str(PLUGINS),
             "ARTILLERY_PLUGINS": '{"resilience": {}}',
             "RESILIENCE_SAMPLES": str(data),
+            "RESILIENCE_ZERO": str(order.zero_ns),
         }
 
     def reader(self, order: LoadOrder, emit: Callable[[Seen], None]) -> ArtilleryReader:
@@ -177,11 +189,16 @@ def program_for(driver: str, program: str, script: str, more: Mapping[str, Json]
         driver: `k6` or `artillery`.
         program: its path.
         script: the script's path.
-        more: what its driver found out: of k6 the scenarios that are `closed`, of Artillery the path of `node`.
+        more: what its driver found out: of k6 the scenarios that are `waiting` and `restless`, of Artillery the path of
+            `node`.
     """
     if driver == "k6":
-        closed = more.get("closed", ())
-        return K6(program, script, [str(one) for one in closed] if isinstance(closed, list | tuple) else [])
+        waiting, restless = more.get("waiting", ()), more.get("restless", {})
+        if not isinstance(waiting, list | tuple) or not isinstance(restless, Mapping):
+            raise LoadError(f"{more!r} does not say which scenarios there are")
+        return K6(
+            program, script, [str(one) for one in waiting], {name: float(str(end)) for name, end in restless.items()}
+        )
     if driver == "artillery":
         return Artillery(program, script, str(more["node"]))
     raise LoadError(f"{driver!r} runs no scripts")

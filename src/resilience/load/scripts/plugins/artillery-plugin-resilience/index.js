@@ -50,6 +50,13 @@ function Plugin(script, events) {
     });
     return done();
   };
+  script.config.processor.resilienceOnError = function (error, request, context, emitter, done) {
+    const one = request && open.get(request.uuid);
+    if (one !== undefined) {
+      failed(request.uuid, one, error.code || error.name || 'error');
+    }
+    return done();
+  };
 
   for (const scenario of script.scenarios || []) {
     const engine = scenario.engine || 'http';
@@ -57,6 +64,7 @@ function Plugin(script, events) {
       tell({ w: `scenarios by the engine ${short(engine, 60)} are not seen` });
     }
     scenario.beforeRequest = [].concat(scenario.beforeRequest || [], 'resilienceBeforeRequest');
+    scenario.onError = [].concat(scenario.onError || [], 'resilienceOnError');
   }
 
   // Every emitter that hooks are given is the one on which Artillery traces its requests.
@@ -99,13 +107,9 @@ function Plugin(script, events) {
         one.result = result;
       }
     });
-    emitter.on('trace:http:error', (error, id) => {
-      const one = open.get(id);
-      if (one !== undefined) {
-        failed(id, one, error.code || error.name || 'error');
-      }
-    });
   }
+
+  hold();
 
   function answered(id, one, status) {
     if (!open.has(id) || one.ended !== undefined) {
@@ -144,6 +148,14 @@ function Plugin(script, events) {
       one.begun = true;
       tell({ b: short(id, 60), t: now(), m: short(one.request.method, 10), u: short(one.request.url, 500), n: '' });
     }
+  }
+}
+
+// A worker is ready, and its load begins, not before the run's zero.
+function hold() {
+  const left = Number((BigInt(process.env.RESILIENCE_ZERO || '0') - process.hrtime.bigint()) / 1000000n);
+  if (left > 0) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, left);
   }
 }
 
