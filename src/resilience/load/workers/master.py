@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # Locust comes before whatever opens sockets or starts threads: importing it replaces both, and does it once.
 import gevent
@@ -45,10 +46,11 @@ HAND_ON_S = 0.1
 _EVERYWHERE = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not bound to here
 """Where a worker of this machine finds a master that listens at all addresses."""
 
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SURELY_S = 1.0
 """A worker that has not heard of its master for half the silence has ended after so much more."""
 
-GIVE_UP_S = 0.2
+GIVE_UP_S = 0.5
 """So long a last word may take to leave this process."""
 TAIL_S = 15.0
 """How much longer than its own limits a worker may take to finish: it seals, and sends what it has written."""
@@ -303,12 +305,19 @@ class Run:
             self._runner.say(member.client, {"kind": "end"})
             if member.receiver is not None:
                 member.receiver.close()
+        if any(member.process is None for member in members):
+            gevent.sleep(GIVE_UP_S)
         if all(member.loss is not None for member in members):
             raise LoadError("; ".join(f"worker {member.name} was lost: {member.why}" for member in members))
         return self._account(order, members)
 
     def _give(self, member: Member, order: LoadOrder) -> None:
         boot = "" if member.about.get("boot") == boot_id() else boot_id()
+        if boot and urlsplit(order.base_url).hostname in _LOOPBACK:
+            raise LoadError(
+                f"worker {member.name} is on {member.about.get('host')}, from where the target at {order.base_url} "
+                "cannot be reached; a target with an address that others reach was expected"
+            )
         member.order = replace(order, share=member.share, boot=boot)
         member.heard_ns = time.monotonic_ns()
         if member.process is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from resilience.record.folder import ACCOUNTS, SAMPLES, WRITES
 from resilience.record.ledger import SUFFIX
+from resilience.record.receipts import RECEIPTS
 from resilience.record.samples import SEAL_SUFFIX
 
 PIECE = 1 << 16
@@ -120,9 +121,8 @@ class Receiver:
         self._folder = folder
         self._sizes: dict[str, int] = {}
         self._done: set[str] = set()
-        within = "|".join(re.escape(f"{ACCOUNTS}/{account}/") for account in accounts)
-        self._ledger = re.compile(rf"{WRITES}/({within})?{re.escape(name + SUFFIX)}" if within else
-                                  rf"{WRITES}/{re.escape(name + SUFFIX)}")  # fmt: skip
+        within = "|".join(f"{ACCOUNTS}/{re.escape(account)}/({RECEIPTS}/)?" for account in accounts)
+        self._ledger = re.compile(f"{WRITES}/({within})?{re.escape(name + SUFFIX)}")
         self._samples = re.compile(rf"{SAMPLES}/({re.escape(name)}-\d{{5}}\.parquet|_{re.escape(name + SEAL_SUFFIX)})")
 
     def take(self, piece: Mapping[str, Any]) -> dict[str, Any]:
