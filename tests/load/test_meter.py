@@ -76,7 +76,7 @@ def test_many_together_are_counted_as_each_alone(durations):
     """Counting many at once puts each into the bucket of its own, and loses none (Requirement L3)."""
     meter = Meter(["a"])
     for duration in durations:
-        meter.note((0, OUTCOMES.index(Outcome.OK), duration, False, 7))
+        meter.note((0, OUTCOMES.index(Outcome.OK), duration, False, 7, ""))
     piece = decode(Slice, meter.slice(0.0, 1.0, 0))
     expected: dict[int, int] = {}
     for duration in durations:
@@ -89,7 +89,7 @@ def test_many_together_are_counted_as_each_alone(durations):
 def test_rows_are_kept_only_for_who_asks():
     """What was counted can be had once more, each row once, from the moment it is asked for."""
     meter = Meter(["a"])
-    first, second = (0, 0, 5_000, False, 1), (0, 1, 6_000, False, 2)
+    first, second = (0, 0, 5_000, False, 1, ""), (0, 1, 6_000, False, 2, "status 500")
     meter.note(first)
     meter.slice(0.0, 1.0, 0)
     assert meter.taken() == []

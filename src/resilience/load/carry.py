@@ -15,6 +15,7 @@ from resilience.errors import LoadError
 from resilience.load.engine import Engine
 from resilience.load.health import Health, Reading
 from resilience.load.published import AccountLedger
+from resilience.load.statistics import Statistics, heard
 from resilience.load.users import ArrivalUser, reporter
 from resilience.load.workers.shares import name_of
 from resilience.model import Json, LoadOrder
@@ -69,8 +70,11 @@ class Carrier:
         }
         self._subscriptions = _subscriptions(order, self._accounts)
         accounts = self._accounts if self._subscriptions is None else self._subscriptions.accounts
-        report = reporter(environment, order.base_url)
-        self.engine = Engine(order, self._samples, self._ledger, report, accounts)
+        self._environment = environment
+        self._statistics = Statistics(environment, order.load.operations)
+        self._report = reporter(environment, order.base_url)
+        self.engine = Engine(order, self._samples, self._ledger, None, accounts)
+        self.engine.meter.keep()
         self._ending = Event()
         self._sliced_s = 0.0
         self._health: Health | None = None
@@ -83,6 +87,7 @@ class Carrier:
             LoadError: it was ready too late; nothing was sent.
         """
         ArrivalUser.engine = self.engine
+        self._tell_locust()
         gc.collect()
         gc.freeze()  # what is here now stays; the collector need not look at it again during the run
         self._began_cpu, self._began_ns = time.process_time(), self.engine.now_ns()
@@ -148,6 +153,7 @@ class Carrier:
     def _slice(self, due_s: float) -> None:
         engine, now_s = self.engine, max(self.engine.now_ns() / 1e9, 0.0)
         piece = engine.meter.slice(self._sliced_s, now_s, engine.in_flight)
+        self._tell_locust()
         if self._health is not None:
             piece["cpu_share"] = self._health.look(_reading(now_s, now_s - due_s))
         piece["attempted"] = engine.writers.attempted
@@ -155,6 +161,13 @@ class Carrier:
         piece["unsettled"] = engine.writers.unsettled
         self._sliced_s = now_s
         self._say("slice", piece)
+
+    def _tell_locust(self) -> None:
+        """Tell Locust what was counted: each operation on its own only while somebody listens for that."""
+        rows, operator = self.engine.meter.taken(), self.engine.operator
+        if operator.report is None:
+            self._statistics.add(rows)
+        operator.report = self._report if heard(self._environment) else None
 
     def _flushes(self) -> None:
         while not self._ending.wait(FLUSH_S):

@@ -33,7 +33,7 @@ class Engine:
         order: what to do.
         samples: takes every operation.
         ledger: takes every write.
-        report: told of everything that ended.
+        report: told of everything that ended; may be none.
         accounts: take the writes to the accounts of the ledger, by name.
 
     Attributes:
@@ -52,7 +52,7 @@ class Engine:
         order: LoadOrder,
         samples: Samples,
         ledger: Ledger,
-        report: Report,
+        report: Report | None,
         accounts: Mapping[str, AccountLedger] | None = None,
     ) -> None:
         self._order = order

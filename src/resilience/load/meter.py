@@ -19,7 +19,9 @@ LATE_NS = 10_000_000
 
 _PER_LOG = 1.0 / math.log(HISTOGRAM_BASE)
 _OK, _DROPPED = OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DROPPED)
-_End: TypeAlias = tuple[int, int, int, bool, int]
+End: TypeAlias = tuple[int, int, int, bool, int, str]
+"""What ended: number of the operation and of the outcome, nanoseconds since the intended start, degraded, size of the
+answer, detail."""
 
 
 def bucket_of(duration_ns: int) -> int:
@@ -56,8 +58,7 @@ class Meter:
     Attributes:
         offered: called with the number of an operation whose arrival became due.
         started: called when an operation was begun, with how long after its intended start, in nanoseconds.
-        note: called when an operation ended or was dropped, with a row: its number, that of its outcome in `OUTCOMES`,
-            how long after its intended start in nanoseconds, whether it was degraded, and the size of the answer.
+        note: called when an operation ended or was dropped.
     """
 
     def __init__(self, operations: Sequence[str]) -> None:
@@ -69,11 +70,11 @@ class Meter:
         self._late = 0
         self._new_offered: list[int] = []
         self._new_lags: list[int] = []
-        self._new_ends: list[_End] = []
-        self._taken: list[_End] | None = None
+        self._new_ends: list[End] = []
+        self._taken: list[End] | None = None
         self.offered: Callable[[int], None] = self._new_offered.append
         self.started: Callable[[int], None] = self._new_lags.append
-        self.note: Callable[[_End], None] = self._new_ends.append
+        self.note: Callable[[End], None] = self._new_ends.append
         self._begin_slice()
 
     def _begin_slice(self) -> None:
@@ -85,13 +86,13 @@ class Meter:
 
     def ended(self, operation: int, outcome: Outcome, response_ns: int, *, degraded: bool) -> None:
         """An operation ended, or was dropped, this long after its intended start."""
-        self.note((operation, OUTCOMES.index(outcome), response_ns, degraded, 0))
+        self.note((operation, OUTCOMES.index(outcome), response_ns, degraded, 0, ""))
 
     def keep(self) -> None:
         """From now on, rows are kept once they were counted, for `taken`."""
         self._taken = self._taken or []
 
-    def taken(self) -> "list[_End]":
+    def taken(self) -> "list[End]":
         """The rows that were counted since the last call, if `keep` was called."""
         taken, self._taken = self._taken or [], None if self._taken is None else []
         return taken
@@ -116,8 +117,8 @@ class Meter:
                 self._taken += self._new_ends
             self._new_ends.clear()
 
-    def _count_ends(self, rows: "list[_End]") -> None:
-        numbers, outcomes, durations, degraded, _ = zip(*rows, strict=True)
+    def _count_ends(self, rows: "list[End]") -> None:
+        numbers, outcomes, durations, degraded, _, _ = zip(*rows, strict=True)
         for (number, place), count in Counter(zip(numbers, outcomes, strict=True)).items():
             self._outcomes[number][place] += count
             self._slice_counts[number, OUTCOMES[place]] += count

@@ -168,7 +168,7 @@ class Operator:
         self._add(
             at_ns, at_ns, at_ns, number, _DROPPED, detail=NO_FREE_SLOT, tenant=attempt.tenant, region=attempt.region
         )
-        self.meter.note((number, _DROPPED, 0, False, 0))
+        self.meter.note((number, _DROPPED, 0, False, 0, NO_FREE_SLOT))
         if self.report is not None:
             self.report(attempt.plan.operation, Finding(Outcome.DROPPED, detail=NO_FREE_SLOT), None, None, 0)
 
@@ -308,7 +308,7 @@ class Operator:
         )
         response_ns = end_ns - attempt.arrival_ns
         length = len(happened.body) if type(happened) is Reply else 0
-        self.meter.note((attempt.number, outcome, response_ns, finding.degraded, length))
+        self.meter.note((attempt.number, outcome, response_ns, finding.degraded, length, finding.detail))
         if self.report is not None:
             self.report(attempt.plan.operation, finding, response_ns, end_ns - attempt.start_ns, length)
         return finding

@@ -238,7 +238,7 @@ class Subscribers:
         self.subscribe = None if subscription.subscribe is None else Document(subscription.subscribe)
         self.resume = None if subscription.resume is None else Document(subscription.resume)
         self._messages, self._connects = (names.index(one.name) for one in subscription.operations)
-        self._published, self._samples = published, samples
+        self._published, self._samples, self._meter = published, samples, operator.meter
         self._run, self._prefix = order.run, prefix_of(order.run)
         self._address = Address(order.base_url)
         self._resource = resource(order.base_url, subscription.path).render({})
@@ -293,7 +293,7 @@ class Subscribers:
     def connected(self, due_ns: int, start_ns: int, outcome: Outcome, detail: str) -> None:
         """An attempt to connect ended."""
         self.counts["connects"] += 1
-        self.operator.meter.started(start_ns - due_ns)
+        self._meter.started(start_ns - due_ns)
         self._sample(self._connects, due_ns, start_ns, self.operator.now_ns(), outcome, detail)
 
     def delivered(self, sent_ns: int, at_ns: int) -> None:
@@ -314,7 +314,7 @@ class Subscribers:
         meter, place = self.operator.meter, _OK if outcome is Outcome.OK else _FAILED
         meter.offered(number)
         self._samples.add(due_ns, start_ns, end_ns, number, place, 0, detail=detail)
-        meter.note((number, place, end_ns - due_ns, False, 0))
+        meter.note((number, place, end_ns - due_ns, False, 0, detail))
 
     def _connect_all(self, engine: "Engine") -> None:
         rate = self.subscription.connect_rate

@@ -9,11 +9,8 @@ from locust.exception import StopUser
 
 from resilience.load.classify import Finding
 from resilience.load.engine import Engine, Report
+from resilience.load.statistics import OperationNotOkError
 from resilience.model import Operation, Outcome
-
-
-class OperationNotOkError(Exception):
-    """What Locust's listeners and error table get for an operation that was not ok: one of few constant texts."""
 
 
 class ArrivalUser(User):
