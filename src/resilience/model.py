@@ -125,6 +125,7 @@ class Slice:
         lag_p99_s: 99th percentile of (actual start − intended start); 0 if nothing started.
         attempted, acknowledged: writes so far in the whole run; the difference not otherwise settled is at risk.
         unsettled: writes that are in flight or indeterminate so far.
+        backlog: jobs that were accepted and have not been seen to end.
         cpu_share: share of a core that the generator's own process used in the slice; of several, the busiest one's.
         notes: what the generator has to tell of itself, each a problem of the run: a worker was lost.
     """
@@ -140,6 +141,7 @@ class Slice:
     attempted: int = 0
     acknowledged: int = 0
     unsettled: int = 0
+    backlog: int = 0
     cpu_share: float = 0.0
     notes: tuple[str, ...] = ()
 

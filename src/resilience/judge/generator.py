@@ -164,6 +164,7 @@ def load_figures(case: Case) -> dict[str, Json]:
         "lag_p99_s": lag_s(samples),
         "baseline_lag_p99_s": baseline_lag_s(case),
         "out_of_resources": reasons,
+        **({"jobs": jobs} if isinstance(jobs := account_of(case).get("jobs"), Mapping) else {}),
         "wall_clock": None if not own else "unknown" if words else "steady",
         **{
             name: own.get(name)

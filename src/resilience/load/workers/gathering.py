@@ -26,6 +26,7 @@ FIELDS = {
     "attempted": STATE,
     "acknowledged": STATE,
     "unsettled": STATE,
+    "backlog": STATE,
     "cpu_share": LARGEST,
     "notes": COUNT,
 }
