@@ -218,7 +218,7 @@ def test_the_acceptance_is_the_acknowledgement(outcome):
 
 
 def test_jobs_unfinished_at_the_end_are_unknown_and_were_promised(make_target):
-    """The run ends while they wait: one unknown sample each, each acknowledged in the ledger, and the backlog is told."""
+    """The run ends while they wait: an unknown sample each, acknowledged in the ledger; and the backlog is told."""
     target = make_target(
         lambda asked: answer(202, asked.document) if asked.method == "POST" else answer(200, {"state": "queued"})
     )

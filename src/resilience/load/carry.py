@@ -122,6 +122,7 @@ class Carrier:
             "attempted": engine.writers.attempted,
             "acknowledged": engine.writers.acknowledged,
             "unsettled": engine.writers.unsettled,
+            **engine.operator.account(),
             **({"journeys": engine.operator.journeys.account()} if self._order.load.journeys else {}),
             **({} if self._subscriptions is None else {"subscriptions": self._subscriptions.account()}),
             "stopped_by": engine.stopped_by,
@@ -159,6 +160,7 @@ class Carrier:
         piece["attempted"] = engine.writers.attempted
         piece["acknowledged"] = engine.writers.acknowledged
         piece["unsettled"] = engine.writers.unsettled
+        piece["backlog"] = engine.operator.backlog
         self._sliced_s = now_s
         self._say("slice", piece)
 

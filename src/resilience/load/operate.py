@@ -346,6 +346,11 @@ class Operator:
         first_ns = timing.first_ns - self._zero_ns if timing.first_ns >= 0 else -1
         return first_ns, timing.queue_ns, timing.processing_ns, timing.tokens
 
+    @property
+    def backlog(self) -> int:
+        """Jobs that were accepted and not seen to end."""
+        return self.account().get("jobs", {}).get("backlog_end", 0)
+
     def account(self) -> dict[str, dict[str, int]]:
         """What kinds count of their own, added up over the ways of regions."""
         found: dict[str, dict[str, int]] = {}
