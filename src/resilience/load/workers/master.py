@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,10 @@ from urllib.parse import urlsplit
 # Locust comes before whatever opens sockets or starts threads: importing it replaces both, and does it once.
 import gevent
 import gevent.subprocess
-import numpy as np
 from gevent.event import Event
 from locust.env import Environment
 
 from resilience.codec import decode, encode
-from resilience.columns import Mark
 from resilience.errors import LoadError, ResilienceError
 from resilience.host.processes import boot_id
 from resilience.load.carry import PATIENCE_S
@@ -35,11 +33,10 @@ from resilience.load.pipes import Commands, Speaker
 from resilience.load.users import ArrivalUser
 from resilience.load.workers.gathering import Slices, account_of_all
 from resilience.load.workers.lost import Loss, account_of_lost
+from resilience.load.workers.member import Member, from_ledger
 from resilience.load.workers.runners import Master
-from resilience.load.workers.shares import name_of
 from resilience.load.workers.shipping import Receiver
 from resilience.model import Gathering, Json, LoadOrder, Share
-from resilience.record.ledger import read_ledger
 
 DRAIN_S = 5.0
 HAND_ON_S = 0.1
@@ -54,43 +51,6 @@ GIVE_UP_S = 0.5
 """So long a last word may take to leave this process."""
 TAIL_S = 15.0
 """How much longer than its own limits a worker may take to finish: it seals, and sends what it has written."""
-
-
-@dataclass
-class Member:
-    """A worker that has joined.
-
-    Attributes:
-        client: its name with Locust. about: what it said of itself.
-        process: of one that was started here.
-        heard_ns: when something was last heard, by the monotonic clock.
-        offered: operations that it has reported.
-    """
-
-    client: str
-    about: dict[str, Any]
-    share: Share = field(default_factory=Share)
-    process: Any = None
-    order: LoadOrder | None = None
-    receiver: Receiver | None = None
-    prepared: bool = False
-    ready: bool = False
-    account: dict[str, Any] | None = None
-    loss: Loss | None = None
-    why: str = ""
-    heard_ns: int = 0
-    offered: int = 0
-    cpu_share: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """What its files are called after: `load-1`, `load-2`."""
-        return name_of(self.share)
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more is to be expected of it."""
-        return self.account is not None or self.loss is not None
 
 
 @dataclass
@@ -276,28 +236,14 @@ class Run:
             LoadError: a worker cannot carry out its share, or all are lost.
             ResilienceError: something could not be written down.
         """
-        self._zero_ns = order.zero_ns
-        self._stop_ns = int(order.max_s * 1e9)
         members = sorted(self._members.values(), key=lambda member: member.share.index)
-        for member in members:
-            self._give(member, order)
-        left_s = (order.zero_ns - time.monotonic_ns()) / 1e9
-        if not self._until(lambda: all(member.prepared for member in members), max(left_s, 0.0)):
-            missing = ", ".join(member.name for member in members if not member.prepared)
-            raise LoadError(f"{missing} had not been ready at the run's zero; a later zero was expected")
-        self._slices = Slices(member.name for member in members)
-        gevent.spawn(self._runner.start, len(members), len(members))
-        if not self._until(lambda: all(member.ready for member in members), TAIL_S):
-            raise LoadError("workers did not begin although they were ready")
-        self._speaker.say("ready", {"ready_ns": time.monotonic_ns()})
-        gevent.spawn(self._listen)
+        self._begin(order, members)
         longest_s = max(operation.timeout_s for operation in order.load.operations) + PATIENCE_S + TAIL_S
         while not all(member.over for member in members):
             self._until(lambda: all(member.over for member in members), HAND_ON_S)
             self._look_for_lost()
             self._hand_on()
-            now_ns = time.monotonic_ns() - self._zero_ns
-            if now_ns > self._stop_ns + longest_s * 1e9:
+            if time.monotonic_ns() - self._zero_ns > self._stop_ns + longest_s * 1e9:
                 for member in members:
                     self._lose(member, f"it did not end within {longest_s:g} s", time.monotonic_ns())
         self._hand_on(all_of_them=True)
@@ -310,6 +256,27 @@ class Run:
         if all(member.loss is not None for member in members):
             raise LoadError("; ".join(f"worker {member.name} was lost: {member.why}" for member in members))
         return self._account(order, members)
+
+    def _begin(self, order: LoadOrder, members: list[Member]) -> None:
+        """Return when all workers follow the schedule.
+
+        Raises:
+            LoadError: one does not.
+        """
+        self._zero_ns = order.zero_ns
+        self._stop_ns = int(order.max_s * 1e9)
+        for member in members:
+            self._give(member, order)
+        left_s = (order.zero_ns - time.monotonic_ns()) / 1e9
+        if not self._until(lambda: all(member.prepared for member in members), max(left_s, 0.0)):
+            missing = ", ".join(member.name for member in members if not member.prepared)
+            raise LoadError(f"{missing} had not been ready at the run's zero; a later zero was expected")
+        self._slices = Slices(member.name for member in members)
+        gevent.spawn(self._runner.start, len(members), len(members))
+        if not self._until(lambda: all(member.ready for member in members), TAIL_S):
+            raise LoadError("workers did not begin although they were ready")
+        self._speaker.say("ready", {"ready_ns": time.monotonic_ns()})
+        gevent.spawn(self._listen)
 
     def _give(self, member: Member, order: LoadOrder) -> None:
         boot = "" if member.about.get("boot") == boot_id() else boot_id()
@@ -356,41 +323,10 @@ class Run:
             accounts.append(member.account or {})
         together = account_of_all(accounts)
         if any(member.loss is not None for member in members):
-            together |= _from_ledger(order)
+            together |= from_ledger(order)
         together["stopped_by"] = "stop" if self._stopped else "max"
-        together["workers"] = [dict(row) for row in self._rows(members)]
+        together["workers"] = [member.row for member in members]
         return together
-
-    def _rows(self, members: list[Member]) -> Iterator[dict[str, Json]]:
-        """What is told of each worker."""
-        for member in members:
-            account, loss = member.account or {}, member.loss
-            yield {
-                "name": member.name,
-                "host": str(member.about.get("host", "")),
-                "remote": member.process is None,
-                "offset_s": member.about.get("offset_s"),
-                "uncertainty_s": member.about.get("uncertainty_s"),
-                **{key: account.get(key) for key in ("offered", "ok", "failed", "unknown", "dropped", "lag_p99_s")},
-                "cpu_share_max": member.cpu_share,
-                "lost_at_s": None if loss is None else loss.at_ns / 1e9,
-                "why": member.why,
-            }
-
-
-def _from_ledger(order: LoadOrder) -> dict[str, Json]:
-    """What the ledgers of all workers have, where a lost one can no longer say what it noted."""
-    counts = dict.fromkeys(Mark, 0)
-    for account in ("", *(account.name for account in order.accounts)):
-        lines = read_ledger(Path(order.folder), run=order.run, finished=False, account=account)
-        for mark, count in zip(*np.unique(lines.mark, return_counts=True), strict=True):
-            counts[Mark(int(mark))] += int(count)
-    settled = counts[Mark.ACKNOWLEDGED] + counts[Mark.REJECTED]
-    return {
-        "attempted": counts[Mark.ATTEMPTED],
-        "acknowledged": counts[Mark.ACKNOWLEDGED],
-        "unsettled": counts[Mark.ATTEMPTED] - settled,
-    }
 
 
 def main() -> None:
