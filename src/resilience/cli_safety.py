@@ -1,4 +1,4 @@
-"""The commands of `resilience` about what is in place and what is owed: `debts`, `reap`, `abort`."""
+"""The commands of `resilience` about what is in place, owed or left: `debts`, `reap`, `abort`, `clean`."""
 
 import json
 import sys
@@ -81,5 +81,43 @@ def abort(folder: Path, wait: str) -> None:
     sys.exit(answer.code)
 
 
-COMMANDS: tuple[click.Command, ...] = (debts, reap, abort)
+@click.command()
+@click.argument("folder", metavar="[RUN]", required=False, default=Path("runs/latest"), type=RUN)
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--consent", multiple=True, metavar="NAME", help="Remove from this, although it looks like production.")
+@click.option(
+    "--declared-in",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Take the removals that this experiment file declares, not those of the record.",
+)
+@json_option
+def clean(folder: Path, dry_run: bool, consent: tuple[str, ...], declared_in: Path | None, as_json: bool) -> None:
+    """Remove from the target what a run wrote, and look that it is gone. The newest run, unless one is named.
+
+    \b
+    Exit: 0 nothing of it is left (or it was only looked) · 1 something is left · 2 it could not be removed
+          3 not the folder of a run, or nothing is declared · 4 not ready; with 3 and 4 nothing was touched
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+    from resilience.codec import encode
+    from resilience.ctk.clean import clean as remove
+    from resilience.errors import RecordError
+
+    try:
+        done = remove(folder, dry_run=dry_run, consent=consent, declared_in=declared_in)
+    except RecordError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(2)
+    if as_json:
+        click.echo(json.dumps({**encode(done), "exit": done.exit_code}, indent=2, ensure_ascii=False))  # type: ignore[dict-item]
+        sys.exit(done.exit_code)
+    for place in done.places:
+        told = f"{place.found:,} would be removed" if place.removed is None else f"{place.removed:,} removed"
+        click.echo(f"{place.where}: {told}")
+    if done.left is not None:
+        click.echo(f"run {done.run}: {'nothing is left' if not done.left else f'{done.left:,} are left'}")
+    sys.exit(done.exit_code)
+
+
+COMMANDS: tuple[click.Command, ...] = (debts, reap, abort, clean)
 """What the program takes from here."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from resilience.model import CacheCopy, FunctionTruth, HttpTruth, Ledger, RedisTruth, Truth
+from resilience.model import CacheCopy, FunctionTruth, HttpTruth, Ledger, RedisTruth, Removal, Truth
 from resilience.spec.findings import Findings, show
 from resilience.spec.method import is_allowed
 from resilience.spec.text import join
@@ -53,6 +53,34 @@ def _check_store(ledger: Ledger, path: str, allow: Sequence[str], findings: Find
         _check_http(truth.http, join(place, "http"), findings)
     if truth.function is not None:
         _check_function(truth.function, join(place, "function"), allow, findings)
+    for index, removal in enumerate(truth.clean):
+        _check_removal(removal, join(join(place, "clean"), index), findings)
+
+
+def _check_removal(removal: Removal, path: str, findings: Findings) -> None:
+    ways = [name for name in ("query", "keys", "path") if getattr(removal, name)]
+    if len(ways) != 1:
+        found = f"{' and '.join(ways)} are there" if ways else "none of query, keys, path is there"
+        findings.add(
+            path, f"{found}, expected one of them", "write query: DELETE FROM … WHERE id LIKE %(prefix)s || '%%'"
+        )
+        return
+    if removal.part and removal.dsn_env:
+        findings.add(path, "both part and dsn_env are there, expected one of them at most", "remove one")
+    if removal.query:
+        begins = removal.query.split(None, 1)[0].upper() if removal.query.split() else ""
+        if begins not in {"DELETE", "WITH"} or _PREFIX not in removal.query:
+            message = f"{show(removal.query)} is no DELETE that is bound to {_PREFIX}"
+            findings.add(join(path, "query"), message, "write DELETE FROM … WHERE id LIKE %(prefix)s || '%%'")
+        else:
+            _check_query(removal.query, join(path, "query"), findings)
+    if removal.keys and (removal.keys.count("{prefix}") != 1 or removal.keys.startswith("*")):
+        message = f"{show(removal.keys)} is no pattern of this run's keys: {{prefix}} once, and no * before everything"
+        findings.add(join(path, "keys"), message, "write order:{prefix}*")
+    if removal.path and removal.path.count(_ID) != 1:
+        findings.add(join(path, "path"), f"{show(removal.path)} has no {_ID}, or several", "write /orders/{id}")
+    if removal.headers_env and not removal.path:
+        findings.add(join(path, "headers_env"), "headers are sent with path alone", "remove it")
 
 
 def _check_alone(truth: Truth, path: str, findings: Findings) -> None:
