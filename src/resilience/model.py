@@ -400,11 +400,13 @@ class StreamedAnswer:
         token: dotted path of a piece of text in an event; an event with a text there that is not empty is a token.
         end: data of the event after which nothing more comes; empty if the end of the answer is the end.
         error: dotted path of an error in an event, which makes the operation fail.
+        on: the part of the stack that is asked, reached as the service reaches it; empty is the service itself.
     """
 
     token: str = "choices.0.delta.content"  # noqa: S105 - a place in an answer
     end: str = "[DONE]"
     error: str = "error"
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,7 @@ def test_what_a_good_answer_is_can_be_said():
         stream=StreamedAnswer(),
     )
     ready = StreamReady(operation, "http://h:1", ())
-    request, _ = ready.request({"key": "1"})
+    request, _, whom = ready.request({"key": "1"})
+    assert whom == "http://h:1"
     assert request.content.count(b"ccept") + request.content.count(b"CCEPT") == 1
     assert ready.expect({}) == operation.expect

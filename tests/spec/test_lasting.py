@@ -51,6 +51,7 @@ def test_they_are_read_as_written():
             "load.operations[4].expect.json",
             "text (all of it) and tokens",
         ),
+        (given(chat={"stream": {"on": "model"}}), "load.operations[4].stream.on", "no program 'model' that listens"),
         (given(chat={"request": {}}), "load.operations[4].request", "nothing says what is sent"),
         (given(**of_job(events="/e")), "load.operations[3].job.events", "keep poll or events"),
         (given(**of_job(poll="/jobs/${id}")), "load.operations[3].job.poll", "it may hold ${job_id}, ${key}"),

@@ -1,10 +1,10 @@
 """Jobs: work that is asked for by one request and followed to its end, as one operation.
 
 The request is sent once. If its answer accepts the job, the job is asked after, or its events are read, until it is in
-a state that ends it or the operation's time limit is over. Asking again is what following is, so a question that fails is
-no end: it is counted, and asked again when the next is due. The outcome is that of the job: ok if it is done, failed if
-its state says that it never will be, unknown if nobody saw the end of it. For the write ledger the accepting answer is
-the acknowledgement, whatever becomes of the job: it was promised.
+a state that ends it or the operation's time limit is over. Asking again is what following is, so a question that fails
+is no end: it is counted, and asked again when the next is due. The outcome is that of the job: ok if it is done, failed
+if its state says that it never will be, unknown if nobody saw the end of it. For the write ledger the accepting answer
+is the acknowledgement, whatever becomes of the job: it was promised.
 """
 
 import json
@@ -19,9 +19,10 @@ import gevent
 
 from resilience.load.calls import Caller, Ready, Values
 from resilience.load.classify import Happened, JobEnded, Reply, Timed, Timing, text_at
+from resilience.load.events import EventClient
 from resilience.load.http import Address, Client
 from resilience.load.operations import Prepared, Request
-from resilience.load.streams import ACCEPT, EventClient
+from resilience.load.streams import ACCEPT
 from resilience.model import Expect, Job, LoadOrder, Operation, Outcome
 
 JOB_ID = "job_id"

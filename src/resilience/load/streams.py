@@ -1,191 +1,24 @@
-"""Answers that come as server-sent events: a client that reads them, and the operation whose answer is streamed.
+"""Operations whose answer is streamed, as a model's completion is.
 
-As in `load.http` one call is one attempt, with one time limit for all of it. An answer that says that it is a stream
-and does not come to its end is broken, however much of it came: half a completion is no completion.
+An answer that says that it is a stream and does not come to its end is broken, however much of it came: half a
+completion is no completion.
 """
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import gevent
-import httptools
-from gevent import socket, ssl
-
+from resilience.errors import LoadError
 from resilience.load.calls import Caller, Ready, Values
-from resilience.load.classify import Broken, Happened, NotSent, Reply, Timed, Timing
-from resilience.load.http import BODY_LIMIT, Address, broken_reason, unsent_reason
+from resilience.load.classify import Broken, Happened, Reply, Timed, Timing
+from resilience.load.events import GOOD, EventClient
+from resilience.load.http import Address
 from resilience.load.operations import Prepared, Request
-from resilience.load.sse import Events, TooLongError
-from resilience.model import Expect, LoadOrder, Operation, StreamedAnswer
+from resilience.model import Expect, LoadOrder, Operation, Problem, StreamedAnswer
 
-EVENT_STREAM = b"text/event-stream"
 ACCEPT = {"Accept": "text/event-stream"}
-_CHUNK = 65536
-_GOOD = range(200, 300)
 _SHOWN = 80
-
-Take = Callable[[str, int], bool]
-"""Takes the data of an event and the instant at which it came, by the host's monotonic clock; True is the last."""
-
-
-class EventClient:
-    """One connection for streamed answers, kept alive between calls; used by one greenlet at a time."""
-
-    __slots__ = ("_address", "_rest", "_socket")
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._socket: socket.socket | None = None
-        self._rest: _Answer | None = None  # of a stream whose last event came before its formal end
-
-    def call(self, request: Request, timeout_s: float, take: Take) -> Happened:
-        """Send one request, once; hand over the events of its answer, and return what happened.
-
-        Args:
-            request: what to send.
-            timeout_s: for all of it.
-            take: gets each event; after the last, nothing more is read.
-
-        Returns:
-            A `Reply` once the answer is complete or `take` has had the last event; of a stream it has no body.
-        """
-        timer = gevent.Timeout.start_new(timeout_s)
-        sent = keep = False
-        try:
-            connection = self._connection()
-            sent = True  # before the first byte: an interrupted send counts as sent
-            connection.sendall(request.content)
-            answer = _receive(connection, take)
-            keep = answer.keep if answer.complete else answer.enough
-            self._rest = None if answer.complete else answer
-        except gevent.Timeout as timeout:
-            if timeout is not timer:
-                raise
-            return Broken(f"timeout: {timeout_s:g} s") if sent else NotSent(f"connect timeout: {timeout_s:g} s")
-        except _NoAnswerError as error:
-            return Broken(str(error))
-        except OSError as error:
-            return Broken(broken_reason(error)) if sent else NotSent(unsent_reason(error))
-        else:
-            return answer.reply()
-        finally:
-            timer.close()
-            if not keep:
-                self.close()
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = self._rest = None
-
-    def _connection(self) -> "socket.socket":
-        """The kept connection, if the other side has neither closed it nor said anything unasked; else a new one."""
-        if self._socket is not None and not _free(self._socket, self._rest):
-            self.close()
-        self._rest = None
-        if self._socket is None:
-            self._socket = self._address.connect()
-        return self._socket
-
-
-def _free(connection: "socket.socket", rest: "_Answer | None") -> bool:
-    """Whether a kept connection can be used: nothing waits on it but what an earlier stream still lacked."""
-    timeout = connection.gettimeout()
-    connection.settimeout(0.0)
-    try:
-        data = connection.recv(_CHUNK)
-        if rest is None or not data:
-            return False
-        rest.parser.feed_data(data)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return rest is None
-    except (OSError, httptools.HttpParserError):
-        return False
-    finally:
-        connection.settimeout(timeout)
-    return rest.complete and rest.keep
-
-
-class _NoAnswerError(Exception):
-    """What came is not a complete answer, and why."""
-
-
-class _Answer:
-    """Takes one answer from the parser's callbacks, and hands over its events as they come."""
-
-    def __init__(self, take: Take) -> None:
-        self.parser = httptools.HttpResponseParser(self)
-        self.complete = self.enough = self.keep = self.framed = False
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.body = bytearray()
-        self._events: Events | None = None
-        self._take = take
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        self.headers.append((name, value))
-        self.framed |= name in {b"content-length", b"transfer-encoding"}
-        if name == b"content-type" and value.lower().startswith(EVENT_STREAM):
-            self._events = Events()
-
-    def on_headers_complete(self) -> None:
-        self.status = self.parser.get_status_code()
-
-    def on_body(self, body: bytes) -> None:
-        if self._events is None or self.status not in _GOOD:
-            self.body += body
-            if len(self.body) > BODY_LIMIT:
-                raise _NoAnswerError(f"body too long: more than {BODY_LIMIT} bytes")
-            return
-        at_ns = time.monotonic_ns()
-        try:
-            for data in self._events.feed(body):
-                self.enough = self.enough or self._take(data, at_ns)
-        except TooLongError as error:
-            raise _NoAnswerError(f"event too long: {error}") from error
-
-    def on_message_complete(self) -> None:
-        if self.status < _GOOD.start:  # 100, 103: the answer itself is still to come
-            self.status, self.framed = 0, False
-            self.headers.clear()
-            return
-        self.complete = True
-        self.keep = self.parser.should_keep_alive()
-
-    def reply(self) -> Reply:
-        return Reply(self.status, tuple(self.headers), bytes(self.body))
-
-
-def _receive(connection: "socket.socket", take: Take) -> _Answer:
-    """One answer, complete or with its last event."""
-    answer = _Answer(take)
-    anything = False
-    while not answer.complete and not answer.enough:
-        data = connection.recv(_CHUNK)
-        if not data:
-            if not anything:
-                raise _NoAnswerError("closed without an answer")
-            if not answer.status or answer.framed:
-                raise _NoAnswerError("closed in the middle of the answer")
-            answer.complete = True  # its length was not declared: the end of the connection is its end
-            break
-        anything = True
-        try:
-            answer.parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            cause = error.__context__  # the parser wraps what a callback raises
-            if isinstance(cause, _NoAnswerError):
-                raise cause from error
-            raise _NoAnswerError(f"not HTTP: {type(error).__name__} {error}") from error
-    return answer
-
-
-# ------------------------------------------------------------------------------------------------- streamed operations
 
 
 @dataclass(slots=True)
@@ -255,13 +88,14 @@ class StreamReady:
 
     def __init__(self, operation: Operation, base_url: str, segments: Sequence[str]) -> None:
         self.operation = operation
+        self._base_url = base_url
         given = {name.lower() for name in operation.headers}
         headers = {**({} if "accept" in given else ACCEPT), **operation.headers}
         self._prepared = Prepared(replace(operation, headers=headers), base_url, segments)
 
-    def request(self, values: Values) -> tuple[Request, StreamedAnswer]:
-        """The bytes, and how the answer is read."""
-        return self._prepared.request(values), self.operation.stream or StreamedAnswer()
+    def request(self, values: Values) -> tuple[Request, StreamedAnswer, str]:
+        """The bytes, how the answer is read, and whom they are sent to."""
+        return self._prepared.request(values), self.operation.stream or StreamedAnswer(), self._base_url
 
     def expect(self, values: Values) -> Expect:
         """What a good answer is: `text` and `tokens` are in its document."""
@@ -269,19 +103,23 @@ class StreamReady:
 
 
 class StreamCaller:
-    """One slot's connection for streamed answers."""
+    """One slot's connections for streamed answers, one for each part that is asked."""
 
-    def __init__(self, address: Address) -> None:
-        self._client = EventClient(address)
+    def __init__(self, addresses: Mapping[str, Address]) -> None:
+        self._addresses = addresses
+        self._clients: dict[str, EventClient] = {}
 
-    def call(self, request: tuple[Request, StreamedAnswer], timeout_s: float) -> Happened | Timed:
+    def call(self, request: tuple[Request, StreamedAnswer, str], timeout_s: float) -> Happened | Timed:
         """Ask once, and read the answer to its end."""
-        sent, wanted = request
+        sent, wanted, whom = request
+        client = self._clients.get(whom)
+        if client is None:
+            client = self._clients[whom] = EventClient(self._addresses[whom])
         seen = Completion(wanted, [])
-        happened = self._client.call(sent, timeout_s, seen.take)
-        if isinstance(happened, Reply) and happened.status in _GOOD:
+        happened = client.call(sent, timeout_s, seen.take)
+        if isinstance(happened, Reply) and happened.status in GOOD:
             if fault := seen.missing():
-                self._client.close()
+                client.close()
                 happened = Broken(fault)
             else:
                 document = {"text": "".join(seen.pieces), "tokens": seen.tokens}
@@ -289,21 +127,29 @@ class StreamCaller:
         return Timed(happened, Timing(first_ns=seen.first_ns, tokens=seen.tokens))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        """Close the connections."""
+        for client in self._clients.values():
+            client.close()
 
 
 class Streams:
     """The kind of operations whose answer is streamed."""
 
     def __init__(self, order: LoadOrder) -> None:
-        self._base_url = order.base_url
-        self._address = Address(order.base_url)
+        self._order = order
+        self._addresses: dict[str, Address] = {}
 
     def prepare(self, operation: Operation, segments: Sequence[str]) -> Ready:
         """Make an operation ready."""
-        return StreamReady(operation, self._base_url, segments)
+        base_url, on = self._order.base_url, operation.stream.on if operation.stream is not None else ""
+        if on:
+            if on not in self._order.places:
+                raise LoadError(Problem(f"operation {operation.name}", f"the stack has no part {on!r}"))
+            place = self._order.places[on]
+            base_url = f"http://{place.host}:{place.via_port}"
+        self._addresses.setdefault(base_url, Address(base_url))
+        return StreamReady(operation, base_url, segments)
 
     def caller(self) -> Caller:
-        """A new connection, made when it is first needed."""
-        return StreamCaller(self._address)
+        """New connections, made when they are first needed."""
+        return StreamCaller(self._addresses)

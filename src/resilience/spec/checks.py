@@ -195,7 +195,7 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     sent |= _sent_to_store(path, operation, draft, allowed, findings)
     check_exchange(path, operation, findings)
-    check_lasting(path, operation, allowed, findings)
+    check_lasting(path, operation, draft.stack, allowed, findings)
     sent |= set(_placeholders(exchanged(operation), join(path, "websocket"), operation.role, allowed, findings))
     answers: dict[str, Json] = {
         "expect": {"json": operation.expect.json},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from resilience.model import Job, StreamedAnswer
 from resilience.spec.key import Key, block
-from resilience.spec.shapes import LENGTH, PATH, TEXT, Shape, listing, number
+from resilience.spec.shapes import LENGTH, NAME, PATH, TEXT, Shape, listing, number
 
 _ANY_TEXT = Shape({"type": "string", "title": "text", "examples": ["[DONE]"]})
 
@@ -29,6 +29,7 @@ JOB_KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("token", "token", TEXT, "Dotted path of a piece of text in an event."),
         Key("end", "end", _ANY_TEXT, "Data of the last event; empty if the end of the answer is the end."),
         Key("error", "error", _ANY_TEXT, "Dotted path of an error in an event."),
+        Key("on", "on", NAME, "The part of the stack that is asked, as the service reaches it; else the service."),
     ),
 }
 """Keys of blocks of their own."""

@@ -2,9 +2,9 @@
 
 import re
 
-from resilience.model import Job, Objective, Operation, Role
+from resilience.model import Job, Objective, Operation, Role, StackSpec
 from resilience.spec.durations import format_duration
-from resilience.spec.findings import Findings, show
+from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.text import join
 
 JOB_ID = "job_id"
@@ -12,12 +12,15 @@ _HOLDERS = {"ttft": "stream", "tokens": "stream", "queue": "job", "processing": 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
-def check_lasting(path: str, operation: Operation, allowed: tuple[str, ...], findings: Findings) -> None:
+def check_lasting(
+    path: str, operation: Operation, stack: StackSpec | None, allowed: tuple[str, ...], findings: Findings
+) -> None:
     """Note what is wrong with a job or a streamed answer.
 
     Args:
         path: of the operation.
         operation: as it was read.
+        stack: of the file; None if it could not be read.
         allowed: names that have a value in its request.
         findings: where problems go.
     """
@@ -32,6 +35,11 @@ def check_lasting(path: str, operation: Operation, allowed: tuple[str, ...], fin
         findings.add(join(join(path, "request"), "method"), "HEAD has no answer to be read", "write GET or POST")
     if operation.job is not None:
         _check_job(join(path, "job"), operation, operation.job, allowed, findings)
+    if operation.stream is not None and operation.stream.on and stack is not None:
+        listening = [program.name for program in stack.programs if program.ready]
+        if operation.stream.on not in listening:
+            message = f"the stack has no program {operation.stream.on!r} that listens"
+            findings.add(join(join(path, "stream"), "on"), message, did_you_mean(operation.stream.on, listening))
     if operation.stream is not None and set(operation.expect.json) - {"text", "tokens"}:
         known = "of a streamed answer are known: text (all of it) and tokens (how many)"
         findings.add(join(join(path, "expect"), "json"), f"{show(dict(operation.expect.json))} cannot be told", known)

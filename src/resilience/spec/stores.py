@@ -135,6 +135,7 @@ def asked(load: Load, places: Mapping[str, Place]) -> dict[str, Place]:
     """The parts of a stack, of those that there are, that the operations of a load ask directly."""
     stores = [store for one in load.operations for store in (one.sql, one.redis) if store is not None]
     names = {store.on for store in stores if not store.dsn_env}
+    names |= {one.stream.on for one in load.operations if one.stream is not None}
     return {name: place for name, place in places.items() if name in names}
 
 
