@@ -17,6 +17,7 @@ from resilience.judge.case import Case
 from resilience.judge.closed import closed_figures
 from resilience.judge.quantiles import DROPPED, NS, nearest_rank
 from resilience.judge.signal import MAX_BIN_S
+from resilience.judge.workers import worker_figures, worker_problems
 from resilience.model import EventKind, Json, Phase, PhaseName
 
 LAG_LIMIT_S = 0.1
@@ -76,6 +77,7 @@ def generator_problems(case: Case) -> Iterable[str]:
                 f"at most {PHASE_LAG_S:g} s can be judged"
             )
     yield from _resources(case, judged)
+    yield from worker_problems(case)
     said = account_of(case).get("generator")
     if isinstance(said, Mapping):
         yield from _fares(said, judged)
@@ -170,6 +172,7 @@ def load_figures(case: Case) -> dict[str, Json]:
             name: own.get(name)
             for name in ("cpu_share", "cpu_share_max", "busy", "stalls", "stalled_s", "clock_steps", "asleep_s")
         },
+        **worker_figures(case),
     }
 
 

@@ -15,6 +15,7 @@ from resilience.judge.generator import load_figures
 from resilience.judge.objectives import check_objectives
 from resilience.judge.service import service_level
 from resilience.judge.validity import check_validity
+from resilience.judge.workers import excused
 from resilience.model import Answer, Json, Part, PhaseName, Verdict
 
 JOINED = 3
@@ -72,7 +73,8 @@ def judge(record: Record) -> Verdict:
     except Exception as error:  # noqa: BLE001 - as in `guarded`
         part = Part("validity", Answer.UNKNOWN, f"the record cannot be judged: {type(error).__name__}: {error}")
         return _verdict(record, (part,), {})
-    parts = tuple(guarded(name, checker, case) for name, checker in CHECKERS.items() if _asked(name, case))
+    asked = [(name, checker) for name, checker in CHECKERS.items() if _asked(name, case)]
+    parts = tuple(excused(case, guarded(name, checker, case)) for name, checker in asked)
     try:
         figures = {
             "duration_s": case.end_s,
