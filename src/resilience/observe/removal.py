@@ -216,12 +216,10 @@ class PostgresIds:
             conninfo = make_conninfo(self._dsn, passfile=self._passfile or None, connect_timeout=5)
             with closing(psycopg.connect(conninfo)) as connection:
                 connection.read_only = True
-                cursor = connection.cursor("ids")
-                cursor.execute(
-                    f"SELECT id::text FROM (\n{self._query.strip().rstrip(';')}\n) AS entry".encode(),  # noqa: S608 - declared
-                    {"prefix": self._prefix},
-                )
-                return [row[0] for row in cursor if str(row[0]).startswith(self._prefix)]
+                query = f"SELECT id::text FROM (\n{self._query.strip().rstrip(';')}\n) AS entry"  # noqa: S608 - declared
+                with connection.cursor("ids") as cursor:
+                    cursor.execute(query.encode(), {"prefix": self._prefix})
+                    return [row[0] for row in cursor if str(row[0]).startswith(self._prefix)]
         except (psycopg.Error, OSError) as error:
             message = f"what is still there cannot be read: {str(error).strip()}"
             raise RecordError(Problem(_server(self._dsn), message, "the truth's query is run as it stands")) from error
