@@ -4,15 +4,11 @@ libpq's own interface (`psycopg.pq`) is used for its speed: an operation costs a
 `psycopg.Connection` (see `docs/adr`).
 """
 
-from collections.abc import Sequence
 from ipaddress import ip_address
 
 import psycopg
 from gevent import socket
 from psycopg import conninfo, pq
-
-from resilience.load.sql import Statement
-from resilience.load.waiting import Watched
 
 UNSURE = ("08", "40003", "57P")
 """How states of errors begin that leave open whether a transaction was committed. Source: PostgreSQL, appendix A."""
@@ -23,7 +19,6 @@ _READING, _OK = pq.PollingStatus.READING, pq.PollingStatus.OK
 _SEVERITY = pq.DiagnosticField.SEVERITY_NONLOCALIZED
 _STATE, _MESSAGE = pq.DiagnosticField.SQLSTATE, pq.DiagnosticField.MESSAGE_PRIMARY
 _SHOWN = 100
-_IDLE = pq.TransactionStatus.IDLE
 
 
 class PgTable:
@@ -54,129 +49,56 @@ class ServerError(Exception):
         self.undone = bool(state) and severity not in _FATAL and not state.startswith(UNSURE)
 
 
-class Connection:
-    """A connection to PostgreSQL that waits as gevent does.
+def connect(target: str) -> "pq.abc.PGconn":
+    """A new connection, which never blocks; waits as gevent does.
 
-    Args:
-        target: connection string.
+    Raises:
+        psycopg.Error, OSError: there is none.
     """
+    pg = pq.PGconn.connect_start(_resolved(target).encode())
+    try:
+        while not _made(pg):
+            pass
+        pg.nonblocking = 1
+    except BaseException:
+        pg.finish()
+        raise
+    return pg
 
-    __slots__ = ("_pg", "_prepared", "_target", "_watched")
 
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._pg: pq.abc.PGconn | None = None
-        self._watched: Watched | None = None
-        self._prepared: set[bytes] = set()
+class Collected:
+    """The answer to what was sent last, as its pieces come: everything until the server is ready again."""
 
-    def open(self) -> None:
-        """See to it that there is a connection: the kept one, if the server has not ended it; else a new one.
+    __slots__ = ("bad", "good")
+
+    def __init__(self) -> None:
+        self.good: pq.abc.PGresult | None = None
+        self.bad: pq.abc.PGresult | None = None
+
+    def complete(self, pg: "pq.abc.PGconn") -> bool:
+        """Take in what has come; True if nothing more belongs to it: an answer alone is not yet its commit."""
+        while not pg.is_busy():
+            result = pg.get_result()
+            if result is None:
+                return True
+            if result.status in _DONE:
+                self.good = result
+            else:
+                self.bad = self.bad or result
+        return False
+
+    def result(self) -> "pq.abc.PGresult":
+        """The answer.
 
         Raises:
-            psycopg.Error, OSError: there is none.
+            ServerError: it is an error, also if it came after an answer.
+            psycopg.Error: there is none.
         """
-        if self._pg is not None and not self._alive():
-            self.close()
-        if self._pg is None:
-            self._connect()
-
-    def prepare(self, statement: Statement) -> None:
-        """Have the server prepare a statement, unless it has done so on this connection."""
-        if statement.name not in self._prepared:
-            self._connected().send_prepare(statement.name, statement.text)
-            self._result()
-            self._prepared.add(statement.name)
-
-    def execute(self, statement: Statement, parameters: Sequence[bytes]) -> "pq.abc.PGresult":
-        """Carry out a prepared statement; returns when the server is ready again.
-
-        Raises:
-            ServerError: it answered with an error.
-            psycopg.Error: the connection was lost.
-        """
-        self._connected().send_query_prepared(statement.name, parameters)
-        return self._result()
-
-    def say(self, command: bytes) -> "pq.abc.PGresult":
-        """The same for a command without parameters."""
-        self._connected().send_query(command)
-        return self._result()
-
-    def keep_if_idle(self) -> None:
-        """Close it unless it can be used again as it is."""
-        if self._pg is not None and self._pg.transaction_status != _IDLE:
-            self.close()
-
-    def close(self) -> None:
-        """Close it. Idempotent."""
-        if self._watched is not None:
-            self._watched.close()
-            self._watched = None
-        if self._pg is not None:
-            self._pg.finish()
-            self._pg = None
-        self._prepared.clear()
-
-    def _connected(self) -> "pq.abc.PGconn":
-        assert self._pg is not None  # noqa: S101 - for the type checker
-        return self._pg
-
-    def _alive(self) -> bool:
-        """Whether the server has not ended it. What else it said meanwhile, such as a new setting, is taken in."""
-        pg, watched = self._pg, self._watched
-        if pg is None or watched is None:
-            return False
-        try:
-            while watched.said_something():
-                pg.consume_input()
-                pg.is_busy()
-        except psycopg.Error:
-            return False
-        return pg.status == pq.ConnStatus.OK
-
-    def _connect(self) -> None:
-        pg = pq.PGconn.connect_start(_resolved(self._target).encode())
-        try:
-            while not _made(pg):
-                pass
-            pg.nonblocking = 1
-            self._watched = Watched(pg.socket)
-        except BaseException:
-            pg.finish()
-            raise
-        self._pg = pg
-
-    def _result(self) -> "pq.abc.PGresult":
-        """The answer to what was sent last: everything until the server is ready again."""
-        pg, watched = self._connected(), self._watched
-        assert watched is not None  # noqa: S101 - for the type checker
-        good = bad = None
-        try:
-            while pg.flush():
-                watched.either()
-                if watched.said_something():
-                    pg.consume_input()
-            while (result := _next(pg, watched)) is not None:
-                if result.status in _DONE:
-                    good = result
-                else:
-                    bad = bad or result
-        except psycopg.Error:
-            if bad is None:  # else the server has said why it ended the connection
-                raise
-        if bad is not None:
-            raise ServerError(bad)
-        if good is None:
+        if self.bad is not None:
+            raise ServerError(self.bad)
+        if self.good is None:
             raise psycopg.OperationalError("no answer")
-        return good
-
-
-def _next(pg: "pq.abc.PGconn", watched: Watched) -> "pq.abc.PGresult | None":
-    """The next answer; None when the server is ready again."""
-    while pg.is_busy():
-        watched.readable()
-        pg.consume_input()
-    return pg.get_result()
+        return self.good
 
 
 def _made(pg: "pq.abc.PGconn") -> bool:

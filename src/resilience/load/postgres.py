@@ -2,32 +2,34 @@
 
 One connection per slot and server, kept between calls; statements are prepared on it when they are first needed. No
 retry: a kept connection that the server has ended meanwhile is noticed before anything is sent and replaced, and from
-then on whatever happens is the result. The time limit covers the whole call: name lookup, connecting, preparing,
-sending, waiting, reading.
-
-What may have happened follows from what was sent, never from how it ended:
-
-* before anything that could take effect by itself was sent, certainly nothing did: while connecting and preparing, and
-  in a transaction until COMMIT is sent, because the server rolls back what is not committed;
-* after that, an ERROR that the server answers says that everything is undone, except where it says that it does not
-  know (`UNSURE`), or where the statement may have committed by itself before (CALL, DO, VACUUM);
-* everything else is uncertain: FATAL (`57P01`), a connection that is lost, a time limit. Only the server's word that it
-  is ready again, with no error before it, proves a commit: the answer to the statement comes before the commit.
+then on whatever happens is the result (`load.transact` says what it means). The time limit covers the whole call: name
+lookup, connecting, preparing, sending, waiting, reading.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic_ns
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg import conninfo
+from gevent.hub import Waiter
+from psycopg import conninfo, pq
 
 from resilience.errors import LoadError
 from resilience.load.calls import Caller, Ready
-from resilience.load.classify import Broken, Happened, NotSent, Refused, StoreAnswer
-from resilience.load.libpq import Connection, PgTable, ServerError, lost
-from resilience.load.sql import Prepared, Script, Statement, document_of, entry_of, server_name
-from resilience.load.waiting import ExpiredError, Limit
+from resilience.load.classify import Happened, NotSent
+from resilience.load.libpq import Collected, ServerError, connect, lost
+from resilience.load.reactor import OUT, Deadlines, reactor
+from resilience.load.sql import Prepared, Script, server_name
+from resilience.load.transact import Call
+from resilience.load.waiting import ExpiredError, Limit, anything
 from resilience.model import LoadOrder, Operation, Problem
+
+_IDLE = pq.TransactionStatus.IDLE
+_FRESH_NS = 1_000_000
+"""A connection that was seen to be open no longer ago than this is taken to be open still."""
+
+Job = TypeVar("Job")
 
 
 class Postgres:
@@ -88,35 +90,35 @@ def _target(operation: Operation, order: LoadOrder) -> str:
 
 
 class Client:
-    """The connections of one slot, one for each server that it asked; used by one greenlet at a time.
+    """The connections of one slot, one for each server that it asked; carries out one script at a time.
 
     Args:
         servers: name → connection string.
     """
 
-    __slots__ = ("_connections", "_limit", "_servers")
+    __slots__ = ("_connections", "_only", "_servers")
 
     def __init__(self, servers: Mapping[str, str]) -> None:
         self._servers = servers
         self._connections: dict[str, Connection] = {}
-        self._limit = Limit()
+        self._only: Connection | None = None  # of all servers, if there is one
 
     def call(self, request: Script, timeout_s: float) -> Happened:
         """Carry out one script, once, and return what happened. Raises nothing that the server can cause."""
         connection = self._connections.get(request.server)
         if connection is None:
             connection = self._connections[request.server] = Connection(self._servers[request.server])
-        call = _Call(connection, request)
-        self._limit.start(timeout_s)
-        try:
-            return call.run()
-        except ExpiredError:
-            return call.ended(f"timeout: {timeout_s:g} s")
-        except (psycopg.Error, OSError) as error:
-            return call.ended(lost(error))
-        finally:
-            self._limit.stop()
-            connection.keep_if_idle()
+            self._only = connection if len(self._servers) == 1 else None
+        return connection.call(request, timeout_s)
+
+    def prompt(self) -> bool:
+        """Whether there is a kept connection to the only server."""
+        return self._only is not None and self._only.prompt()
+
+    def begin(self, request: Script, timeout_s: float, job: Job, done: Callable[[Job, Happened], object]) -> None:
+        """Begin a script, once, on the kept connection that `prompt` found, and do not wait for its answers."""
+        connection: Any = self._only
+        connection.begin(request, timeout_s, job, done)
 
     def close(self) -> None:
         """Close all connections."""
@@ -124,80 +126,207 @@ class Client:
             connection.close()
 
 
-class _Call:
-    """One script on one connection, and how far it got.
+class Connection:
+    """A connection to PostgreSQL, kept between calls, which the reactor of the thread serves.
 
-    Attributes:
-        connected: there is a connection; nothing that a server could carry out was sent before.
-        committing: something was sent that takes effect by itself: COMMIT, or a statement outside a transaction.
-        refused: why it will not be committed, once that is decided.
+    Args:
+        target: connection string.
     """
 
-    __slots__ = ("_connection", "_script", "committing", "connected", "refused")
+    __slots__ = (
+        "_call",
+        "_collected",
+        "_deadlines",
+        "_done",
+        "_job",
+        "_limit",
+        "_looked_ns",
+        "_number",
+        "_pg",
+        "_prepared",
+        "_reactor",
+        "_steps",
+        "_target",
+        "_timeout_s",
+        "_writing",
+        "deadline_ns",
+    )
 
-    def __init__(self, connection: "Connection", script: Script) -> None:
-        self._connection = connection
-        self._script = script
-        self.connected = self.committing = False
-        self.refused = ""
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._limit = Limit()
+        self._pg: Any = None
+        self._prepared: set[bytes] = set()
+        self._number = -1
+        self._reactor: Any = None
+        self._deadlines: Deadlines | None = None
+        self._timeout_s = 0.0
+        self._call: Call | None = None
+        self._steps: Any = None
+        self._collected = Collected()
+        self._done: Callable[[Any, Happened], object] | None = None
+        self._job: object = None
+        self._writing = False
+        self._looked_ns = 0
+        self.deadline_ns = 0
 
-    def run(self) -> Happened:
-        """Carry it out."""
-        connection, script = self._connection, self._script
-        connection.open()
-        self.connected = True
+    def call(self, script: Script, timeout_s: float) -> Happened:
+        """Carry out one script, once, connecting first if there is no connection, and wait for what happens."""
+        if self.prompt():
+            return self._wait(script, timeout_s)
+        self._limit.start(timeout_s)
         try:
-            for statement in script.statements:
-                connection.prepare(statement)
-            return self._transaction() if script.begin else self._alone(script.statements[0])
-        except ServerError as error:
-            return self._answered(error, certain=True)
+            self._connect()
+            return self._wait(script, 0.0)  # the limit that runs already is its own
+        except ExpiredError:
+            reason, call = f"timeout: {timeout_s:g} s", self._call
+            self.close()
+            return NotSent(reason) if call is None else call.ended(reason)
+        except (psycopg.Error, OSError) as error:
+            return NotSent(lost(error))
+        finally:
+            self._limit.stop()
 
-    def ended(self, reason: str) -> Happened:
-        """What it means that it came to no end of its own."""
-        self._connection.close()
-        if self.refused:
-            return Refused(self.refused)
-        if not self.connected:
-            return NotSent(reason)
-        return Broken(reason) if self.committing else Refused(f"{reason}, before commit")
+    def prompt(self) -> bool:
+        """Whether there is a kept connection. One that the server has ended is closed, so that a new one is made.
 
-    def _alone(self, statement: Statement) -> Happened:
-        self.committing = True
+        What else it said meanwhile, such as a new value of a setting, is taken in.
+        """
+        if self._pg is None:
+            return False
+        return monotonic_ns() - self._looked_ns < _FRESH_NS or not anything(self._number) or self._alive()
+
+    def begin(self, script: Script, timeout_s: float, job: Job, done: Callable[[Job, Happened], object]) -> None:
+        """Begin a script, once, on the kept connection, and do not wait for its answers.
+
+        Args:
+            script: what to do.
+            timeout_s: time limit, counted from now; 0 is none.
+            job: handed to `done`.
+            done: called once with what happened, in the loop; it must not wait. Not called if `close` comes before.
+        """
+        self._done, self._job = done, job
+        self._call = Call(self._pg, self._prepared, script)
+        self._steps = self._call.steps()
+        self._timeout_s = timeout_s
+        if timeout_s:
+            deadlines = self._deadlines = self._reactor.deadlines(timeout_s)
+            self.deadline_ns = monotonic_ns() + int(timeout_s * 1e9)
+            deadlines.waiting[self._number] = self
+            if not deadlines.watched:
+                deadlines.watch()
         try:
-            table = PgTable(self._connection.execute(statement, statement.bound(self._script.values)))
-        except ServerError as error:
-            return self._answered(error, certain=statement.certain)
-        return self._answer(table, statement.unmet(table, self._script.values))
+            next(self._steps)
+            self._flush()
+        except psycopg.Error as error:
+            self._end(self._call.ended(lost(error)), keep=False)
 
-    def _transaction(self) -> Happened:
-        connection, script = self._connection, self._script
-        connection.say(script.begin)
-        table = None
-        for statement in script.statements:
+    def close(self) -> None:
+        """Close it, and forget what was begun on it. Idempotent."""
+        if self._deadlines is not None:
+            self._deadlines.waiting.pop(self._number, None)
+            self._deadlines = None
+        if self._pg is not None:
             try:
-                table = PgTable(connection.execute(statement, statement.bound(script.values)))
+                self._reactor.remove(self._pg.socket)
+            except psycopg.Error:
+                self._reactor.forget(self._number)  # libpq has closed it, just now
+            self._pg.finish()
+            self._pg = None
+        self._prepared = set()
+        self._call = self._steps = self._done = self._job = None
+        self._collected = Collected()
+
+    def ready(self, events: int) -> None:
+        """For the reactor: there is something to be read, or room for what is still to be sent."""
+        call = self._call
+        if call is None:
+            self._alive()
+            return
+        try:
+            if events & ~OUT:
+                self._pg.consume_input()
+            if events & OUT:
+                self._flush()
+            collected = self._collected
+            if collected.complete(self._pg):
+                self._collected = Collected()
+                self._go_on(call, collected)
+        except psycopg.Error as error:
+            if self._collected.bad is None:
+                self._end(call.ended(lost(error)), keep=False)
+            else:  # the server has said why it ended the connection
+                self._go_on(call, self._collected)
+
+    def overdue(self) -> None:
+        """For the reactor: the time limit is over."""
+        if self._call is not None:
+            self._end(self._call.ended(f"timeout: {self._timeout_s:g} s"), keep=False)
+
+    def _go_on(self, call: Call, collected: Collected) -> None:
+        """The step is answered: the next one, or the end."""
+        try:
+            try:
+                self._steps.send(collected.result())
             except ServerError as error:
-                return self._roll_back(str(error))
-            if fault := statement.unmet(table, script.values):
-                return self._roll_back(fault)
-        self.committing = True
-        if connection.say(b"COMMIT").command_status != b"COMMIT":
-            return Refused("not committed: the transaction had failed")
-        assert table is not None  # noqa: S101 - there is a statement
-        return self._answer(table, "")
+                self._steps.throw(error)
+            self._flush()
+        except StopIteration as stop:
+            self._end(stop.value, keep=self._pg.transaction_status == _IDLE)
+        except psycopg.Error as error:
+            self._end(call.ended(lost(error)), keep=False)
 
-    def _roll_back(self, reason: str) -> Happened:
-        """Undo what was begun. Whether that is answered changes nothing: what is not committed is undone."""
-        self.refused = reason
-        self._connection.say(b"ROLLBACK")
-        return Refused(reason)
+    def _flush(self) -> None:
+        self._reactor_writes(wanted=bool(self._pg.flush()))
 
-    def _answer(self, table: PgTable, fault: str) -> StoreAnswer:
-        entry = entry_of(table) if self._script.seeks else None
-        return StoreAnswer(fault, entry, lambda: document_of(table))
+    def _reactor_writes(self, *, wanted: bool) -> None:
+        if wanted != self._writing:
+            self._writing = wanted
+            self._reactor.writing(self._number, wanted=wanted)
 
-    def _answered(self, error: ServerError, *, certain: bool) -> Happened:
-        if not self.committing or (certain and error.undone):
-            return Refused(self.refused or str(error))
-        return Broken(str(error))
+    def _end(self, happened: Happened, *, keep: bool) -> None:
+        """What was begun has ended."""
+        done, job = self._done, self._job
+        if keep:
+            if self._timeout_s and self._deadlines is not None:
+                self._deadlines.waiting.pop(self._number, None)
+            self._call = self._steps = self._done = self._job = None
+            self._looked_ns = monotonic_ns()
+        else:
+            self.close()
+        if done is not None:
+            done(job, happened)
+
+    def _wait(self, script: Script, timeout_s: float) -> Happened:
+        """Carry a script out on the kept connection, and wait for what happens."""
+        waiter: Any = Waiter()
+        try:
+            self.begin(script, timeout_s, waiter, Waiter.switch)
+            happened: Happened = waiter.get()
+        except ExpiredError:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        return happened
+
+    def _connect(self) -> None:
+        self._pg = connect(self._target)
+        self._number = self._pg.socket
+        self._writing = False
+        self._reactor = reactor()
+        self._reactor.add(self._number, self)
+
+    def _alive(self) -> bool:
+        """Take in what was said unasked; False, and closed, if that was the end."""
+        try:
+            while anything(self._number):
+                self._pg.consume_input()
+                self._pg.is_busy()
+        except psycopg.Error:
+            self.close()
+            return False
+        if self._pg.status != pq.ConnStatus.OK:
+            self.close()
+            return False
+        return True

@@ -110,6 +110,10 @@ class Reactor:
         del self._connections[descriptor]
         self._epoll.unregister(descriptor)
 
+    def forget(self, descriptor: int) -> None:
+        """Tell it nothing more, where somebody else has closed it already; the kernel has forgotten it by itself."""
+        del self._connections[descriptor]
+
     def deadlines(self, timeout_s: float) -> Deadlines:
         """What waits under this time limit."""
         found = self._deadlines.get(timeout_s)

@@ -44,6 +44,13 @@ class Limit:
         self._timer.stop()
 
 
+def anything(descriptor: int) -> bool:
+    """Whether there is something to read, or an end, at this moment; does not wait."""
+    poller = _poll()
+    poller.register(descriptor, _SAID)
+    return bool(poller.poll(0))
+
+
 class Watched:
     """The readiness of one descriptor, which somebody else opens and closes.
 
