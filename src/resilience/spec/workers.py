@@ -39,7 +39,7 @@ def workers_needed(peak: float | None, per_worker_s: float, cores: int, load: Lo
         cores: that this machine has for us.
         load: whose operations at once are shared.
     """
-    if peak is None:
+    if peak is None or load.subscriptions:  # what is published is known to the process that sent it
         return 1
     return max(1, min(math.ceil(peak / (per_worker_s * ROOM)), cores, load.max_in_flight))
 
@@ -58,6 +58,9 @@ def check_workers(load: Load, accounts: Sequence[Account], path: str, findings: 
     if count > load.max_in_flight:
         message = f"{count} workers share {load.max_in_flight} operations at once: some could never send anything"
         findings.add(where, message, f"write at most {load.max_in_flight}, or raise max_in_flight")
+    if count > 1 and load.subscriptions:
+        message = f"{count} workers share what is published and subscribed to, and each knows only what it sent itself"
+        findings.add(where, message, "write local: 1, or remove it; a subscription is carried by one process")
     for account in accounts:
         if account.effect is Effect.DOCUMENT and account.objects < count:
             message = f"{count} workers share the {account.objects} documents of {account.name!r}"
