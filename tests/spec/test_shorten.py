@@ -36,10 +36,10 @@ def test_the_shape_is_the_same():
     story, short = load_file(SPIKE), variant(SPIKE, 0.1, 0.5)
     ends = [length_s(one.load) for one in (story, short)]
     begins = [one.load.warm_up_s + one.load.baseline_s for one in (story, short)]
-    assert (begins, ends) == ([40.0, 4.0], [460.0, 46.0])
+    assert (begins, ends) == ([40.0, 6.0], [460.0, 48.0]), "a baseline of 3 s and the longest time limit"
     whole, half = (levels(one.load, begin, end) for one, begin, end in zip((story, short), begins, ends, strict=True))
     assert half == pytest.approx([level / 2 for level in whole])
-    assert phases(short.load, short.steps, short.chaos)[-1].end_s == pytest.approx(46.0)
+    assert phases(short.load, short.steps, short.chaos)[-1].end_s == pytest.approx(48.0)
     assert short.load.think == story.load.think
     assert short.objectives == story.objectives
     assert short.load.operations == story.load.operations
@@ -63,9 +63,9 @@ def test_faults_and_rests_are_shorter_and_leases_and_limits_are_not():
 
 
 def test_nothing_becomes_too_short_to_be_judged():
-    """A baseline of three seconds, a phase as long as its objective's window; whole users, and at least one."""
+    """A baseline of 3 s and the longest time limit, a phase as long as its objective's window; at least one user."""
     short = variant(ROOT / "experiments" / "load" / "break-point.yaml", 0.001)
-    assert short.load.baseline_s == 3.0
+    assert short.load.baseline_s == 5.0
     assert short.steps[0].duration_s == 5.0, "there is an objective over 5s"
     assert isinstance(short.load.level, float)
     few = variant(SPIKE.with_name("peak.yaml"), 0.1, 0.0001)

@@ -5,9 +5,9 @@ the method, rests, pauses, delays before an abort. Levels are multiplied by a se
 steps. What says how something *behaves*, or how it is judged, stays: think times, time limits, objectives, recovery,
 leases. So a short variant asks the same of the target for a shorter time.
 
-Nothing becomes shorter than it can be judged in: the warm-up not below 1 s, the baseline not below 3 s, a phase not
-below the longest window of an objective, what is watched after a fault not below the time for which recovery must
-hold; unless they were that short before.
+Nothing becomes shorter than it can be judged in: the warm-up not below 1 s, the baseline not below 3 s and the longest
+time limit, a phase not below the longest window of an objective, what is watched after a fault not below the time for
+which recovery must hold; unless they were that short before.
 
 The title says that it is a short variant, so that no report of one can be taken for a report of the story itself.
 """
@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from resilience.model import Profile, Recovery
+from resilience.model import Operation, Profile, Recovery
 from resilience.spec.actions import is_step
 from resilience.spec.chaos import NAME
 from resilience.spec.durations import format_duration, parse_duration
@@ -24,9 +24,11 @@ from resilience.spec.stages import PARTS, usual
 from resilience.spec.thresholds import parse_objective
 
 LEAST_S: Mapping[str, float] = {"warm_up": 1.0, "baseline": 3.0}
-"""Phases become no shorter than this, if they were longer."""
+"""Phases become no shorter than this, if they were longer; and the baseline by the longest time limit, since operations
+of its end may still be under way when it is judged."""
 
 _OBSERVE = "observe"
+_TIMEOUT_S = Operation(name="any", weight=1.0).timeout_s
 
 
 def shortened(data: Mapping[str, Any], times: float, load: float = 1.0) -> dict[str, Any]:
@@ -63,9 +65,12 @@ def _window_s(objective: Any) -> float:  # noqa: ANN401 - a text or a mapping
 
 
 def _load(block: MutableMapping[str, Any], times: float, load: float) -> None:
+    operations = block.get("operations", ())
+    limits_s = [parse_duration(each["timeout"]) if "timeout" in each else _TIMEOUT_S for each in operations]
+    limit_s = max(limits_s, default=_TIMEOUT_S)
     for key, least_s in LEAST_S.items():
         if key in block:
-            _change(block, key, _at_least(times, least_s))
+            _change(block, key, _at_least(times, least_s + limit_s * (key == "baseline")))
     for key in ("rate", "users"):
         if key in block:
             block[key] = _level(block[key], load)
