@@ -8,6 +8,8 @@ from rich.table import Table
 
 from resilience.abilities import foreseen
 from resilience.codec import encode
+from resilience.ctk.drivers import SCRIPTS, script_figures, script_words
+from resilience.ctk.workers import staff_of
 from resilience.faults import registry
 from resilience.model import Experiment, FaultSpec, Json, Plan, PlannedPhase
 from resilience.spec.durations import format_duration
@@ -26,9 +28,13 @@ def as_document(experiment: Experiment, plan: Plan) -> dict[str, Json]:
     placed = _placed(experiment)
     most = most_at_once(placed)
     touched: list[Json] = [*_touched(experiment)]
+    staff = staff_of(experiment)
     return {
         **cast("Mapping[str, Json]", encode(plan)),
-        "load": load_figures(experiment.load, plan.duration_s),
+        "load": script_figures(experiment)
+        if experiment.load.driver in SCRIPTS
+        else load_figures(experiment.load, plan.duration_s),
+        "workers": None if staff is None else {**staff.document, "warning": staff.warning},
         "faults": [_fault(each, plan, experiment.stack.use) for each in placed],
         "touched": touched,
         "most_at_once": {
@@ -44,11 +50,17 @@ def print_outline(experiment: Experiment, plan: Plan, console: Console | None = 
     console.print(printable(experiment.title), style="bold", markup=False)
     console.print(
         f"target {experiment.target} on stack {experiment.stack.use}, seed {plan.seed}, "
-        f"{format_duration(plan.duration_s)}" + ("" if experiment.load.closed else f", {plan.arrivals} arrivals"),
+        f"{format_duration(plan.duration_s)}"
+        + ("" if experiment.load.closed or experiment.load.script else f", {plan.arrivals} arrivals"),
         markup=False,
     )
-    for words in load_words(experiment.load, plan.duration_s):
+    for words in script_words(experiment) or load_words(experiment.load, plan.duration_s):
         console.print(f"load: {words}", markup=False)
+    staff = staff_of(experiment)
+    if staff is not None:
+        console.print(staff.sentence, markup=False)
+        if staff.warning:
+            console.print(f"warning: {staff.warning}", style="yellow", markup=False)
     table = Table("from", "to", "phase", "what is done", "how it is undone")
     placed = _placed(experiment)
     for phase in plan.phases:
