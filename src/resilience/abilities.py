@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from resilience.errors import ResilienceError
 from resilience.faults import registry, shaping
 from resilience.host import cgroups, namespace, nftables, processes
+from resilience.load.drivers import artillery, k6
+from resilience.load.drivers.script import find_program
 from resilience.model import FaultSpec, Place, Problem
 from resilience.stack import programs
 from resilience.stack.embedded import EmbeddedStack
@@ -39,7 +41,14 @@ class Ability:
 
 def abilities() -> tuple[Ability, ...]:
     """Everything that is not needed by every experiment. Looks only."""
-    return (*_network(), *_groups(), _copies(), _disk(), _tool("docker.*", "docker", "apt install docker.io"))
+    return (
+        *_network(),
+        *_groups(),
+        _copies(),
+        _disk(),
+        _tool("docker.*", "docker", "apt install docker.io"),
+        *_drivers(),
+    )
 
 
 def foreseen(fault: FaultSpec, stack: str) -> str:
@@ -119,6 +128,16 @@ def _disk() -> Ability:
     if may_mount():
         return Ability(what, "a small file system in memory (stack.postgres_disk_mb)")
     return Ability(what, "", Problem("mount", "only root may mount a small file system", "run as root"))
+
+
+def _drivers() -> Iterator[Ability]:
+    """The programs that run scripts as a load; Artillery may also lie beside a script."""
+    for name, variable, hint in (("k6", k6.VARIABLE, k6.HINT), ("artillery", artillery.VARIABLE, artillery.HINT)):
+        path = find_program(variable, name)
+        if path:
+            yield Ability(f"load.driver: {name}", f"the program {path}")
+        else:
+            yield Ability(f"load.driver: {name}", "", Problem(name, "the program was not found", hint))
 
 
 def _tool(what: str, name: str, hint: str) -> Ability:

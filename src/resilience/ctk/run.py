@@ -26,6 +26,7 @@ from rich.console import Console
 
 from resilience.ctk.consent import require_consent
 from resilience.ctk.current import running
+from resilience.ctk.drivers import check_readable
 from resilience.ctk.kinds import check_fault
 from resilience.ctk.leftovers import settle_leftovers
 from resilience.ctk.wiring import collaborators
@@ -84,6 +85,7 @@ def load_file(path: Path) -> Experiment:
             Problem(str(path), f"the experiment cannot be read: {error.strerror}", "check the path")
         ) from error
     experiment = parse(content, path.name, str(path.resolve().parent), check_fault)
+    check_readable(experiment)
     try:
         ensure_experiment_is_valid(copy.deepcopy(dict(experiment.chaos)))
     except ChaosException as error:

@@ -126,7 +126,7 @@ def find_program(variable: str, *names: str, beside: tuple[Path, ...] = ()) -> s
         Its path; empty if it is nowhere.
     """
     if given := os.environ.get(variable, ""):
-        return given if os.access(given, os.X_OK) else ""
+        return given if Path(given).is_file() and os.access(given, os.X_OK) else ""
     for name in names:
         for folder in (*beside, Path(sys.executable).parent):
             if os.access(folder / name, os.X_OK):
