@@ -4,7 +4,7 @@ The general way is a parser. Most answers of a run, though, begin with a head th
 what the parser made of it is then known, and only the length of what follows has to be looked at. See `known`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
 
@@ -24,11 +24,14 @@ class NoAnswerError(Exception):
     """What came is not a complete answer, and why."""
 
 
-class _Head(NamedTuple):
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    size: int
-    keep: bool
+class _Head:
+    """What was made of a head: all of the last answer with it, and whether the connection can be used again."""
+
+    __slots__ = ("data", "headers", "keep", "reply", "size", "status")
+
+    def __init__(self, data: bytes, reply: Reply, *, keep: bool) -> None:
+        self.status, self.headers, self.size = reply.status, reply.headers, len(data)
+        self.data, self.reply, self.keep = data, reply, keep
 
 
 _heads: dict[bytes, _Head] = {}
@@ -44,7 +47,9 @@ def known(data: bytes) -> tuple[Reply, bool] | None:
     head = _heads.get(data[:end])
     if head is None or len(data) != head.size:
         return None
-    return Reply(head.status, head.headers, data[end:]), head.keep
+    if data != head.data:
+        head.data, head.reply = data, Reply(head.status, head.headers, data[end:])
+    return head.reply, head.keep
 
 
 def _remember(data: bytes, answer: "Answer") -> None:
@@ -65,7 +70,8 @@ def _remember(data: bytes, answer: "Answer") -> None:
     ):
         if len(_heads) >= KNOWN_HEADS:
             _heads.clear()
-        _heads[data[:end]] = _Head(answer.status, tuple(answer.headers), len(data), answer.keep)
+        reply, keep = answer.reply()
+        _heads[data[:end]] = _Head(data, reply, keep=keep)
 
 
 class Answer:

@@ -113,7 +113,10 @@ class Client:
         "_no_body",
         "_number",
         "_reactor",
+        "_receive",
         "_secure",
+        "_send",
+        "_timeout_ns",
         "_timeout_s",
         "_unsent",
         "deadline_ns",
@@ -122,6 +125,8 @@ class Client:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._connection: Any = None  # a plain socket that never blocks, registered with the reactor
+        self._send: Any = None
+        self._receive: Any = None
         self._secure: socket.socket | None = None
         self._number = -1
         self._reactor: Reactor | None = None
@@ -132,6 +137,7 @@ class Client:
         self._unsent = b""
         self._no_body = False
         self._timeout_s = 0.0
+        self._timeout_ns = 0
         self._looked_ns = 0
         self.deadline_ns = 0
 
@@ -180,15 +186,17 @@ class Client:
         self._done, self._job = done, job
         self._no_body = request.no_body
         content = request.content
+        if timeout_s != self._timeout_s:
+            self._timeout_s, self._timeout_ns = timeout_s, int(timeout_s * 1e9)
+            self._deadlines = self._reactor.deadlines(timeout_s)  # type: ignore[union-attr]
         if timeout_s:
-            self._timeout_s = timeout_s
-            self.deadline_ns = monotonic_ns() + int(timeout_s * 1e9)
-            deadlines = self._deadlines = self._reactor.deadlines(timeout_s)  # type: ignore[union-attr]
+            deadlines: Any = self._deadlines
+            self.deadline_ns = monotonic_ns() + self._timeout_ns
             deadlines.waiting[self._number] = self
             if not deadlines.watched:
                 deadlines.watch()
         try:
-            sent = self._connection.send(content)
+            sent = self._send(content)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -205,7 +213,7 @@ class Client:
                 self._deadlines.waiting.pop(self._number, None)
             self._reactor.remove(self._number)  # type: ignore[union-attr]
             self._connection.close()
-            self._connection = self._deadlines = self._done = self._job = self._answer = None
+            self._connection = self._send = self._receive = self._done = self._job = self._answer = None
             self._unsent = b""
         if self._secure is not None:
             self._secure.close()
@@ -213,25 +221,39 @@ class Client:
 
     def ready(self, events: int) -> None:
         """For the reactor: there is something to be read, or room for what is still to be sent."""
-        if self._done is None:
+        done = self._done
+        if done is None:
             self.close()  # closed while idle, or something was said unasked
             return
         if self._unsent and not self._send_more(events):
             return
         try:
-            data = self._connection.recv(_CHUNK)
+            data = self._receive(_CHUNK)
         except BlockingIOError:
             return
         except OSError as error:
             self._end(Broken(broken_reason(error)), keep=False)
             return
+        if self._answer is None and not self._no_body and (found := known(data)) is not None:
+            reply, keep = found
+            if not keep or events != IN or self._unsent:
+                self._end(reply, keep=False)
+                return
+            # What `_end` does, for the common case.
+            if self._timeout_s:
+                del self._deadlines.waiting[self._number]  # type: ignore[union-attr]
+            job, self._done, self._job = self._job, None, None
+            self._looked_ns = monotonic_ns()
+            done(job, reply)
+        else:
+            self._parse(data, events)
+
+    def _parse(self, data: bytes, events: int) -> None:
+        """Take what was received of an answer that is not known."""
         answer = self._answer
+        if answer is None:
+            answer = self._answer = Answer(no_body=self._no_body)
         try:
-            if answer is None:
-                if not self._no_body and (found := known(data)) is not None:
-                    self._end(found[0], keep=found[1] and events == IN)
-                    return
-                answer = self._answer = Answer(no_body=self._no_body)
             if not answer.feed(data):
                 return
         except NoAnswerError as error:
@@ -249,8 +271,7 @@ class Client:
         done, job = self._done, self._job
         if keep and not self._unsent:
             if self._deadlines is not None:
-                del self._deadlines.waiting[self._number]
-                self._deadlines = None
+                self._deadlines.waiting.pop(self._number, None)
             self._done = self._job = self._answer = None
             self._looked_ns = monotonic_ns()
         else:
@@ -262,7 +283,7 @@ class Client:
         """Send what is left of the request; True if there is something to be read."""
         if events & OUT:
             try:
-                self._unsent = self._unsent[self._connection.send(self._unsent) :]
+                self._unsent = self._unsent[self._send(self._unsent) :]
             except BlockingIOError:
                 pass
             except OSError as error:
@@ -287,6 +308,7 @@ class Client:
         connection = self._address.connect()
         number = connection.detach()
         self._connection = _Socket(fileno=number)
+        self._send, self._receive = self._connection.send, self._connection.recv
         self._connection.setblocking(False)  # noqa: FBT003 - a socket takes it so
         self._number = number
         self._reactor = reactor()
