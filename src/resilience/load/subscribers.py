@@ -24,6 +24,7 @@ from resilience.columns import Mark
 from resilience.entry import body_of, parse_id, prefix_of
 from resilience.load.classify import text_at
 from resilience.load.http import Address
+from resilience.load.listening import Listening
 from resilience.load.operate import IN_FLIGHT_AT_END, Operator, Samples
 from resilience.load.operations import EPOCH, OFFSET, Document, Template, resource
 from resilience.load.published import Entry, Published
@@ -170,23 +171,22 @@ class Subscriber:
 
     def _listen(self) -> None:
         """Take messages until the connection is lost."""
-        whole, connection = self._whole, self._socket
+        connection = self._socket
         if connection is None:
             return
         try:
-            while True:
-                message = connection.receive()
-                self._heard_ns = at_ns = whole.operator.now_ns()
-                if message is not None:
-                    self._take(message, at_ns)
+            Listening(connection, self._take).run()
         except LostError as error:
             if self.live:
                 self._end(ours=False)
-                whole.lost(str(error))
+                self._whole.lost(str(error))
             self._socket = None
 
-    def _take(self, text: str | bytes, at_ns: int) -> None:
+    def _take(self, text: str | bytes | None) -> None:
         whole = self._whole
+        self._heard_ns = at_ns = whole.operator.now_ns()
+        if text is None:
+            return
         message = whole.meaning(text)
         if message.offset >= 0:
             self.offset = message.offset
@@ -313,7 +313,7 @@ class Subscribers:
     def _sample(self, number: int, due_ns: int, start_ns: int, end_ns: int, outcome: Outcome, detail: str) -> None:
         meter, place = self.operator.meter, _OK if outcome is Outcome.OK else _FAILED
         meter.offered(number)
-        self._samples.add(due_ns, start_ns, end_ns, number, place, 0, detail=detail)
+        self._samples.add(due_ns, start_ns, end_ns, number, place, detail=detail)
         meter.note((number, place, end_ns - due_ns, False, 0, detail))
 
     def _connect_all(self, engine: "Engine") -> None:

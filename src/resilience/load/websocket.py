@@ -7,7 +7,7 @@ error with its reason, and whoever uses it decides what follows. Pings of the ot
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -172,13 +172,13 @@ class WebSocket:
             self._protocol.send_text(message.encode())
         else:
             self._protocol.send_binary(message)
-        self._flush()
+        self._send()
 
     def ping(self, data: bytes = b"") -> None:
         """Send a ping; its pong is what `receive` may return as None. Raises what `send` raises."""
         self._check_open()
         self._protocol.send_ping(data)
-        self._flush()
+        self._send()
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next message, or None for a pong.
@@ -192,7 +192,7 @@ class WebSocket:
         """
         while not self._ready:
             if self._protocol.state is not State.OPEN:
-                raise self._lost()
+                raise self.lost()
             try:
                 self._socket.settimeout(timeout_s)
                 data = self._socket.recv(_CHUNK)
@@ -205,16 +205,52 @@ class WebSocket:
         found = self._ready.popleft()
         return None if isinstance(found, Frame) else found
 
-    def waiting(self) -> bool:
-        """Whether `receive` would return at once, with what has been taken from the socket already."""
-        return bool(self._ready)
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing between the bytes of the kernel and the protocol: no TLS."""
+        return not hasattr(self._socket, "do_handshake")
+
+    def take_ready(self) -> bool:
+        """Take what is there, without waiting and without writing anything; only of a plain connection.
+
+        Returns:
+            Whether `flush` is to be called: something waits to be written, or the connection is over.
+        """
+        try:
+            data = self._socket._sock.recv(_CHUNK)  # noqa: SLF001 - gevent's own would wait, and must not here
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._given_up = self._given_up or broken_reason(error)
+            self._protocol.state = State.CLOSED
+            return True
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                self._frame(event)
+        return bool(protocol.writes) or protocol.state is not State.OPEN
+
+    def taken(self) -> Iterator[Message | None]:
+        """What has been taken from the socket and not been received yet; None for a pong."""
+        while self._ready:
+            found = self._ready.popleft()
+            yield None if isinstance(found, Frame) else found
+
+    def flush(self) -> None:
+        """Write what waits to be written: pongs, and the answer to a close frame. Raises nothing."""
+        with contextlib.suppress(OSError):
+            self._write()
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Say good-bye, wait a moment for the other side to do so, and close. Idempotent; raises nothing."""
         with contextlib.suppress(OSError, gevent.Timeout, WebSocketError), gevent.Timeout(GOODBYE_S):
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(code, reason)
-                self._flush()
+                self._send()
             while self._protocol.state is State.CLOSING:
                 self._socket.settimeout(GOODBYE_S)
                 self._take(self._socket.recv(_CHUNK))
@@ -244,7 +280,7 @@ class WebSocket:
         with contextlib.suppress(OSError, gevent.Timeout, WebSocketError), gevent.Timeout(GOODBYE_S):
             if self._protocol.state is State.OPEN:
                 self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
-                self._flush()
+                self._send()
         self._give_up()
 
     def abort(self) -> None:
@@ -253,9 +289,9 @@ class WebSocket:
 
     def _check_open(self) -> None:
         if self._protocol.state is not State.OPEN:
-            raise self._lost()
+            raise self.lost()
 
-    def _flush(self) -> None:
+    def _send(self) -> None:
         try:
             self._write()
         except OSError as error:
@@ -280,9 +316,7 @@ class WebSocket:
         for event in protocol.events_received():  # the answer to the handshake is one, too
             if isinstance(event, Frame):
                 self._frame(event)
-        # Pongs, and the answer to a close frame. Whoever does not read them any more has closed: that is known next.
-        with contextlib.suppress(OSError):
-            self._write()
+        self.flush()  # whoever does not read it any more has closed: that is known next
 
     def _frame(self, frame: Frame) -> None:
         opcode = frame.opcode
@@ -309,7 +343,8 @@ class WebSocket:
         except UnicodeDecodeError:
             self._protocol.fail(CloseCode.INVALID_DATA, "not UTF-8")
 
-    def _lost(self) -> LostError:
+    def lost(self) -> LostError:
+        """Why the connection is over; closes what is left of it."""
         protocol = self._protocol
         received, error = protocol.close_rcvd, protocol.parser_exc
         self._give_up()
