@@ -92,6 +92,7 @@ TESTED_ELSEWHERE = {
     "spec/keys.py": "spec/test_schema.py",  # our keys
     "spec/key.py": "spec/test_schema.py",  # what keys are made of
     "spec/keys_truth.py": "spec/test_schema.py",  # some of our keys
+    "spec/keys_load.py": "spec/test_levels.py",  # keys of levels, profiles and think times
     "spec/keys_mix.py": "spec/test_mixture.py",  # keys of test data; of journeys in test_journeys.py
     "spec/words.py": "spec/test_data.py",  # what test data is made of
     "load/flows.py": "load/test_engine.py",  # what the engine begins

@@ -39,7 +39,6 @@ PROFILE = Shape(
     },
     _profile,
     lambda value: str(value.shape),
-    whole=False,
 )
 THINK = Shape(
     {
@@ -51,7 +50,6 @@ THINK = Shape(
     },
     _think,
     _think_said,
-    whole=False,
 )
 
 LOAD_KEYS: Mapping[type, tuple[Key, ...]] = {
