@@ -19,7 +19,12 @@ LONGEST = 400
 TESTED_ELSEWHERE = {
     "judge/gates.py": "judge/test_writes.py",  # what was part of that module, and is asked for accounts too
     "cli_safety.py": "test_cli.py",  # commands of the same program
-    "cli_workers.py": "test_cli.py",
+    "cli_workers.py": "load/workers/test_runners.py",  # a worker as a person starts it
+    "load/carry.py": "load/drivers/test_locust.py",  # the whole load process
+    "load/pipes.py": "load/drivers/test_locust.py",  # as above
+    "load/echo.py": "load/drivers/test_calibration.py",  # what it is there for
+    "load/workers/member.py": "load/workers/test_master.py",  # what a master knows
+    "spec/keys_workers.py": "spec/test_workers.py",  # as they are read
     "cli_shorten.py": "spec/test_shorten.py",  # its one command
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from resilience.errors import LoadError
-from resilience.load.drivers.calibration import Calibration, calibration, cores
+from resilience.load.drivers.calibration import Calibration, calibration
 from resilience.model import Experiment, Gathering, Json
 from resilience.spec.phases import phases
 from resilience.spec.scripts import ENDINGS
@@ -98,9 +98,7 @@ def staff_of(experiment: Experiment) -> Staff | None:
             problem = str(error)
     local = told.local
     if local is None:
-        mine = None if peak is None or measured is None else peak
-        needed = workers_needed(mine, measured.per_worker_s if measured else SURE_PER_S, cores(), load)
-        local = max(needed - told.remote, 1)
+        local = 1 if measured is None else workers_needed(peak, measured.per_worker_s, measured.cores, load)
     return Staff(
         local=local,
         remote=told.remote,

@@ -6,7 +6,7 @@ from typing import Any
 from resilience.model import Json, Workers
 from resilience.spec.findings import Findings
 from resilience.spec.key import Key, block
-from resilience.spec.shapes import LENGTH, Shape, count
+from resilience.spec.shapes import LENGTH, UNREAD, Shape, count
 
 AUTO = "auto"
 _MOST = 64
@@ -23,6 +23,8 @@ def _local(value: Any, _path: str, _findings: Findings) -> int | None:  # noqa: 
 def _workers(value: Any, path: str, findings: Findings) -> Any:  # noqa: ANN401 - as Shape.read
     if isinstance(value, Mapping):
         return block(Workers).read(value, path, findings)
+    if not findings.clean(path):
+        return UNREAD
     return Workers(local=_local(value, path, findings))
 
 

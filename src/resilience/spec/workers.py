@@ -31,17 +31,20 @@ def peak_per_s(load: Load, until_s: float) -> float | None:
 
 
 def workers_needed(peak: float | None, per_worker_s: float, cores: int, load: Load) -> int:
-    """How many processes a load needs: never more than cores, nor than operations at once.
+    """How many processes of this machine a load needs: never more than cores, nor than operations at once.
+
+    Workers of other hosts have shares as large as theirs.
 
     Args:
         peak: see `peak_per_s`.
         per_worker_s: operations per second that one process can offer here.
         cores: that this machine has for us.
-        load: whose operations at once are shared.
+        load: whose operations at once are shared, also with its workers of other hosts.
     """
     if peak is None or load.subscriptions:  # what is published is known to the process that sent it
         return 1
-    return max(1, min(math.ceil(peak / (per_worker_s * ROOM)), cores, load.max_in_flight))
+    remote = load.workers.remote
+    return max(1, min(math.ceil(peak / (per_worker_s * ROOM)) - remote, cores, load.max_in_flight - remote))
 
 
 def check_workers(load: Load, accounts: Sequence[Account], path: str, findings: Findings) -> None:
