@@ -111,6 +111,10 @@ OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 """The order in which outcomes are numbered in `columns.Samples`."""
 
 
+WRONG_TENANT = "wrong tenant"
+"""The kind of the detail of an answer that holds what belongs to another tenant (see `judge.isolation`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """What the load generator saw in a short stretch of time, for live views and abort conditions only.

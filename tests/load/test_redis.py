@@ -8,9 +8,9 @@ import pytest
 
 from resilience.columns import Mark
 from resilience.errors import LoadError
-from resilience.load.classify import WRONG_TENANT, Broken, NotSent, Refused, Sought, StoreAnswer, classify
+from resilience.load.classify import Broken, NotSent, Refused, Sought, StoreAnswer, classify
 from resilience.load.redis import Redis
-from resilience.model import Expect, Outcome, Role
+from resilience.model import WRONG_TENANT, Expect, Outcome, Role
 from tests.load.stores import asking, finding, order, redis
 from tests.wire.stores import stores
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from resilience.errors import LoadError
-from resilience.load.classify import WRONG_TENANT
 from resilience.load.sql import Prepared, Table, document_of, entry_of
-from resilience.model import Operation, Role, Sql, SqlStatement
+from resilience.model import WRONG_TENANT, Operation, Role, Sql, SqlStatement
 
 
 @dataclass

@@ -12,6 +12,7 @@ from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
 from resilience.judge.figures import phase_figures
 from resilience.judge.generator import load_figures
+from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
 from resilience.judge.service import service_level
 from resilience.judge.validity import check_validity
@@ -24,6 +25,7 @@ JOINED = 3
 CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "writes": writes.check_writes,
     "cache": check_cache,
+    "isolation": check_isolation,
     "degradation": standing(degradation.check_degradation),
     "objectives": standing(lambda case: check_objectives(case, case.record.experiment.objectives)),
     "recovery": standing(recovery.check_recovery),
@@ -92,7 +94,11 @@ def judge(record: Record) -> Verdict:
 def _asked(name: str, case: Case) -> bool:
     """Whether the experiment asks for that part; all but a few are always judged."""
     ledger = case.record.experiment.ledger
-    return name != "cache" or (ledger is not None and ledger.cache is not None)
+    few = {
+        "cache": ledger is not None and ledger.cache is not None,
+        "isolation": is_asked(case.record.experiment.load),
+    }
+    return few.get(name, True)
 
 
 def judge_baseline(record: Record) -> tuple[Part, ...]:

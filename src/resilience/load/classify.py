@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from resilience.columns import Mark
-from resilience.model import Expect, Json, Marker, Outcome, Role
+from resilience.model import WRONG_TENANT, Expect, Json, Marker, Outcome, Role
 
 NOT_FOUND = 404
 OVERLOADED = (429, 503)
 """What a service answers that puts a client off for now (RFC 6585, RFC 9110)."""
 RETRY_AFTER = b"retry-after"
-WRONG_TENANT = "wrong tenant"
-"""The kind of the detail of an answer that holds what belongs to another tenant."""
 _SHOWN = 80
 _DIGITS = 9
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")

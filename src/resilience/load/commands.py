@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import hiredis
 
 from resilience.errors import LoadError
-from resilience.load.classify import WRONG_TENANT, StoreAnswer, text_at
+from resilience.load.classify import StoreAnswer, text_at
 from resilience.load.operations import TENANT, Template, Values, allowed_names
 from resilience.load.sql import server_name
-from resilience.model import Expect, Json, Operation, Problem, RedisCommand, Role
+from resilience.model import WRONG_TENANT, Expect, Json, Operation, Problem, RedisCommand, Role
 
 _SHOWN = 80
 _IN_PART = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from resilience.errors import LoadError
-from resilience.load.classify import WRONG_TENANT
 from resilience.load.operations import ACKED_ID, TENANT, Template, Values, allowed_names
-from resilience.model import Expect, Json, Operation, Problem, Role, SqlStatement
+from resilience.model import WRONG_TENANT, Expect, Json, Operation, Problem, Role, SqlStatement
 from resilience.spec.statements import UNDONE, first_word, numbered, problems
 
 _SHOWN = 80
