@@ -8,7 +8,7 @@ from resilience.model import Journey, JourneyFunction, JourneyStep, Operation, S
 from resilience.spec.journeys import names_used
 from resilience.spec.mix import Mix
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed, problems
+from tests.spec.test_parse import REMOVED, changed, problems
 
 LOGIN = {"name": "login", "weight": 0, "request": {"method": "POST", "path": "/login", "json": {"user": "u${key}"}}}
 PROFILE = {
@@ -130,6 +130,7 @@ def _wrong(step=None, **journey):
         ),
         ({**MORE, "OWN.load.operations[4].weight": 1}, "headers.Authorization", "is not known"),
         ({"OWN.load.tokens": [TOKEN]}, "tokens[0].operation", "is no operation"),
+        ({**_wrong(), "OWN.load.users": 5, "OWN.load.rate": REMOVED}, "load.journeys", "a rate instead of users"),
         ({**_wrong(), "OWN.load.tokens": [{**TOKEN, "env": "X"}]}, "tokens[0]", "write operation and take, or env"),
         ({**_wrong(), "OWN.load.tokens": [{"name": "x"}]}, "tokens[0]", "write operation and take, or env"),
         ({**_wrong(), "OWN.load.tokens": [{"name": "x", "operation": "login"}]}, "tokens[0]", "write both"),

@@ -43,8 +43,14 @@ class Case:
         return tuple(phase for phase in self.phases if phase.name is name and phase.about(fault))
 
     def of_mix(self, samples: Samples) -> Samples:
-        """Those that the load's profile accounts for: what subscribers are given, and when, is not the generator's."""
-        given = [one.name for one in self.record.experiment.load.operations if one.subscription]
+        """Those that the load's profile accounts for.
+
+        What subscribers are given, and when, is not the generator's; later steps of journeys, and operations that get
+        tokens, come in addition to the arrivals.
+        """
+        load = self.record.experiment.load
+        begin = {journey.first for journey in load.journeys}
+        given = [one.name for one in load.operations if one.subscription or (one.weight == 0 and one.name not in begin)]
         if not given:
             return samples
         return samples.where(~np.isin(samples.operation, [self.traffic.index(name) for name in given]))

@@ -80,8 +80,9 @@ def _only(case: Case, name: str) -> Case:
 
 def find_operations(case: Case, overall: Band) -> Mapping[str, OperationRecovery]:
     """Every operation of the mix by its name, given the band of all together."""
-    operations = case.record.experiment.load.operations
-    weights = sum(operation.weight for operation in operations)
+    load = case.record.experiment.load
+    operations = load.operations
+    weights = sum(one.weight for one in operations) + sum(one.weight for one in load.journeys)
     found = {}
     for operation in operations:
         share = operation.weight / weights

@@ -236,8 +236,8 @@ def find_bins(case: Case, band: Band, start_s: float, end_s: float) -> Bins:
 
 
 def _of_mix(case: Case, band: Band, start_s: float, count: int, offered: Int64) -> Int64:
-    """How many operations of each bin the load's profile accounts for: all of them, unless there are subscribers."""
-    if not case.record.experiment.load.subscriptions:
+    """How many operations of each bin the load's profile accounts for: all of them, unless others come in addition."""
+    if all(operation.weight > 0 for operation in case.record.experiment.load.operations):
         return offered
     edges = np.asarray([to_ns(start_s + i * band.bin_s) for i in range(count + 1)], dtype=np.int64)
     samples = case.of_mix(case.traffic.between(start_s, start_s + count * band.bin_s))

@@ -8,6 +8,7 @@ from resilience.columns import Samples
 from resilience.judge.case import Case
 from resilience.judge.closed import users_problems
 from resilience.judge.generator import baseline_lag_s, clock_words, generator_problems
+from resilience.judge.journeys import journey_problems, journeys_of
 from resilience.judge.quantiles import OK
 from resilience.judge.scripts import of_script, script_problems
 from resilience.judge.signal import expected, too_few
@@ -21,16 +22,22 @@ def check_validity(case: Case) -> Part:
     problems = [*_record(case), *_traffic(case)]
     if case.finished:
         problems += [*script_problems(case.record, case.phases, case.end_s), *_account(case), *_phases(case)]
+        problems += journey_problems(case.record)
     if problems:
         rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return Part(NAME, Answer.UNKNOWN, problems[0] + rest, (*problems, *clock_words(case)))
+        return Part(NAME, Answer.UNKNOWN, problems[0] + rest, (*problems, *clock_words(case)), _data(case))
     lag_s = baseline_lag_s(case) or 0.0
     late = f"started {lag_s * 1000:.1f} ms late at p99"
     if of_script(case.record):
         late = "as the script's program told them; when they were meant to start is not known"
     because = f"{len(case.traffic.samples):,} operations all accounted for, {late}"
     clock = clock_words(case)
-    return Part(NAME, Answer.PASS, "; ".join([because, *clock[:1]]), tuple(clock))
+    return Part(NAME, Answer.PASS, "; ".join([because, *clock[:1]]), tuple(clock), _data(case))
+
+
+def _data(case: Case) -> dict[str, Json]:
+    """Journeys, if the load has any."""
+    return {"journeys": journeys_of(case.record)} if case.record.experiment.load.journeys else {}
 
 
 def _record(case: Case) -> Iterable[str]:
