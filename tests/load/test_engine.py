@@ -191,6 +191,36 @@ def test_stop_sends_what_is_due_and_nothing_later(make_target):
     assert engine.stopped_by == "stop"
 
 
+def test_a_region_with_a_way_of_its_own_is_sent_there(make_target):
+    """Requirement L9: each region's operations, and nobody else's, reach its address, over connections of their own."""
+    here, far = (make_target(lambda _: answer(200, {})) for _ in range(2))
+    regions = (Region(name="eu", weight=2, latency_s=0.0), Region(name="us"))
+    load = Load(rate=100.0, operations=(READ, replace(READ, name="other")), regions=regions, max_in_flight=4)
+    order = LoadOrder(
+        run="0badcafe",
+        seed=1,
+        zero_ns=time.monotonic_ns(),
+        base_url=here.url,
+        folder="/",
+        load=load,
+        max_s=0.5,
+        ways={"eu": f"{far.url}/eu"},
+    )
+    memory = Memory()
+    engine = Engine(order, memory, memory, memory.report)
+    engine.walk()
+    engine.finish(1.0)
+    check_account(engine.meter.account())
+    sent = Counter(row[10] for row in memory.rows)
+    assert sent == Counter(Mix(load, 1).segment(index)[1] for index in range(50))
+    assert (len(far.asked), len(here.asked)) == (sent[0], sent[1])
+    assert {asked.path.split("/")[1] for asked in far.asked} == {"eu"}
+    assert {asked.path.split("/")[1] for asked in here.asked} == {"items"}
+    assert {asked.headers["host"] for asked in far.asked} == {far.url.removeprefix("http://")}
+    assert far.connections <= 4
+    assert here.connections <= 4
+
+
 def test_nothing_is_sent_after_the_ledger_cannot_be_written(make_target):
     """The first write that cannot be noted stops everything: it is not sent, nor is anything after it."""
     target = make_target(lambda asked: answer(201, asked.document))

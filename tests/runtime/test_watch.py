@@ -3,15 +3,16 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from resilience.model import AbortWhen, Comparison, Outcome, Phase, PhaseName, Slice
+from resilience.model import AbortWhen, Comparison, Json, Objective, Outcome, Phase, PhaseName, Slice
 from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.watch import ABORT, Limits, Watch
+from resilience.spec.thresholds import parse_objective
 
 FAULT = Phase(PhaseName.FAULT, 0.0, float("inf"), "redis-down")
 
@@ -88,6 +89,7 @@ class Scene:
 
     folder: Path
     abort: tuple[AbortWhen, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     phase: Phase | None = FAULT
     max_duration_s: float = 100.0
     min_free_bytes: int = 0
@@ -95,12 +97,14 @@ class Scene:
     load: Load = field(default_factory=Load)
     display: Display = field(default_factory=Display)
     said: list[str] = field(default_factory=list)
+    detail: dict[str, Json] = field(default_factory=dict)
     heard: threading.Event = field(default_factory=threading.Event)
     clock: MonotonicClock = field(default_factory=MonotonicClock)
 
     def __enter__(self) -> Self:
-        def interrupt(reason: str) -> None:
+        def interrupt(reason: str, /, **detail: Json) -> None:
             self.said.append(reason)
+            self.detail.update(detail)
             self.heard.set()
 
         self.watch = Watch(
@@ -113,6 +117,7 @@ class Scene:
             limits=Limits(
                 max_duration_s=self.max_duration_s,
                 abort=self.abort,
+                objectives=self.objectives,
                 min_free_bytes=self.min_free_bytes,
                 folders=(self.folder,),
             ),
@@ -159,6 +164,17 @@ def test_abort_condition(tmp_path):
     with Scene(tmp_path, abort=(errors(0.5),)) as scene:
         scene.load.pieces += [piece(at / 4, ok=4, failed=6) for at in range(4)]
         assert scene.reason() == "abort condition met: rate>=0.5 for 1s @ fault (is 0.6)"
+
+
+def test_an_objective_that_may_end_the_run(tmp_path):
+    """Missed, it stops the run, and the record is told which, where, when and by how much. Requirement L2."""
+    objective = replace(parse_objective("rate<0.5 @ fault(redis-down)"), abort=True)
+    with Scene(tmp_path, objectives=(objective,)) as scene:
+        scene.load.pieces += [piece(at / 4, ok=4, failed=6) for at in range(4)]
+        told = "objective missed: rate<0.5 @ fault(redis-down) was 0.6 in fault(redis-down) at 1.00 s"
+        assert scene.reason() == told
+    assert (scene.detail["objective"], scene.detail["phase"]) == (objective.expression, "fault(redis-down)")
+    assert (scene.detail["value"], scene.detail["from_s"], scene.detail["until_s"]) == (0.6, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
