@@ -84,6 +84,9 @@ TESTED_ELSEWHERE = {
     "live/picture.py": "live/test_terminal.py",  # what the terminal shows
     "live/words.py": "live/test_terminal.py",  # as above
     "load/process.py": "load/drivers/test_locust.py",  # the process that the driver starts
+    "load/scripts/process.py": "load/drivers/test_script.py",  # as above
+    "ctk/drivers.py": "load/drivers/test_script.py",  # drivers, which whole runs choose by what it says
+    "spec/keys_script.py": "spec/test_scripts.py",  # keys of a load by a script
     "model.py": "test_codec.py",  # values; those with arithmetic are tested where it is used
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
     "record/gathered.py": "record/test_samples.py",  # what samples are read into

@@ -1,5 +1,6 @@
 """Which program sends the load of an experiment, and what keeps it from doing so here."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def driver_of(experiment: Experiment, staff: Staff | None = None) -> Callable[[s
         return lambda tag: _script(kind, experiment, tag)
     gathering = None if staff is None else gathering_of(experiment, staff)
     return lambda tag: LocustDriver(tag, gathering=gathering)
+
+
+def script_secrets(experiment: Experiment) -> tuple[str, ...]:
+    """What a script is given of our environment: it must appear in no artefact."""
+    return tuple(os.environ.get(source, "") for source in experiment.load.environment.values())
 
 
 def lacking(experiment: Experiment) -> tuple[Problem, ...]:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from resilience.ctk.drivers import driver_of
+from resilience.ctk.drivers import driver_of, script_secrets
+from resilience.ctk.given import load_secrets
 from resilience.ctk.truths import know_store, read_cache, read_truth, secrets_of
 from resilience.ctk.workers import say, staff_of
 from resilience.faults import registry
@@ -51,7 +52,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         judge=judge,
         judge_baseline=judge_baseline,
         displays=displays,
-        secrets=secrets_of(experiment),
+        secrets=(*secrets_of(experiment), *script_secrets(experiment), *load_secrets(experiment)),
         header={} if staff is None else {"workers": staff.document},
     )
 

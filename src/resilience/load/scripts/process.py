@@ -65,7 +65,8 @@ class Run:
 
     def __init__(self, order: LoadOrder, program: Program, say: "Say") -> None:
         self._order, self._program, self._say = order, program, say
-        self._tally = Tally(Path(order.folder))
+        given = (os.environ.get(source, "") for source in order.load.environment.values())
+        self._tally = Tally(Path(order.folder), given)
         self._reader = program.reader(order, self._tally.take)
         self._selector = selectors.DefaultSelector()
         self._lines = {name: Lines() for name in (_DATA, _OUT, _INPUT)}

@@ -5,12 +5,13 @@ was told; what was begun and never told of is the reader's to find out.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from resilience.load.meter import bucket_of
 from resilience.load.scripts.seen import MAX_NAMES, OTHER, Seen
 from resilience.model import OUTCOMES, Json, Outcome
+from resilience.record.redact import Redactor
 from resilience.record.samples import SampleWriter
 
 _NUMBERS: Mapping[Outcome, int] = {outcome: index for index, outcome in enumerate(OUTCOMES)}
@@ -21,10 +22,11 @@ class Tally:
 
     Args:
         folder: of the run; samples are written there.
+        secrets: appear in no detail of a sample.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._samples = SampleWriter(folder, "load", [])
+    def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
+        self._samples = SampleWriter(folder, "load", [], Redactor(secrets))
         self._numbers: dict[str, int] = {}
         self._outcomes: Counter[tuple[str, Outcome]] = Counter()
         self._named: set[str] = set()
