@@ -5,7 +5,7 @@ not there is known one by one: it is *unknown* if the worker may have sent it, t
 and *dropped* after that. Of a closed load it is known how many operations it had begun when it last reported: those of
 them that are not there are *unknown*, and what its users would have done later cannot be said.
 
-Nobody takes over its arrivals: see ADR 0017.
+Nobody takes over its arrivals: see ADR 0016.
 """
 
 from collections import Counter
