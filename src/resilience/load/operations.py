@@ -83,6 +83,33 @@ def header_text(value: str) -> str:
     return value
 
 
+def head_of(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The head of one request, with the blank line after it; what cannot stand in a path is percent-encoded.
+
+    Raises:
+        LoadError: it cannot be sent; every reason. Values of headers are not shown, as they may be secrets.
+    """
+    problems = []
+    if not path.startswith("/"):
+        problems.append(Problem("path", f"{path!r} does not begin with /"))
+    if not re.fullmatch(r"[A-Z]+", method):
+        problems.append(Problem("method", f"{method!r} is not a word in capitals such as GET"))
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
+            problems.append(Problem(f"header {name!r}", "it cannot be sent; printable ASCII was expected"))
+        if name.lower() in _OURS:
+            problems.append(Problem(f"header {name!r}", "it is set by the client itself", "leave it out"))
+    if problems:
+        raise LoadError(tuple(problems))
+    given = {name.lower() for name in headers}
+    ours = {"Host": host, "User-Agent": "resilience", "Accept": "*/*"}
+    lines = [f"{name}: {value}\r\n" for name, value in ours.items() if name.lower() not in given]
+    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if body or method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    return f"{method} {quote(path, _LITERAL)} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+
 class Document:
     """A JSON document with names in its texts, as bytes; nothing for None."""
 
