@@ -34,6 +34,8 @@ def test_any_shape_is_survived(value):
         ("rate<0.01", 0.0099999, "0.0099999"),
         ("rps>225", 249, "249"),
         ("med<1", None, ""),
+        ("ttft:p(95)<300 @ fault", 299.9876, "299.988 ms"),
+        ("tokens: avg>20 @ fault", 31.5, "31.5 per second"),
         ("p(95) no worse than 10% @ after", 0.0312, "+3.12 %"),
         ("rate within 1% @ after", -0.002, "-0.2 points"),
     ],

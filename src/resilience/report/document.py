@@ -67,7 +67,9 @@ def objective_value(row: Row) -> str:
     if re.search(r"\s(no\s+worse\s+than|within)\s", words(row, "expression")):  # a difference to the baseline
         relative = words(row, "expression").lstrip().startswith(("p(", "avg", "med"))
         return f"{value * 100:+.3g}{' %' if relative else ' points'}"
-    unit = " ms" if words(row, "expression").lstrip().startswith(("p(", "avg", "min", "max", "med")) else ""
+    measure, _, metric = words(row, "expression").lstrip().rpartition(":")
+    time = metric.lstrip().startswith(("p(", "avg", "min", "max", "med"))
+    unit = "" if not time else " per second" if measure.strip() == "tokens" else " ms"
     return f"{value:.6g}{unit}"
 
 
