@@ -10,6 +10,8 @@ from resilience.spec.method import texts_in
 from resilience.spec.text import join
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
+SETTLE_LIMIT_S = 20.0
+"""The load process has half a minute beyond the longest time limit to end in (see `runtime.session`)."""
 _RESUME = ("offset", "epoch")
 
 
@@ -119,6 +121,9 @@ def _check_texts(one: Subscription, where: str, findings: Findings) -> None:
     if one.resume is not None and not one.confirmed:
         message = "is missing: only what confirms can say whether anything is missing"
         findings.add(join(where, "confirmed"), message, "add confirmed: {type: subscribed}, or as the service has it")
+    if one.settle_s > SETTLE_LIMIT_S:
+        message = f"{one.settle_s:g} s are too long, expected at most {SETTLE_LIMIT_S:g}"
+        findings.add(join(where, "settle"), message, "the generator is waited for no longer in the end")
     if one.retry_limit_s < one.retry_s:
         findings.add(join(where, "retry_limit"), "is less than retry", "raise it, or lower retry")
 
