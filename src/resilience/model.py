@@ -899,8 +899,8 @@ class Objective:
         argument: for `apdex`, T in milliseconds; for `burn` and `budget`, the promised availability in percent.
         relation: how it must compare with the baseline: `no worse than` or `within` a margin; empty for a threshold.
         tenant, region: one of them; `each` is every one on its own; empty is all together.
-        measure: what is measured instead of response time: `ttft`, `queue`, `processing` (milliseconds) or `tokens` (per
-            second); empty is response time.
+        measure: what is measured instead of response time: `ttft`, `queue`, `processing` (milliseconds) or `tokens`
+            (per second); empty is response time.
         abort: whether the run is reverted and stopped as soon as it is seen live that it does not hold.
         delay_abort_s: not before so much of the phase.
     """

@@ -229,7 +229,7 @@ def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     """Makes scenes; `fail` names the step that fails."""
     made: list[Scene] = []
 
-    def make(
+    def make(  # noqa: PLR0913 - the ways in which scenes differ
         fail: str = "",
         *,
         dead: bool = False,
