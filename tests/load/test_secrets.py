@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience.load.secrets import concealed, fit_for_header, secret_names
-from resilience.model import DataField, Feeder, Journey, JourneyStep, Load, Operation, Token
+from resilience.load.secrets import concealed, fit_for_header, secret_names, secret_places
+from resilience.model import DataField, Expect, Feeder, Journey, JourneyStep, Load, Operation, Token
 
 SECRET = "s3cr3t-of-somebody-" + "x" * 100
 
@@ -27,6 +27,22 @@ def test_what_is_sent_in_headers_or_called_so_is_secret():
         tokens=(Token(name="x", env="X"),),
     )
     assert secret_names(load) == {"captured.badge", "captured.session_id", "token.x", "data.password", "data.apiKey"}
+
+
+def test_places_in_answers_that_are_secret():
+    """What is captured as a secret wherever its operation is a step, tokens, and checked members called so."""
+    steps = (JourneyStep(operation="a", capture={"badge": "json:b", "item": "json:i"}), JourneyStep(operation="b"))
+    load = Load(
+        rate=1,
+        operations=(
+            Operation(name="a", weight=0, path="/"),
+            Operation(name="b", weight=0, path="/", headers={"X": "${captured.badge}"}),
+            Operation(name="c", weight=1, path="/", expect=Expect(json={"user.accessToken": "x", "id": "y"})),
+        ),
+        journeys=(Journey(name="j", weight=1, steps=steps),),
+        tokens=(Token(name="t", operation="b", take="header:X-T"),),
+    )
+    assert secret_places(load) == (("json:b",), ("header:X-T",), ("json:user.accessToken",))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from rich.console import Console
 from resilience.ctk.consent import require_consent
 from resilience.ctk.current import running
 from resilience.ctk.drivers import check_readable
+from resilience.ctk.given import load_lacks
 from resilience.ctk.kinds import check_fault
 from resilience.ctk.leftovers import settle_leftovers
 from resilience.ctk.wiring import collaborators
@@ -148,6 +149,8 @@ def run_file(path: Path, options: Options) -> int:
         if options.stack:
             experiment = replace(experiment, stack=replace(experiment.stack, use=options.stack))
         consented = require_consent(experiment, options.consent)
+        if lacks := tuple(load_lacks(experiment)):
+            raise EnvironmentNotReady(lacks)
         if not namespace.entered():
             settle_leftovers(settle=options.settle)
             own_network(experiment)

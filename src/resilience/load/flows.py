@@ -1,6 +1,6 @@
 """What meets where operations are carried out: flows and their slots, samples and reports of what ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from resilience.load.calls import Caller, Follower, PromptCaller
@@ -93,7 +93,6 @@ class Attempt:
         holder, then: that slot, and what is called with it at the end, if it was begun without a greenlet.
         index: of the arrival that it belongs to.
         followed: who follows it beyond something certain.
-        takes: places in the answer (see `load.captures`) that hold what must not be written down.
         values: what the names in it stand for, once it is rendered; None if there are none in it.
     """
 
@@ -111,7 +110,6 @@ class Attempt:
         "region",
         "slot",
         "start_ns",
-        "takes",
         "tenant",
         "then",
         "values",
@@ -142,7 +140,6 @@ class Attempt:
         self.holder: Slot | None = None
         self.then: Callable[[Slot], None] | None = None
         self.index = index
-        self.takes: Sequence[str] = ()
         self.followed: Follower | None = None
         self.values: Mapping[str, str] | None = None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from resilience.errors import ResilienceError
 from resilience.load.captures import taken
 from resilience.load.meter import bucket_of, quantile_s
-from resilience.load.secrets import fit_for_header, in_headers, secret_names
+from resilience.load.secrets import fit_for_header, in_headers
 from resilience.load.visitor import JourneyOver, Script, Visitor, drive, function_of
 from resilience.model import Journey, JourneyStep, Json, LoadOrder, Outcome, Role
 from resilience.spec.journeys import CAPTURED, names_used
@@ -72,8 +72,7 @@ class Prepared:
         self.think_ns: Callable[[int, int], int] = lambda index, step: (
             0 if (one := drawn[step]) is None else one.after_ns(index * count + step)
         )
-        secret, headers = secret_names(order.load), in_headers(operations)
-        self.secret = frozenset(name.removeprefix(CAPTURED) for name in secret if name.startswith(CAPTURED))
+        headers = in_headers(operations)
         self.in_header = frozenset(name.removeprefix(CAPTURED) for name in headers if name.startswith(CAPTURED))
         self.needs = [
             frozenset(name for name in names_used(operation) if name.startswith(CAPTURED)) for operation in operations
@@ -180,7 +179,6 @@ class Walk:
         if missing := sorted(self._prepared.needs[number] - set(self._captured)):
             raise JourneyOver(f"{place}: nothing captured as {missing[0].removeprefix(CAPTURED)}")
         attempt = self._next(number, place)
-        attempt.takes = tuple(where for name, where in capture.items() if name in self._prepared.secret)
         ended = self._operator.tokens.operate(attempt, slot, self._captured)
         self._due_ns = self._operator.now_ns()
         if ended is None:

@@ -34,7 +34,7 @@ from resilience.load.meter import Meter
 from resilience.load.operations import ACKED_ID, KEY, REGION, RUN, TENANT, WRITE_BODY, WRITE_ID, paths_of
 from resilience.load.plans import Plan, plans_of
 from resilience.load.records import Records
-from resilience.load.secrets import concealed, secret_names
+from resilience.load.secrets import concealed, secret_names, secret_places
 from resilience.load.tokens import Tokens
 from resilience.load.writes import Entry, Ledger
 from resilience.model import OUTCOMES, LoadOrder, Operation, Outcome, Role
@@ -106,7 +106,7 @@ class Operator:
         self.meter = Meter([operation.name for operation in load.operations])
         self._run = order.run
         self._records = Records(order)
-        self._secret = secret_names(load)
+        self._secret, self._secret_places = secret_names(load), secret_places(load)
         self.tokens = Tokens(order, self)
         self.journeys = Journeys(order, self)
         self._plain = not (load.tenants or load.regions or load.journeys or load.tokens)
@@ -325,7 +325,7 @@ class Operator:
             degraded=operation.degraded,
             sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
         )
-        if finding.detail and self._secret:
+        if finding.detail and (self._secret or self._secret_places[attempt.number]):
             finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values or {})))
         verdict = finding, OUTCOMES.index(finding.outcome)
         if plan.by_status and isinstance(happened, Reply) and happened.status not in OVERLOADED:
@@ -364,4 +364,7 @@ class Operator:
     def _secrets(self, attempt: Attempt, happened: Happened, values: Mapping[str, str]) -> list[str]:
         """The secrets that went into an operation, or came out of it."""
         sent = [values[name] for name in self._secret if name in values]
-        return [*sent, *(text for place in attempt.takes if (text := taken(happened, place)) is not None)]
+        return [
+            *sent,
+            *(text for place in self._secret_places[attempt.number] if (text := taken(happened, place)) is not None),
+        ]

@@ -1,12 +1,13 @@
 """What must appear in nothing that is written: tokens and passwords that a load uses. Pure.
 
 Captured values count as secret if an operation sends them in a header, or if they are called like one; so do columns
-and fields of test data that are called like one; tokens always do.
+and fields of test data, and members of answers that are checked, which are called like one; tokens always do.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 
+from resilience.load.captures import JSON
 from resilience.model import Load, Operation
 from resilience.record.redact import INSTEAD, SHORTEST, Redactor
 from resilience.spec.journeys import CAPTURED, TOKEN
@@ -26,6 +27,23 @@ def secret_names(load: Load) -> frozenset[str]:
         or (name.startswith(CAPTURED) and name in in_headers)
         or ("." in name and _CALLED.search(name.partition(".")[2]))
     )
+
+
+def secret_places(load: Load) -> tuple[tuple[str, ...], ...]:
+    """Where the answers to each operation hold what is secret: what is captured as such, and what is called so."""
+    names = secret_names(load)
+    found: dict[str, dict[str, None]] = {operation.name: {} for operation in load.operations}
+    for operation in load.operations:
+        called = (path for path in operation.expect.json if _CALLED.search(path))
+        found[operation.name] |= dict.fromkeys(f"{JSON}{path}" for path in called)
+    for token in load.tokens:
+        if token.operation:
+            found[token.operation][token.take] = None
+    for journey in load.journeys:
+        for step in journey.steps:
+            secret = (place for name, place in step.capture.items() if f"{CAPTURED}{name}" in names)
+            found[step.operation] |= dict.fromkeys(secret)
+    return tuple(tuple(places) for places in found.values())
 
 
 def concealed(detail: str, secrets: Sequence[str]) -> str:

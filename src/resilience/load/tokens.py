@@ -16,8 +16,8 @@ from resilience.errors import LoadError
 from resilience.load.captures import taken
 from resilience.load.classify import Reply
 from resilience.load.secrets import fit_for_header
-from resilience.model import LoadOrder, Outcome, Problem, Segment, Token
-from resilience.spec.journeys import TOKEN, names_used
+from resilience.model import LoadOrder, Outcome, Problem, Token
+from resilience.spec.journeys import TOKEN, names_used, token_variables
 
 if TYPE_CHECKING:
     from resilience.load.operate import Attempt, Ended, Operator, Slot
@@ -52,7 +52,7 @@ class Tokens:
         self._awaited: dict[tuple[str, int], AsyncResult] = {}
         problems = []
         for token in load.tokens:
-            for owner, variable in _variables(token, load.tenants):
+            for owner, variable in token_variables(token, load.tenants):
                 text = os.environ.get(variable, "")
                 if fit_for_header(text):
                     self._kept[token.name][owner] = text
@@ -118,7 +118,6 @@ class Tokens:
             return None
         number = self._got_by[token.name]
         attempt = operator.attempt(number, now_ns, whose.key, whose.tenant, whose.region, whose.index)
-        attempt.takes = (token.take,)
         ended = operator.operate(attempt, slot)
         if ended is None or ended.finding.outcome is not Outcome.OK:
             return None
@@ -154,17 +153,3 @@ class Authorized:
 
 def _owner(token: Token, attempt: "Attempt") -> int:
     return {"tenant": attempt.tenant, "key": attempt.key}.get(token.per, -1)
-
-
-def variables_of(tokens: tuple[Token, ...], tenants: tuple[Segment, ...]) -> tuple[str, ...]:
-    """The environment variables that hold tokens."""
-    return tuple(variable for token in tokens for _, variable in _variables(token, tenants))
-
-
-def _variables(token: Token, tenants: tuple[Segment, ...]) -> list[tuple[int, str]]:
-    """(owner, environment variable) of a token that is in the environment."""
-    if not token.env:
-        return []
-    if token.per != "tenant":
-        return [(-1, token.env)]
-    return [(place, f"{token.env}_{one.name.upper().replace('-', '_')}") for place, one in enumerate(tenants)]

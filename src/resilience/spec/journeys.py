@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from resilience.model import Journey, Load, Operation, Token
+from resilience.model import Journey, Load, Operation, Segment, Token
 from resilience.spec.findings import Findings, did_you_mean, show
 from resilience.spec.method import is_allowed, texts_in
 from resilience.spec.text import join
@@ -27,6 +27,15 @@ def journey_names(load: Load | None) -> tuple[str, ...]:
         return ()
     captured = dict.fromkeys(f"{CAPTURED}{name}" for journey in load.journeys for name in journey.captures)
     return (*captured, *(f"{TOKEN}{token.name}" for token in load.tokens))
+
+
+def token_variables(token: Token, tenants: Sequence[Segment]) -> list[tuple[int, str]]:
+    """(owner, environment variable) of a token that is in the environment: −1 for all together, or place of tenant."""
+    if not token.env:
+        return []
+    if token.per != "tenant":
+        return [(-1, token.env)]
+    return [(place, f"{token.env}_{one.name.upper().replace('-', '_')}") for place, one in enumerate(tenants)]
 
 
 def first_operations(load: Load) -> Iterator[int]:
