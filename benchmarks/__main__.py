@@ -21,6 +21,7 @@ NAMES = {
     "verdicts": "the shipped experiment, again and again: healthy must pass, each planted bug must fail for its reason",
     "wire": "what a proxy in the way costs: direct, toxiproxy-server, our own without and with rules",
     "load_users": "a hundred thousand users at once, connected and thinking: memory of each, beside k6 and FastHttpUser",
+    "soak": "memory of every process of a long run at 1000 operations a second: megabytes an hour",
     "startup": "how long the programs take before they do anything",
 }
 

@@ -3,8 +3,11 @@
 `python -m benchmarks.plain_server HOST` prints its port, and after that every second how many connections are open. It
 ends with its standard input. A connection costs it a socket and an entry of a dictionary, so that a hundred thousand
 fit into a few processes beside a generator. It is not meant to be fast.
+
+With `PORT` in its environment it listens there, says nothing and does not look at its standard input: a service.
 """
 
+import os
 import select
 import socket
 import sys
@@ -14,14 +17,15 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\
 _END = b"\r\n\r\n"
 
 
-def serve(host: str) -> None:
-    """Serve until standard input ends."""
-    listener = socket.create_server((host, 0), backlog=4096)
+def serve(host: str, port: int = 0) -> None:
+    """Serve until standard input ends; on a port that was given, for ever."""
+    listener = socket.create_server((host, port), backlog=4096)
     listener.settimeout(0)
-    print(listener.getsockname()[1], flush=True)
     poll = select.epoll()
     poll.register(listener, select.EPOLLIN)
-    poll.register(0, select.EPOLLIN | select.EPOLLHUP)
+    if not port:
+        print(listener.getsockname()[1], flush=True)
+        poll.register(0, select.EPOLLIN | select.EPOLLHUP)
     clients: dict[int, socket.socket] = {}
     told_s = time.monotonic()
     while True:
@@ -32,7 +36,7 @@ def serve(host: str) -> None:
                 _accept(listener, poll, clients)
             else:
                 _answer(handle, poll, clients)
-        if time.monotonic() - told_s >= 1:
+        if not port and time.monotonic() - told_s >= 1:
             told_s = time.monotonic()
             print(len(clients), flush=True)
 
@@ -65,4 +69,4 @@ def _answer(handle: int, poll: select.epoll, clients: dict[int, socket.socket]) 
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(os.environ.get("PORT", "0")))
