@@ -128,18 +128,27 @@ class ClosedWalk:
         """The user who was ready first does something."""
         ready_ns, number = heapq.heappop(self._ready)
         del self._due[number]
+        self._do(self._slots[self._owner[number]], ready_ns, engine)
+
+    def _do(self, slot: "Slot", ready_ns: int, engine: "Engine") -> None:
+        """A user does the next thing, and thinks after it; one who never thinks goes on at once."""
         index = self._count * self._share.of + self._share.index
         self._count += 1
 
         def ended(slot: "Slot") -> None:
             user = self._owner[slot.number]
+            now_ns = engine.now_ns()
             if user in self._slots:
-                self._think(slot, engine.now_ns() + self._thinks.after_ns(index))
+                pause_ns = self._thinks.after_ns(index)
+                if pause_ns or now_ns >= engine.until_ns:
+                    self._think(slot, now_ns + pause_ns)
+                elif engine.error is None:
+                    self._do(slot, now_ns, engine)
             else:
                 del self._leaving[user]
                 self._leave(slot, engine)
 
-        engine.start(engine.operator.flow(index, ready_ns), self._slots[self._owner[number]], ended)
+        engine.start(engine.operator.flow(index, ready_ns), slot, ended)
 
     def _think(self, slot: "Slot", until_ns: int) -> None:
         heapq.heappush(self._ready, (until_ns, slot.number))
