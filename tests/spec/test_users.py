@@ -108,6 +108,7 @@ def test_an_open_load_has_no_users_and_a_closed_one_no_arrivals():
     assert user_seconds(Load(rate=5, operations=READ), 10.0) == 0
     assert most_users(Load(rate=5, operations=READ), 10.0) == 0
     assert expected_count(closed(5), 10.0) == 0
+    assert list(arrivals(closed(5), 1, 10.0)) == []
     assert user_seconds(closed(5), 10.0) == 50
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from resilience.columns import Record
+from resilience.judge.closed import HIDES
 from resilience.judge.coverage import FEW_CYCLES, NO_LEDGER, NOT_COVERED, few_cycles, one_level, tried
 from resilience.judge.scripts import not_told, of_script
 from resilience.model import Answer, EventKind, Verdict
@@ -89,6 +90,8 @@ def _of_the_load(record: Record, verdict: Verdict) -> Iterator[str]:
     yield from not_told(record)
     if not of_script(record):
         yield one_level(record.experiment.load, record.stack)
+    if record.experiment.load.closed:
+        yield f"The load was closed: {HIDES}."
 
 
 def _of_the_recovery(verdict: Verdict) -> Iterator[str]:

@@ -78,13 +78,15 @@ def courses(load: Load, until: Fraction) -> Iterator[tuple[Fraction, Fraction, F
 def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
     """The arrivals before an instant, in nanoseconds since the run began, in order.
 
-    The same load and seed always give the same arrivals; a later `until_s` only appends to them.
+    The same load and seed always give the same arrivals; a later `until_s` only appends to them. A closed load has none.
 
     Args:
         load: what it says about rate, stages and kind of arrivals.
         seed: of the plan; evenly spaced arrivals do not depend on it.
         until_s: finite; arrivals at this instant or later are left out.
     """
+    if load.closed:
+        return
     pieces = _pieces(load)
     total = _integral(pieces, exact(until_s))
     units = _even(math.ceil(total)) if load.arrivals == "constant" else _exponential(seed, float(total))
