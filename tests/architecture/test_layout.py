@@ -22,7 +22,18 @@ TESTED_ELSEWHERE = {
     "cli_workers.py": "load/workers/test_runners.py",  # a worker as a person starts it
     "load/carry.py": "load/drivers/test_locust.py",  # the whole load process
     "load/pipes.py": "load/drivers/test_locust.py",  # as above
+    "load/events.py": "load/test_streams.py",  # as operations use it
+    "load/calls.py": "load/test_jobs.py",  # protocols, and no behaviour
+    "load/operate.py": "load/test_engine.py",  # one operation, as the engine carries it out
+    "load/kinds.py": "load/test_engine.py",  # as above
+    "load/walks.py": "load/test_engine.py",  # as above
+    "spec/keys_jobs.py": "spec/test_lasting.py",  # as they are read
+    "spec/live.py": "spec/test_k6.py",  # objectives that may end a run
     "load/echo.py": "load/drivers/test_calibration.py",  # what it is there for
+    "load/published.py": "load/test_subscribers.py",  # who is given what was published
+    "load/listening.py": "load/test_subscribers.py",  # how they take it
+    "load/subscriptions.py": "ctk/test_delivered.py",  # all of them, in whole runs
+    "spec/keys_websocket.py": "spec/test_subscriptions.py",  # as they are read
     "load/workers/member.py": "load/workers/test_master.py",  # what a master knows
     "spec/keys_workers.py": "spec/test_workers.py",  # as they are read
     "cli_shorten.py": "spec/test_shorten.py",  # its one command
@@ -134,8 +145,10 @@ OF_NO_MODULE = {
     "test_crashes.py",  # runs that lose their terminal, disk, memory or a part of themselves
     "test_target_parts.py",  # faults of programs beside the service, and of copies
     "test_stopped.py",  # runs that are killed or stopped
+    "test_delivered.py",  # subscribers, in whole runs
     "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
+    "test_identity.py",  # the load that was offered, under every kind of fault
     "test_bottleneck.py",  # a real load process that is held up, judged
     "test_evidence.py",  # what a record says without one of its parts
     "test_oracle.py",  # the figures of a verdict, counted one by one
