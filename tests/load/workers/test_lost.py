@@ -87,6 +87,18 @@ def test_a_worker_that_left_nothing_is_accounted_for(tmp_path):
     assert account["offered"] == account["unknown"] > 20
 
 
+def test_later_steps_of_journeys_that_it_had_told_of_are_unknown(tmp_path):
+    """No schedule knows them, but the worker had said that so many operations of each kind had ended."""
+    told = order(tmp_path)
+    known = write(told, 2 * SECOND)
+    ended = {"one": 500, "two": known}
+    account = account_of_lost(told, Loss(2 * SECOND, 2 * SECOND, known + 40, ended), 2 * SECOND)
+    check_account(account)
+    assert (account["offered"], account["ok"], account["unknown"]) == (known + 40, known, 40)
+    assert account["per_operation"]["one"]["unknown"] == 40
+    assert len(read_samples(tmp_path)[0]) == known + 40
+
+
 def test_of_users_what_they_had_begun_is_known(tmp_path):
     """A closed load has no schedule: what the worker had told of and is not there is unknown."""
     told = order(tmp_path, rate=0.0, users=6, think=Think(mean_s=1.0), max_in_flight=6)

@@ -2,14 +2,14 @@
 
 What it had written down counts as it is. Of an open load every arrival of its share is known beforehand, so whatever is
 not there is known one by one: it is *unknown* if the worker may have sent it, that is until it was known to be gone,
-and *dropped* after that. Of a closed load it is known how many operations it had begun when it last reported: those of
-them that are not there are *unknown*, and what its users would have done later cannot be said.
+and *dropped* after that. Of users, and of later steps of journeys, it is known how many operations it had begun when it
+last reported: those of them that are not there are *unknown*, and what would have been done later cannot be said.
 
 Nobody takes over its arrivals: see ADR 0016.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,12 +32,13 @@ class Loss(NamedTuple):
 
     Attributes:
         at_ns: when it was last there; unsure_ns: when it was certainly gone, so that it cannot have sent anything.
-        offered: how many operations it said that it had begun or dropped.
+        offered: how many operations it said that it had begun or dropped; ended: how many of each had ended.
     """
 
     at_ns: int
     unsure_ns: int
     offered: int
+    ended: Mapping[str, int] = {}
 
 
 class Missing(NamedTuple):
@@ -64,7 +65,7 @@ def account_of_lost(order: LoadOrder, loss: Loss, stop_ns: int) -> dict[str, Jso
     folder, name = Path(order.folder), name_of(order.share)
     found, _ = read_samples(folder, finished=False, of=name)
     load = order.load
-    names = [operation.name for operation in load.operations]
+    names = list(dict.fromkeys([*(operation.name for operation in load.operations), *found.operations]))
     tenants, regions = ([one.name for one in many] for many in (load.tenants, load.regions))
     writer = SampleWriter(folder, f"lost-{name}", names, tenants=tenants, regions=regions)
     counts = [Counter[Outcome]() for _ in names]
@@ -72,7 +73,11 @@ def account_of_lost(order: LoadOrder, loss: Loss, stop_ns: int) -> dict[str, Jso
     for code, operation in enumerate(found.operations):
         of_it = np.bincount(found.outcome[found.operation == code], minlength=len(OUTCOMES)).tolist()
         counts[place[operation]].update(dict(zip(OUTCOMES, of_it, strict=True)))
-    for one in _missing(order, loss, stop_ns, found, counts):
+    scheduled = [] if load.closed else list(_arrivals(order, loss, stop_ns, found))
+    known = len(found) + sum(one.arrival_ns <= loss.at_ns for one in scheduled)
+    had = Counter({name: count.total() for name, count in zip(names, counts, strict=True)})
+    had.update(names[one.operation] for one in scheduled)
+    for one in (*scheduled, *_others(order, loss, loss.offered - known, had, names)):
         end_ns = max(one.arrival_ns, loss.at_ns) if one.outcome is Outcome.UNKNOWN else one.arrival_ns
         writer.add(
             one.arrival_ns,
@@ -89,25 +94,28 @@ def account_of_lost(order: LoadOrder, loss: Loss, stop_ns: int) -> dict[str, Jso
     return {**_account(names, counts), **_lags(found)}
 
 
-def _missing(
-    order: LoadOrder, loss: Loss, stop_ns: int, found: Samples, counts: list[Counter[Outcome]]
-) -> Iterator[Missing]:
+def _arrivals(order: LoadOrder, loss: Loss, stop_ns: int, found: Samples) -> Iterator[Missing]:
+    """Arrivals of its share that are not among the samples."""
     mix = Mix(order.load, order.seed)
-    share = order.share
-    if order.load.closed:
-        begun: dict[int, list[int]] = {}
-        for index in range(share.index, share.index + loss.offered * share.of, share.of):
-            begun.setdefault(mix.choose(index)[0], []).append(index)
-        for operation, indices in sorted(begun.items()):
-            for index in indices[counts[operation].total() :]:  # the latest are the likeliest
-                yield Missing(loss.at_ns, operation, *mix.segment(index), Outcome.UNKNOWN)
-        return
     schedule = arrivals(order.load, order.seed, min(order.max_s, (stop_ns + 1) / 1e9))
-    planned = np.fromiter((value for pair in of_share(schedule, share) for value in pair), np.int64).reshape(-1, 2)
+    pairs = (value for pair in of_share(schedule, order.share) for value in pair)
+    planned = np.fromiter(pairs, np.int64).reshape(-1, 2)
     planned = planned[planned[:, 1] <= stop_ns]
     for index, arrival_ns in planned[not_among(planned[:, 1], found.arrival_ns)].tolist():
         outcome = Outcome.UNKNOWN if arrival_ns <= loss.unsure_ns else Outcome.DROPPED
         yield Missing(arrival_ns, mix.choose(index)[0], *mix.segment(index), outcome)
+
+
+def _others(
+    order: LoadOrder, loss: Loss, count: int, had: Mapping[str, int], names: Sequence[str]
+) -> Iterator[Missing]:
+    """So many operations that it had told of and that no schedule knows, of the kinds of which more had ended."""
+    mix, share = Mix(order.load, order.seed), order.share
+    kinds = [name for name in names for _ in range(loss.ended.get(name, 0) - had[name])]
+    for place in range(max(count, 0)):
+        index = share.index + max(loss.offered - 1 - place, 0) * share.of
+        kind = names.index(kinds[place]) if place < len(kinds) else mix.choose(index)[0]
+        yield Missing(loss.at_ns, kind, *mix.segment(index), Outcome.UNKNOWN)
 
 
 def _account(names: list[str], counts: list[Counter[Outcome]]) -> dict[str, Json]:

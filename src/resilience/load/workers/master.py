@@ -185,6 +185,7 @@ class Run:
             case "slice" if self._slices is not None:
                 piece = {name: value for name, value in told.items() if name != "kind"}
                 member.offered += piece["offered"]
+                member.ended.update({name: sum(count.values()) for name, count in piece["counts"].items()})
                 member.cpu_share = max(member.cpu_share, piece.get("cpu_share", 0.0))
                 self._slices.add(member.name, piece)
             case "piece" if member.receiver is not None:
@@ -206,7 +207,7 @@ class Run:
         if member.over:
             return
         at_ns = member.heard_ns if member.process is None else unsure_ns
-        member.loss = Loss(at_ns - self._zero_ns, unsure_ns - self._zero_ns, member.offered)
+        member.loss = Loss(at_ns - self._zero_ns, unsure_ns - self._zero_ns, member.offered, member.ended)
         member.why = why
         if self._slices is None:
             self._news.failure = f"worker {member.name} was lost before the load began: {why}"

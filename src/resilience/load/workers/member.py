@@ -1,5 +1,6 @@
 """A worker as its master knows it, and what is told of it in the account of the load."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class Member:
         client: its name with Locust. about: what it said of itself.
         process: of one that was started here.
         heard_ns: when something was last heard, by the monotonic clock.
-        offered: operations that it has reported.
+        offered: operations that it has reported; ended: those of each kind that had ended.
     """
 
     client: str
@@ -38,6 +39,7 @@ class Member:
     why: str = ""
     heard_ns: int = 0
     offered: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
     cpu_share: float = 0.0
 
     @property
