@@ -102,6 +102,8 @@ def clean(folder: Path, dry_run: bool, consent: tuple[str, ...], declared_in: Pa
     from resilience.ctk.clean import clean as remove
     from resilience.errors import RecordError
 
+    if not folder.exists() and len(folder.parts) == 1:
+        folder = Path("runs") / folder
     try:
         done = remove(folder, dry_run=dry_run, consent=consent, declared_in=declared_in)
     except RecordError as error:
