@@ -46,7 +46,7 @@ from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
 from resilience.runtime.stores import Stores
 from resilience.runtime.watch import Watch, watched
-from resilience.runtime.way import expect_users
+from resilience.runtime.way import expect_users, ways_of
 from resilience.spec.resolve import resolve
 from resilience.spec.stores import asked
 
@@ -163,33 +163,29 @@ class Session:
             raise EnvironmentNotReady(problems)
 
     def _start_load(self, driver: Driver) -> None:
-        ways = self._ways()
+        ways = ways_of(self.experiment.load.regions, self._with.stack.places())
         driver.prepare()
         zero_ns = time.monotonic_ns() + round(START_MARGIN_S * 1e9)
         self._clock = MonotonicClock(zero_ns)
-        self._log = EventLog(
-            self.folder / names.EVENTS,
-            self._clock,
-            [self._held.note, *(display.on_event for display in self._with.displays)],
-            header=self._header(zero_ns),
-            redactor=self.redactor,
-        )
+        sinks = [self._held.note, *(display.on_event for display in self._with.displays)]
+        header = self._header(zero_ns)
+        self._log = EventLog(self.folder / names.EVENTS, self._clock, sinks, header=header, redactor=self.redactor)
+        places = self._with.stack.places()
         self._load = driver.start(
             LoadOrder(
                 run=self.plan.run,
                 seed=self.plan.seed,
                 zero_ns=zero_ns,
-                base_url=self._with.stack.places()["service"].url,
+                base_url=places["service"].url,
                 folder=str(self.folder),
                 load=self.experiment.load,
                 max_s=self.experiment.safety.max_duration_s + DRAIN_S,
                 accounts=self.experiment.accounts,
                 home=self.experiment.folder,
                 ways=ways,
-                places=asked(self.experiment.load, self._with.stack.places()),
+                places=asked(self.experiment.load, places),
             )
         )
-        places = self._with.stack.places()
         self._beside.callback(self._with.collect(self.experiment, places, self.folder, self.redactor, self._now_ns))
         safety = self.experiment.safety
         self._watch = Watch(
@@ -203,7 +199,7 @@ class Session:
                 safety,
                 self.experiment.objectives,
                 (self.folder, self._book.path.parent),
-                heartbeat_of(safety, self._with.stack.places()["service"], self._held),
+                heartbeat_of(safety, places["service"], self._held),
             ),
             interrupt=self.interrupt,
             note=lambda text: self.problem("load", text),
@@ -221,27 +217,6 @@ class Session:
                 enter=self._enter,
             ),
         )
-
-    def _ways(self) -> dict[str, str]:
-        """Where regions with a latency reach the service.
-
-        Raises:
-            EnvironmentNotReady: this stack has no ways of their own for them.
-        """
-        places = self._with.stack.places()
-        far = {one.name: f"service-{one.name}" for one in self.experiment.load.regions if one.latency_s is not None}
-        missing = [
-            Problem(
-                f"load.regions, {name}",
-                f"the stack has no way {way!r} to the service for it",
-                "leave out its latency, or use the embedded stack",
-            )
-            for name, way in far.items()
-            if way not in places
-        ]
-        if missing:
-            raise EnvironmentNotReady(missing)
-        return {name: places[way].url for name, way in far.items()}
 
     def _expect_users(self) -> None:
         """A fault on a way that nobody uses would be survived by anything: that must not pass."""
@@ -294,12 +269,7 @@ class Session:
         return self._steps.observe(phase, duration_s)
 
     def interrupt(self, reason: str, /, **detail: Json) -> None:
-        """Stop as soon as possible: leases revert, later faults are refused, the verdict cannot pass.
-
-        Args:
-            reason: why, in one sentence.
-            detail: what the record is to hold besides.
-        """
+        """Stop as soon as possible: leases revert, later faults are refused, it cannot pass (see `watch.Interrupt`)."""
         if self._verdict is not None:
             return
         with ExitStack() as after:  # a full disk must not keep a fault in place

@@ -1,12 +1,34 @@
-"""Whether anybody uses the way on which faults meet a part: what nobody uses would be survived by anything."""
+"""Ways to parts: of regions to the service, and whether anybody uses the one on which faults meet a part.
 
-from collections.abc import Callable, Collection, Mapping
+What nobody uses would be survived by anything.
+"""
 
-from resilience.model import EventKind, Place
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from resilience.errors import EnvironmentNotReady
+from resilience.model import EventKind, Place, Problem, Region
 from resilience.ports import Clock, EventSink
 
 LOOK_S = 1.0
 """For so long users of a part are looked for: a service without a pool is connected only now and then."""
+
+
+def ways_of(regions: Iterable[Region], places: Mapping[str, Place]) -> dict[str, str]:
+    """Where regions with a latency reach the service: region → address.
+
+    Raises:
+        EnvironmentNotReady: the stack has no ways of their own for them.
+    """
+    far = {one.name: f"service-{one.name}" for one in regions if one.latency_s is not None}
+    hint = "leave out its latency, or use the embedded stack"
+    missing = [
+        Problem(f"load.regions, {name}", f"the stack has no way {way!r} to the service for it", hint)
+        for name, way in far.items()
+        if way not in places
+    ]
+    if missing:
+        raise EnvironmentNotReady(missing)
+    return {name: places[way].url for name, way in far.items()}
 
 
 def expect_users(
