@@ -180,7 +180,7 @@ def test_no_connection_is_certain(store, table):
     write = sql(insert(table), role=Role.WRITE)
     with asking(Postgres, store, write) as ask, store.rule("postgres", action="error", error="53300"):
         happened = ask(key="300")
-        assert happened == NotSent("not connected: FATAL:  sorry, too many clients already")
+        assert happened == NotSent("not connected: FATAL: sorry, too many clients already")
         assert finding(happened).mark is Mark.REJECTED
     asked = order(store, write)
     for listening, reason in ((False, "not connected: Connection refused"), (True, "timeout: 0.3 s")):

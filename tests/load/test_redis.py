@@ -86,6 +86,8 @@ def test_a_value_stays_one_word(store, direct):
         ('{"id": 7}', {"values": {"id": "${key}"}}, ""),
         ('{"id": 8}', {"values": {"id": "${key}"}}, "unexpected answer: id is '8', expected '7'"),
         ("{", {"values": {"id": "${key}"}}, "unexpected answer: id is nothing, expected '7'"),
+        (None, {"tenant": "owner"}, ""),
+        ("{}", {"tenant": "owner"}, f"{WRONG_TENANT}: what belongs to nobody in an answer to 'red'"),
         ('{"owner": "red"}', {"tenant": "owner"}, ""),
         ('{"owner": "blue"}', {"tenant": "owner"}, f"{WRONG_TENANT}: what belongs to 'blue' in an answer to 'red'"),
     ],

@@ -40,15 +40,15 @@ class Wanted:
         return StoreAnswer(self._unmet(said, values), self._entry(said), lambda: document_of(said))
 
     def _unmet(self, said: Said, values: Values) -> str:
-        if said is None and (self._found or self._values or self._tenant):
+        if said is None and (self._found or self._values):
             return "unexpected answer: there is nothing"
         if self._reply is not None and (found := _text(said)) != (wanted := self._reply.render(values)):
             return f"unexpected answer: {_show(found)}, expected {wanted[:_SHOWN]!r}"
-        if not self._values and not self._tenant:
-            return ""
+        if said is None or not (self._values or self._tenant):
+            return ""  # nothing belongs to nobody
         document = _parsed(said)
         if self._tenant and (found := text_at(document, self._tenant)) != values[TENANT]:
-            return f"{WRONG_TENANT}: what belongs to {_show(found)} in an answer to {values[TENANT]!r}"
+            return f"{WRONG_TENANT}: what belongs to {_whose(found)} in an answer to {values[TENANT]!r}"
         for path, template in self._values:
             if (found := text_at(document, path)) != (wanted := template.render(values)):
                 return f"unexpected answer: {path} is {_show(found)}, expected {wanted[:_SHOWN]!r}"
@@ -150,6 +150,10 @@ def _parsed(said: Said) -> Json:
     except (ValueError, RecursionError):
         return None
     return parsed
+
+
+def _whose(found: str | None) -> str:
+    return "nobody" if found is None else repr(found[:_SHOWN])
 
 
 def _show(found: str | None) -> str:

@@ -139,5 +139,5 @@ def lost(error: Exception) -> str:
     line = said[0] if said else type(error).__name__
     what, _, why = line.partition(" failed: ")
     if what.startswith("connection to server "):  # "… at …, port … failed: FATAL:  sorry, too many clients already"
-        return f"not connected: {why[:_SHOWN]}"
+        return f"not connected: {' '.join(why.split())[:_SHOWN]}"
     return f"connection lost: {(why or line)[:_SHOWN]}"  # "consuming input failed: server closed the connection …"
