@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from resilience.load.lean import LeanHttpUser as LeanHttpUser
+    from resilience.load.lean_stores import PostgresUser as PostgresUser
+    from resilience.load.lean_stores import RedisUser as RedisUser
     from resilience.load.lean_websocket import LeanWebSocketUser as LeanWebSocketUser
 
-_PUBLIC = {"LeanHttpUser": "resilience.load.lean", "LeanWebSocketUser": "resilience.load.lean_websocket"}
+_PUBLIC = {
+    "LeanHttpUser": "resilience.load.lean",
+    "LeanWebSocketUser": "resilience.load.lean_websocket",
+    "PostgresUser": "resilience.load.lean_stores",
+    "RedisUser": "resilience.load.lean_stores",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as the attribute is

@@ -77,6 +77,11 @@ class Asked:
     values: Values
 
 
+def is_certain(command: str) -> bool:
+    """Whether an error that the server answers to such a command proves that it had no effect."""
+    return command.upper() not in _IN_PART and "." not in command
+
+
 class Prepared:
     """A command made ready to be sent many times.
 
@@ -98,8 +103,7 @@ class Prepared:
             raise LoadError(wrong)
         self._server = server_name(command.on, command.dsn_env)
         self._words = tuple(Template(word) for word in command.command)
-        word = command.command[0].upper()
-        self._certain = word not in _IN_PART and "." not in word
+        self._certain = is_certain(command.command[0])
         self._wanted = Wanted(command, seeks=operation.role is Role.READ_BACK)
 
     def request(self, values: Values) -> Asked:
@@ -111,6 +115,17 @@ class Prepared:
     def expect(self, _values: Values) -> Expect:
         """Nothing of HTTP: what must come back stands in the request."""
         return self.operation.expect
+
+
+_REPLY = "reply"
+
+
+def literal(server: str, words: Sequence[str | bytes | float], reply: str | None, *, found: bool) -> Asked:
+    """A command whose words, and the text that must come back, hold no names."""
+    template = None if reply is None else f"${{{_REPLY}}}"
+    wanted = Wanted(RedisCommand(command=(), reply=template, found=found), seeks=False)
+    given: tuple[Any, ...] = tuple(words)
+    return Asked(server, hiredis.pack_command(given), is_certain(str(words[0])), wanted, {_REPLY: reply or ""})
 
 
 def error_text(error: hiredis.ReplyError) -> str:

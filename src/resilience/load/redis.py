@@ -95,13 +95,29 @@ def _where(operation: Operation, order: LoadOrder) -> Where:
     if not given:
         raise LoadError(Problem(where, f"the environment variable {command.dsn_env} is not set", "set it"))
     try:
-        told = parse_url(given)  # type: ignore[no-untyped-call]  # redis-py's
+        return where_of(given, name)
+    except ValueError:
+        message = f"what {command.dsn_env} holds is no address"
+        raise LoadError(Problem(where, message, "redis://user:password@host:6379/0, or rediss:// for TLS")) from None
+
+
+def where_of(address: str, name: str) -> Where:
+    """How the server at an address is reached: `redis://user:password@host:6379/0`, or `rediss://` for TLS.
+
+    Args:
+        address: of the server; its secrets are in no message.
+        name: of the connections, as the server shows them.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    try:
+        told = parse_url(address)  # type: ignore[no-untyped-call]  # redis-py's
         host, port = str(told["host"]), int(told.get("port", 6379))
         greeting = _greeting(name, told.get("username", ""), told.get("password", ""), int(told.get("db", 0)))
     except (ValueError, KeyError, TypeError):
-        message = f"what {command.dsn_env} holds is no address"
-        raise LoadError(Problem(where, message, "redis://user:password@host:6379/0, or rediss:// for TLS")) from None
-    return Where(host, port, greeting, _tls() if given.startswith("rediss://") else None)
+        raise ValueError("no address of a Redis") from None
+    return Where(host, port, greeting, _tls() if address.startswith("rediss://") else None)
 
 
 def _greeting(name: str, user: str, password: str, database: int) -> tuple[bytes, int]:
