@@ -27,7 +27,7 @@ from resilience.model import Problem
 
 __all__ = ["BODY_LIMIT", "HEAD_LIMIT", "Address", "Client", "broken_reason", "unsent_reason"]
 
-_CHUNK = 65536
+_CHUNK = 16384
 _FRESH_NS = 1_000_000
 """A connection that was seen to be open no longer ago than this is taken to be open still."""
 _OUR_OWN_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})

@@ -5,6 +5,7 @@ offered = ok + failed + unknown + dropped can be violated by a mistake elsewhere
 """
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
@@ -34,6 +35,11 @@ def _buckets(durations_ns: npt.NDArray[np.int64]) -> dict[int, int]:
     microseconds = np.maximum(durations_ns, 1000) / 1000
     found, counts = np.unique((np.log(microseconds) * _PER_LOG).astype(np.int64), return_counts=True)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _array(kind: str, numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Whole numbers as an array, in a third of the time that NumPy itself takes for Python's."""
+    return np.frombuffer(array(kind, numbers), np.dtype(kind))
 
 
 def quantile_s(histogram: Mapping[int, int], quantile: float) -> float:
@@ -104,7 +110,7 @@ class Meter:
         self._slice_offered += len(self._new_offered)
         self._new_offered.clear()
         if self._new_lags:
-            lags = np.array(self._new_lags, np.int64)
+            lags = _array("q", self._new_lags)
             buckets = _buckets(lags)
             self._lags.update(buckets)
             self._slice_lags.update(buckets)
@@ -122,9 +128,9 @@ class Meter:
         for (number, place), count in Counter(zip(numbers, outcomes, strict=True)).items():
             self._outcomes[number][place] += count
             self._slice_counts[number, OUTCOMES[place]] += count
-        places = np.array(outcomes, np.int8)
-        self._slice_histogram.update(_buckets(np.array(durations, np.int64)[places != _DROPPED]))
-        self._slice_degraded += int(np.count_nonzero(np.array(degraded, np.bool_) & (places == _OK)))
+        places = np.frombuffer(bytes(outcomes), np.int8)
+        self._slice_histogram.update(_buckets(_array("q", durations)[places != _DROPPED]))
+        self._slice_degraded += int(np.count_nonzero(np.frombuffer(bytes(degraded), np.bool_) & (places == _OK)))
 
     def slice(self, start_s: float, end_s: float, in_flight: int) -> dict[str, Json]:
         """What was counted since the last slice, as the JSON of a `model.Slice`; the counting of the next begins."""

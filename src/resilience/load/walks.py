@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from resilience.load.engine import Engine
 
 
+_TOGETHER = 16
+"""So many overdue arrivals are begun before answers have their turn."""
+
+
 class Walk(Protocol):
     """Begins flows. Returns when nothing more is to be begun; it need not wait for what is in flight."""
 
@@ -40,13 +44,16 @@ class OpenWalk:
 
     def follow(self, engine: "Engine") -> None:
         """Begin every arrival of its share at its time."""
+        behind = 0
         for index, arrival_ns in of_share(self._schedule, self._share):
             overdue = engine.wait_until(arrival_ns)
             if arrival_ns > engine.until_ns or engine.error is not None:
                 break
             engine.begin(engine.operator.flow(index, arrival_ns))
             if overdue:
-                gevent.sleep(0)  # behind: let what was sent be worked on between two arrivals
+                behind += 1
+                if behind % _TOGETHER == 0:
+                    gevent.sleep(0)  # let what was sent be worked on between arrivals that are begun without waiting
         engine.wait_until(engine.until_ns)
 
 

@@ -45,6 +45,7 @@ class Mix:
         self._keys = chooser(load)
         # A few blocks are kept, so that neighbours asked for in turn across a block's border stay cheap.
         self._block = lru_cache(maxsize=4)(self._draw)
+        self._number, self._operations, self._chosen_keys = -1, list[int](), list[int]()
         self._tenants = _Drawn(load.tenants, seed, _TENANTS) if load.tenants else None
         self._regions = _Drawn(load.regions, seed, _REGIONS) if load.regions else None
 
@@ -54,8 +55,9 @@ class Mix:
         Of a journey it is the operation that it begins with.
         """
         number, offset = divmod(index, BLOCK)
-        operations, keys, _ = self._block(number)
-        return operations[offset], keys[offset]
+        if number != self._number:
+            self._number, (self._operations, self._chosen_keys, _) = number, self._block(number)
+        return self._operations[offset], self._chosen_keys[offset]
 
     def journey(self, index: int) -> int:
         """The journey of the arrival with this index (its index in `load.journeys`); -1 for a single operation."""
