@@ -823,6 +823,7 @@ class Load:
         tenants, regions: on whose behalf and from where operations are sent: `${tenant}`, `${region}`; may be none.
         skew: which of the keys, if neither uniform nor `zipf`.
         data, feeder: generated test data, and a file with more: `${data.NAME}`.
+        priority_header: header in which each HTTP request says its operation's priority; empty for none.
         journeys: several operations one after another, beside single ones.
         tokens: bearer tokens: `${token.NAME}`.
         subscriptions: long-lived connections beside the mix; each has two of the operations, of weight 0.
@@ -846,6 +847,7 @@ class Load:
     skew: Skew | None = None
     data: tuple[DataField, ...] = ()
     feeder: Feeder | None = None
+    priority_header: str = ""
     journeys: tuple[Journey, ...] = ()
     tokens: tuple[Token, ...] = ()
     workers: Workers = Workers()

@@ -42,6 +42,22 @@ def test_data_is_read_as_written_and_can_be_used():
     assert load.skew == Skew(kind="hot", hot_keys=0.01, hot_share=0.95)
 
 
+def test_each_request_says_its_priority_where_that_is_asked_for():
+    """Requirement L4: in the header that the file names; an operation that has it already keeps its own."""
+    content = changed(
+        {
+            "OWN.load.priority_header": "X-Priority",
+            "OWN.load.operations[0].priority": 3,
+            "OWN.load.operations[1].request.headers": {"x-priority": "urgent"},
+        }
+    )
+    operations = parse(content, "x.json", "/somewhere").load.operations
+    assert operations[0].headers["X-Priority"] == "3"
+    assert dict(operations[1].headers) == {"x-priority": "urgent"}
+    assert operations[2].headers["X-Priority"] == "0"
+    assert problems(changed({"OWN.load.priority_header": "X Priority"}))
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "told"),
     [

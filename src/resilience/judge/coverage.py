@@ -11,6 +11,7 @@ import numpy as np
 from resilience.columns import Mark, Record
 from resilience.judge.case import Case
 from resilience.judge.closed import HIDES
+from resilience.judge.journeys import steps_not_begun
 from resilience.judge.phases import FaultWindow
 from resilience.judge.quantiles import to_ns
 from resilience.judge.scripts import not_told, of_script
@@ -161,6 +162,7 @@ def _gaps(case: Case, faults: Sequence[Mapping[str, Json]], cycles: Sequence[Map
         yield one_level(experiment.load, case.record.stack)
     if experiment.load.closed:
         yield f"The load was closed: {HIDES}."
+    yield from steps_not_begun(case.record)
     if cycles and len(cycles) < FEW_CYCLES:
         yield few_cycles(len(cycles))
     if experiment.load.regions:

@@ -23,6 +23,18 @@ def journeys_of(record: Record) -> dict[str, Json]:
     return dict(told) if isinstance(told, Mapping) else {}
 
 
+def steps_not_begun(record: Record) -> Iterator[str]:
+    """What journeys leave out, in words."""
+    told: dict[str, Any] = journeys_of(record)
+    for name, account in told.items():
+        broken = _counts(account.get("broken_off")) if isinstance(account, Mapping) else None
+        if broken is not None:
+            yield (
+                f"Of {account.get('arrived'):,} journeys {name}, {sum(broken.values()):,} were broken off and "
+                f"{account.get('dropped'):,} not begun: their later steps were never offered, and count nowhere."
+            )
+
+
 def journey_problems(record: Record) -> Iterator[str]:
     """What keeps the verdict from passing."""
     told: dict[str, Any] = journeys_of(record)

@@ -50,6 +50,10 @@ _CAPTURE = Shape(
 )
 _GIVEN = Shape({"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$", "title": "name", "examples": ["token"]})
 
+HEADER = Shape(
+    {"type": "string", "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "title": "header", "examples": ["X-Priority"]}
+)
+
 MIX_KEYS: Mapping[type, tuple[Key, ...]] = {
     Segment: (
         Key("name", "name", NAME, "Unique among its kind; objectives and reports use it."),

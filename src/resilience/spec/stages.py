@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from resilience.model import Load, Profile, Stage
+from resilience.model import Load, Operation, Profile, Stage
 
 PIECES = 48
 """Straight lines that draw one period of a wave: half an hour each, of a day."""
@@ -113,10 +113,18 @@ def laid_out(load: Load | None) -> Load | None:
     if load.profile is not None and not stages:
         before = Stage(load.warm_up_s + load.baseline_s, load.level)
         stages = (before, *stages_of(load.profile, load.level))
-    laid = replace(load, stages=stages)
+    laid = replace(load, stages=stages, operations=tuple(_with_priority(one, load) for one in load.operations))
     if load.closed:  # each user does one thing at a time
         laid = replace(laid, max_in_flight=max(1, math.floor(max(load.level, *(stage.rate for stage in stages), 0))))
     return laid
+
+
+def _with_priority(operation: Operation, load: Load) -> Operation:
+    """An HTTP operation that says its priority in the load's header, unless it has that header already."""
+    name = load.priority_header
+    if not name or operation.protocol != "http" or name.lower() in {one.lower() for one in operation.headers}:
+        return operation
+    return replace(operation, headers={**operation.headers, name: str(operation.priority)})
 
 
 def length_s(load: Load) -> float:
