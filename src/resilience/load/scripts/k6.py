@@ -36,6 +36,8 @@ AT_ONCE = frozenset({1020, 1101, 1110, 1111, 1212})
 """Those that take no time worth telling."""
 
 _POINT = re.compile(rb'\{"metric":"([a-zA-Z0-9_]+)","type":"Point"')
+_VALUE = re.compile(rb'"value":([0-9.eE+-]+)[,}]')
+_BLOCKED = b"http_req_blocked"
 _COMPLETE = re.compile(r"(\d+)/(\d+) VUs, (\d+) complete and (\d+) interrupted iterations")
 _OK_STATUS = range(200, 400)
 _SWITCHING = 101
@@ -122,7 +124,10 @@ class K6Reader:
         if found is not None and found[1] not in self.metrics:
             return
         try:
-            document = json.loads(line)
+            if found is not None and found[1] == _BLOCKED and (value := _VALUE.search(line, found.end())):
+                self._complete(float(value[1]))  # of this point nothing else is needed
+                return
+            document = json.loads(line.decode())
             if document["type"] == "Point":
                 self._point(document["metric"], document["data"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
