@@ -44,7 +44,7 @@ def test_a_file_says_what_it_would_do(file: Path):
 @pytest.mark.parametrize(
     ("name", "level", "most", "planned_s"),
     [
-        ("baseline", 10, 100, 370),
+        ("baseline", 50, 100, 370),
         ("normal", 50, 500, 700),
         ("peak", 100, 1000, 760),
         ("stress", 100, 2000, 940),
