@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from resilience.errors import LoadError
 from resilience.load.drivers.calibration import Calibration, calibration
-from resilience.model import Experiment, Gathering, Json
+from resilience.model import Effect, Experiment, Gathering, Json
 from resilience.spec.phases import phases
 from resilience.spec.scripts import ENDINGS
 from resilience.spec.workers import SURE_PER_S, peak_per_s, workers_needed
@@ -99,6 +99,8 @@ def staff_of(experiment: Experiment) -> Staff | None:
     local = told.local
     if local is None:
         local = 1 if measured is None else workers_needed(peak, measured.per_worker_s, measured.cores, load)
+        documents = [account.objects for account in experiment.accounts if account.effect is Effect.DOCUMENT]
+        local = max(1, min([local, *(objects - told.remote for objects in documents)]))  # each is written by one worker
     return Staff(
         local=local,
         remote=told.remote,
