@@ -1,8 +1,9 @@
 """What a load is, is shown before it is sent. Requirements E4, L1."""
 
-from resilience.model import Load, Operation, Profile, Stage, Think
+from resilience.model import Journey, JourneyFunction, JourneyStep, Load, Operation, Profile, Stage, Think
 from resilience.spec.outlined import CLOSED, load_figures, load_words
 from resilience.spec.stages import laid_out
+from resilience.spec.workers import peak_per_s
 
 READ = (Operation(name="read", weight=1, method="GET", path="/"),)
 
@@ -58,3 +59,21 @@ def test_a_wave_says_that_it_is_drawn():
     """Nobody takes it for a true sine."""
     wave = Profile(shape="sine", to=90, period_s=60)
     assert "drawn by straight lines" in words(laid_out(Load(rate=30, operations=READ, profile=wave)), 90.0)
+
+
+def test_journeys_are_told_with_their_share_and_their_steps():
+    """And how many operations an arrival is in the mean, which is what the generator must be able to send."""
+    steps = tuple(JourneyStep(operation="read") for _ in range(4))
+    function = JourneyFunction(module="shop.visits", name="visit", first="read")
+    weight = sum(operation.weight for operation in READ)
+    journeys = (
+        Journey(name="buy", weight=2 * weight, steps=steps),
+        Journey(name="free", weight=weight, function=function),
+    )
+    load = Load(rate=60, operations=READ, journeys=journeys)
+    text = words(load, 40.0)
+    assert "journey buy, 50% of the arrivals: read → read → read → read" in text
+    assert "journey free, 25% of the arrivals: read → as shop.visits.visit decides" in text
+    assert load_figures(load, 40.0)["operations_per_arrival"] == 2.5
+    assert load_figures(Load(rate=60, operations=READ), 40.0)["operations_per_arrival"] == 1.0
+    assert peak_per_s(load, 40.0) == 150.0

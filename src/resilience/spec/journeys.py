@@ -44,6 +44,18 @@ def first_operations(load: Load) -> Iterator[int]:
     return (numbers[journey.first] for journey in load.journeys)
 
 
+def shares(load: Load) -> dict[str, float]:
+    """The share of the arrivals that each journey has."""
+    total = sum(one.weight for one in load.operations) + sum(one.weight for one in load.journeys)
+    return {journey.name: journey.weight / total for journey in load.journeys}
+
+
+def operations_per_arrival(load: Load) -> float:
+    """How many operations an arrival has in the mean, if all goes well; of a function's journey only one is known."""
+    share = shares(load)
+    return 1.0 + sum(share[one.name] * (len(one.steps) - 1) for one in load.journeys if one.steps)
+
+
 def check_journeys(load: Load, path: str, allow: Sequence[str], findings: Findings) -> None:
     """Note what does not fit.
 

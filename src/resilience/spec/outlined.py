@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from resilience.model import Json, Load, Think
+from resilience.model import Journey, Json, Load, Think
 from resilience.spec.durations import format_duration
+from resilience.spec.journeys import operations_per_arrival, shares
 from resilience.spec.profile import expected_count, level_at, user_seconds
 from resilience.spec.stages import length_s, usual
 from resilience.spec.users import most_users
@@ -33,6 +34,7 @@ def load_figures(load: Load, until_s: float) -> dict[str, Json]:
         "users": most_users(load, until_s),
         "user_seconds": user_seconds(load, until_s),
         "operations_at_most": _at_most(load, until_s),
+        "operations_per_arrival": operations_per_arrival(load),
     }
 
 
@@ -51,6 +53,10 @@ def _words(load: Load, until_s: float) -> Iterator[str]:
         yield f"the phases end {left} before the stages do: what is left of them is never sent"
     if load.profile is not None and usual(load.profile).shape == "sine":
         yield "the wave is drawn by straight lines, whose ends lie on it"
+    for journey in load.journeys:
+        steps = " → ".join(step.operation for step in journey.steps)
+        goes = steps or f"{journey.first} → as {_code(journey)} decides"
+        yield f"journey {journey.name}, {shares(load)[journey.name]:.0%} of the arrivals: {goes}"
     if load.closed:
         at_most = _at_most(load, until_s)
         many = f", {at_most:,.0f} operations at most" if at_most is not None else ""
@@ -74,6 +80,10 @@ def _at_most(load: Load, until_s: float) -> float | None:
     if not load.closed or load.think.usual_s <= 0:
         return None
     return user_seconds(load, until_s) / load.think.usual_s
+
+
+def _code(journey: Journey) -> str:
+    return "" if journey.function is None else f"{journey.function.module}.{journey.function.name}"
 
 
 def _think(think: Think) -> str:

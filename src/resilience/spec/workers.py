@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from resilience.model import Account, Effect, Load
 from resilience.spec.findings import Findings
+from resilience.spec.journeys import operations_per_arrival
 from resilience.spec.scripts import ENDINGS
 from resilience.spec.text import join
 
@@ -18,7 +19,7 @@ ROOM = 0.7
 def peak_per_s(load: Load, until_s: float) -> float | None:
     """The most operations per second that a load offers before an instant; None if that is for the target to say.
 
-    Of a closed load it is what its users ask for if answers take no time: users / mean think time.
+    An arrival that is a journey is as many operations as it has steps. Of a closed load it is what its users ask for if answers take no time: users / mean think time.
     """
     level, start_s = load.level, 0.0
     for stage in load.stages:
@@ -26,7 +27,7 @@ def peak_per_s(load: Load, until_s: float) -> float | None:
             level = max(level, stage.rate)
         start_s += stage.duration_s
     if not load.closed:
-        return level
+        return level * operations_per_arrival(load)
     return level / load.think.mean_s if load.think.mean_s > 0 else None
 
 
