@@ -26,7 +26,7 @@ def test_a_profile_is_shown_with_its_course():
     assert text == "30 arrivals/s at first; profile spike from 10s until 30s, at most 90 arrivals/s; 30 from then on"
     assert load_figures(load, 40.0) | {"profile_s": 0} == {
         "model": "open", "level": 30.0, "most": 90, "last": 30.0, "profile": "spike", "profile_s": 0, "arrivals": 1800,
-        "users": 0, "user_seconds": 0.0, "operations_at_most": None,
+        "users": 0, "user_seconds": 0.0, "operations_at_most": None, "operations_per_arrival": 1.0,
     }  # fmt: skip
 
 

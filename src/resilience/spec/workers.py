@@ -19,7 +19,8 @@ ROOM = 0.7
 def peak_per_s(load: Load, until_s: float) -> float | None:
     """The most operations per second that a load offers before an instant; None if that is for the target to say.
 
-    An arrival that is a journey is as many operations as it has steps. Of a closed load it is what its users ask for if answers take no time: users / mean think time.
+    An arrival that is a journey is as many operations as it has steps. Of a closed load it is what its users ask for if
+    answers take no time: users / mean think time.
     """
     level, start_s = load.level, 0.0
     for stage in load.stages:
