@@ -60,6 +60,14 @@ def test_what_no_sample_shows_keeps_it_from_passing(account, told):
     assert next(part for part in verdict.parts if part.name == "validity").answer is Answer.UNKNOWN
 
 
+def test_what_journeys_leave_out_is_said():
+    """How many were broken off, and that later steps are asked less of a target that stalls; of no other load."""
+    gaps = judge(record()).document["coverage"]["not_covered"]
+    assert any("Of 10 journeys buy, 2 were broken off and 1 not begun" in one for one in gaps)
+    assert any("coordinated omission" in one for one in gaps)
+    assert not any("journeys" in one for one in judge(Scene().record()).document["coverage"]["not_covered"])
+
+
 def test_later_steps_do_not_make_up_for_arrivals_that_were_not_sent():
     """Half of the operations are later steps: then only half of the arrivals came, and that is seen as too few."""
     whole = record(weights={"place-order": 0.0, "read-order": 0.0})

@@ -26,6 +26,11 @@ def journeys_of(record: Record) -> dict[str, Json]:
 def steps_not_begun(record: Record) -> Iterator[str]:
     """What journeys leave out, in words."""
     told: dict[str, Any] = journeys_of(record)
+    if record.experiment.load.journeys:
+        yield (
+            "Only the first steps of journeys come at their rate whatever happens: later ones wait for the answers "
+            "before them, so a target that stalls is asked less of them (coordinated omission)."
+        )
     for name, account in told.items():
         broken = _counts(account.get("broken_off")) if isinstance(account, Mapping) else None
         if broken is not None:
