@@ -2,7 +2,7 @@
 
 A worker that was lost did not send what it was to send: that is in the record as unknown and dropped operations, which
 are not the target's doing. So nothing passes, and what fails by them may be the generator's failure: it is unknown.
-What the ledger shows does not depend on it. Instants of a worker on another host are as exact as the offset of its
+Its ledger is not sealed, which is a matter of the part *writes*. Instants of a worker on another host are as exact as the offset of its
 clock is known; half a bin is the most that can be judged.
 """
 
