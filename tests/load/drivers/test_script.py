@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -61,10 +62,11 @@ class Started:
 
     def __init__(self, folder):
         self.folder, self.drivers = folder, []
+        self.tag = f"script-{uuid.uuid4().hex}"  # the same tests may run beside these
 
-    def __call__(self, kind, load, url, *, needed_s=0.0, tag="script-test"):
+    def __call__(self, kind, load, url, *, needed_s=0.0):
         """A handle of a script that begins in a moment, and its order."""
-        driver = kind(tag, load, self.folder, needed_s)
+        driver = kind(self.tag, load, self.folder, needed_s)
         self.drivers.append(driver)
         driver.launch()
         driver.prepare()
@@ -172,11 +174,13 @@ def test_a_script_of_k6_runs_as_it_is_and_every_request_is_a_sample(start, tmp_p
     assert int(samples.start_ns.min()) >= 0
     assert seen[Outcome.UNKNOWN] > 0
     told = account["script"]
+    assert told["version"].startswith("k6 v")
+    assert len(told["sha256"]) == 64
     assert told["exit_code"] in {99, 105}
     assert told["problems"] == []
     assert told["waiting_users"] == 1
     assert "ended_s" not in told
-    until(lambda: not tagged("script-test"), 5.0)
+    until(lambda: not tagged(start.tag), 5.0)
 
 
 @needs_k6
@@ -290,23 +294,23 @@ def test_a_program_that_does_not_end_is_killed_and_is_an_error(start, tmp_path, 
     """Requirement L10: a k6 that hangs at the end is killed, with all that belongs to it."""
     monkeypatch.setattr("resilience.load.drivers.script.PROCESS", "tests.load.drivers.impatient")
     body = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
-    handle, _ = start(K6Driver, fake(monkeypatch, tmp_path, body), "http://127.0.0.1:9", tag="script-hangs")
-    until(lambda: len(tagged("script-hangs")) > 1, 20.0)
+    handle, _ = start(K6Driver, fake(monkeypatch, tmp_path, body), "http://127.0.0.1:9")
+    until(lambda: len(tagged(start.tag)) > 1, 20.0)
     with pytest.raises(LoadError, match=r"did not end within 0\.5 s"):
         handle.stop(20.0)
-    until(lambda: not tagged("script-hangs"), 5.0)
+    until(lambda: not tagged(start.tag), 5.0)
 
 
 def test_nothing_is_left_when_our_process_is_killed(start, tmp_path, monkeypatch):
     """The program that sends the load must not go on without anybody: it ends with what started it."""
     load = fake(monkeypatch, tmp_path, "time.sleep(60)")
-    handle, _ = start(K6Driver, load, "http://127.0.0.1:9", tag="script-lost")
-    until(lambda: len(tagged("script-lost")) > 1, 20.0)
+    handle, _ = start(K6Driver, load, "http://127.0.0.1:9")
+    until(lambda: len(tagged(start.tag)) > 1, 20.0)
     os.kill(handle.pid, signal.SIGKILL)
     until(lambda: not handle.alive(), 10.0)
     with pytest.raises(LoadError, match="died without an account"):
         handle.stop(5.0)
-    until(lambda: not tagged("script-lost"), 5.0)
+    until(lambda: not tagged(start.tag), 5.0)
 
 
 ARTILLERY_SCRIPT = """
@@ -354,4 +358,5 @@ def test_a_script_of_artillery_runs_as_it_is_and_every_request_is_a_sample(start
     assert int((writes.end_ns - writes.start_ns)[writes.status == 503].min()) >= 50_000_000
     assert int(samples.start_ns.min()) >= 0
     assert account["script"]["problems"] == []
-    until(lambda: not tagged("script-test"), 5.0)
+    assert account["script"]["version"].startswith("artillery 2")
+    until(lambda: not tagged(start.tag), 5.0)

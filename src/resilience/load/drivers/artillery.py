@@ -3,6 +3,7 @@
 See `load.scripts.artillery` for what the plugin tells. Only requests by Artillery's HTTP engine are seen.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,9 @@ class ArtilleryDriver(ScriptDriver):
         if not node:
             problems.append(Problem("load.driver", "node, which runs artillery, was not found", NODE_HINT))
         problems += self._problems()
-        return str(Path(program).resolve()) if program else "", {"node": node}, tuple(problems)
+        path = Path(program).resolve() if program else None
+        told: dict[str, Json] = {"node": node, "version": _version(path) if path is not None else ""}
+        return str(path or ""), told, tuple(problems)
 
     def _problems(self) -> list[Problem]:
         try:
@@ -56,6 +59,15 @@ class ArtilleryDriver(ScriptDriver):
             message = f"the script's phases are over after {lasts_s:g} s, and the experiment takes {self._needed_s:g} s"
             problems.append(Problem(WHERE, message, "let them last longer: what they do beyond the end is cut off"))
         return problems
+
+
+def _version(program: Path) -> str:
+    """What the package says of itself that the program belongs to; empty if it says nothing."""
+    try:
+        package = json.loads((program.parents[1] / "package.json").read_bytes())
+        return f"artillery {package['version']}"
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return ""
 
 
 def engines(script: Mapping[str, Any]) -> list[str]:

@@ -50,6 +50,7 @@ class K6Driver(ScriptDriver):
             return program, {}, (Problem(WHERE, f"k6 inspect said what cannot be understood: {error}"),)
         found = scenarios(options)
         told: dict[str, Json] = {
+            "version": run([program, "version"], timeout_s=LOOK_S, environment=environment).out.strip(),
             "waiting": [one.name for one in found if one.waiting],
             "restless": {one.name: one.lasts_s for one in found if one.restless and one.lasts_s is not None},
         }

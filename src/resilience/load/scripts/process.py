@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from resilience.codec import decode
@@ -61,10 +62,11 @@ class Run:
         order: what to do.
         program: which runs it.
         say: takes slices.
+        about: what the account says besides of the program and the script.
     """
 
-    def __init__(self, order: LoadOrder, program: Program, say: "Say") -> None:
-        self._order, self._program, self._say = order, program, say
+    def __init__(self, order: LoadOrder, program: Program, say: "Say", about: Mapping[str, Json]) -> None:
+        self._order, self._program, self._say, self._about = order, program, say, about
         given = (os.environ.get(source, "") for source in order.load.environment.values())
         self._tally = Tally(Path(order.folder), given)
         self._reader = program.reader(order, self._tally.take)
@@ -264,6 +266,7 @@ class Run:
             "generator": {**health, "cores": self._cores},
             "script": {
                 "program": self._program.name,
+                **self._about,
                 "exit_code": code,
                 "first_s": None if self._tally.first_ns is None else self._tally.first_ns / 1e9,
                 "wall_clock": self._program.wall_clock,
@@ -331,11 +334,13 @@ def main() -> None:
     os.dup2(2, 1)
     say = Say(out)
     driver, program, script, more = sys.argv[1:]
+    known = json.loads(more)
     try:
         warm_up()
         say("idle", {})
         order = decode(LoadOrder, json.loads(_first_line()))
-        say("done", Run(order, program_for(driver, program, script, json.loads(more)), say).run())
+        about = {"version": known.get("version", ""), "sha256": sha256(Path(script).read_bytes()).hexdigest()}
+        say("done", Run(order, program_for(driver, program, script, known), say, about).run())
     except Exception as error:  # noqa: BLE001 - it is passed on whole
         if not isinstance(error, ResilienceError):
             traceback.print_exc()
