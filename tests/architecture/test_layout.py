@@ -111,6 +111,9 @@ TESTED_ELSEWHERE = {
     "spec/keys.py": "spec/test_schema.py",  # our keys
     "spec/key.py": "spec/test_schema.py",  # what keys are made of
     "spec/keys_truth.py": "spec/test_schema.py",  # some of our keys
+    "load/commands.py": "load/test_redis.py",  # what is sent and what comes back, on a real server
+    "load/libpq.py": "load/test_postgres.py",  # connections and answers, on a real server
+    "spec/keys_stores.py": "spec/test_stores.py",  # as they are read
     "spec/keys_load.py": "spec/test_levels.py",  # keys of levels, profiles and think times
     "spec/keys_mix.py": "spec/test_mixture.py",  # keys of test data; of journeys in test_journeys.py
     "spec/words.py": "spec/test_data.py",  # what test data is made of
