@@ -1,12 +1,16 @@
 """What users of a closed load leave out is put back as HdrHistogram does. Requirements L1, L3."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.histories import load_all
 from resilience.columns import Samples
-from resilience.judge.closed import left_out
-from resilience.model import OUTCOMES, Outcome
+from resilience.judge.case import prepare
+from resilience.judge.closed import by_users, left_out, users_problems, usual_ns
+from resilience.model import OUTCOMES, Journey, JourneyStep, Outcome, Subscription
 
 MS = 1_000_000
 
@@ -59,3 +63,32 @@ def test_an_error_that_was_waited_for_counts_as_often_as_it_would_have_been_met(
     found = left_out(samples([1000], Outcome.FAILED), 100 * MS)
     assert len(found) == 9
     assert set(found.outcome.tolist()) == {OUTCOMES.index(Outcome.FAILED)}
+
+
+def test_users_on_journeys_do_more_than_one_thing_per_thought():
+    """What is more than users can do one by one is no problem then; of users who do one thing at a time it is."""
+    history = next(one for one in load_all() if one.name == "closed/more-than-users-can-do")
+    experiment = history.record.experiment
+    assert list(users_problems(prepare(history.record)))
+    steps = (JourneyStep(operation="read-item"), JourneyStep(operation="read-order"))
+    journey = Journey(name="look-around", weight=1.0, steps=steps)
+    travelling = replace(experiment, load=replace(experiment.load, journeys=(journey,)))
+    assert list(users_problems(prepare(replace(history.record, experiment=travelling)))) == []
+
+
+def test_what_subscriptions_were_sent_is_nothing_that_users_did():
+    """Deliveries come as they come: they neither shorten what a user usually takes, nor stand for something else."""
+    history = next(one for one in load_all() if one.name == "closed/users-who-are-served-well")
+    load = history.record.experiment.load
+    sent = load.operations[0].name
+    subscribed = replace(
+        load, operations=load.operations[1:], subscriptions=(Subscription(name=sent, account="feed", path="/feed"),)
+    )
+    alone = prepare(history.record)
+    case = prepare(replace(history.record, experiment=replace(history.record.experiment, load=subscribed)))
+    assert usual_ns(alone) == 200_000_000
+    whole, done = case.traffic.samples, by_users(case, case.traffic.samples)
+    assert sent in whole.operations
+    assert 0 < len(done) < len(whole)
+    assert case.traffic.index(sent) not in done.operation
+    assert usual_ns(case) == round(200_000_000 / 0.3), "seven in ten were deliveries"

@@ -38,8 +38,17 @@ def usual_ns(case: Case) -> int | None:
     spent_s = sum(level_integral(load, phase.start_s, phase.end_s) for phase in case.baselines)
     if users := waiting_users(case.record):
         spent_s = users * sum(phase.end_s - phase.start_s for phase in case.baselines)
-    count = sum(len(case.during(phase)) for phase in case.baselines)
+    count = sum(len(by_users(case, case.during(phase))) for phase in case.baselines)
     return round(spent_s / count * NS) if count and spent_s > 0 else None
+
+
+def by_users(case: Case, samples: Samples) -> Samples:
+    """What users did, without what subscriptions were sent meanwhile."""
+    load = case.record.experiment.load
+    if not load.subscriptions:
+        return samples
+    done = [case.traffic.index(operation.name) for operation in load.operations]
+    return samples.where(np.isin(samples.operation, done))
 
 
 def left_out(samples: Samples, every_ns: int) -> Samples:
@@ -61,7 +70,7 @@ def put_back(case: Case) -> Case | None:
     if every_ns is None:
         return None
     samples = case.traffic.samples
-    more = left_out(samples, every_ns)
+    more = left_out(by_users(case, samples), every_ns)
     if not len(more):
         return None
     return replace(case, traffic=Traffic(_together(samples, more)))
@@ -101,9 +110,15 @@ def standing(checker: Callable[[Case], Part]) -> Callable[[Case], Part]:
 
 
 def users_problems(case: Case) -> Iterator[str]:
-    """What says that the users of a closed load did not do what users do."""
+    """What says that the users of a closed load did not do what users do.
+
+    Of users who do more than one thing between two thoughts (journeys, logging in), or beside whom something else is
+    asked (subscriptions), it cannot be told by their think time.
+    """
     load = case.record.experiment.load
     if not load.closed or load.think.usual_s <= 0 or not case.baselines:
+        return
+    if load.journeys or load.tokens or load.subscriptions:
         return
     for phase in case.phases:
         if phase.name is PhaseName.WARM_UP or phase.end_s <= phase.start_s:
