@@ -26,7 +26,7 @@ NAMES = {
     "load_open": "an open load of 10 000 and 20 000 a second: reached, start lag, latency beside the computed truth",
     "load_workers": "one load from two processes at 10 000 and 20 000 a second: reached, start lag, cost beside one process",
     "load_users": "a hundred thousand users at once, connected and thinking: memory of each, beside k6 and FastHttpUser",
-    "postgres": "10 000 reads and 1000 inserts a second on PostgreSQL at once: rates reached, processor time beside pgbench",
+    "postgres": "10 000 reads and 1000 inserts a second on PostgreSQL at once: rates, processor time beside pgbench",
     "soak": "memory of every process of a long run at 1000 operations a second: megabytes an hour",
     "startup": "how long the programs take before they do anything",
 }

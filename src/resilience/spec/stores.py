@@ -19,7 +19,7 @@ from resilience.spec.findings import Findings
 from resilience.spec.statements import parameters, problems
 from resilience.spec.text import join
 
-_ONLY_HTTP = (
+_ONLY_HTTP: tuple[tuple[str, object], ...] = (
     ("headers", {}),
     ("json", None),
     ("expect", Expect()),
