@@ -14,6 +14,7 @@ from gevent.event import Event
 from resilience.load.accounts import AccountLedger
 from resilience.load.classify import Happened
 from resilience.load.operate import IN_FLIGHT_AT_END, NO_FREE_SLOT, Attempt, Flow, Operator, Report, Samples, Slot
+from resilience.load.reactor import reactor
 from resilience.load.walks import walk_of
 from resilience.load.workers.shares import slots
 from resilience.load.writes import Ledger
@@ -64,6 +65,7 @@ class Engine:
         self._walk = walk_of(order)
         self._slots = [Slot(number) for number in slots(order.load.max_in_flight, order.share)]
         self._free = self._slots[::-1]
+        self._reactor = reactor()
         self._busy: dict[int, gevent.Greenlet] = {}
         self._stopped = Event()
         self.until_ns = int(order.max_s * 1e9)
@@ -164,13 +166,23 @@ class Engine:
         flow.hold(slot)
         if type(flow) is Attempt and self.error is None:
             flow.holder, flow.then = slot, then
-            try:
-                if self.operator.begin(flow, slot, self._answered):
-                    return
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
-                self.fail(error)
-                return
-        self._busy[slot.number] = gevent.spawn(self._run, flow, slot, then)
+            if self._reactor.serving:
+                self._reactor.afterwards(self._begin, flow)
+            else:
+                self._begin(flow)
+        else:
+            self._busy[slot.number] = gevent.spawn(self._run, flow, slot, then)
+
+    def _begin(self, attempt: Attempt) -> None:
+        """Begin an operation that has a slot: in a greenlet only if something must be waited for."""
+        slot, then = attempt.holder, attempt.then
+        assert slot is not None  # noqa: S101 - for the type checker
+        assert then is not None  # noqa: S101 - for the type checker
+        try:
+            if self.error is None and not self.operator.begin(attempt, slot, self._answered):
+                self._busy[slot.number] = gevent.spawn(self._run, attempt, slot, then)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
+            self.fail(error)
 
     def _answered(self, attempt: Attempt, happened: Happened) -> None:
         """An operation that was begun without a greenlet has ended."""

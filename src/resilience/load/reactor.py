@@ -6,6 +6,7 @@ each is handed what happened in the loop itself. So whatever is called from here
 """
 
 import os
+from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, Protocol
@@ -86,13 +87,19 @@ class Deadlines:
 
 
 class Reactor:
-    """Serves the connections of one thread."""
+    """Serves the connections of one thread.
+
+    Attributes:
+        serving: those that are ready are being served.
+    """
 
     def __init__(self) -> None:
         self._loop = gevent.get_hub().loop
         self._epoll = _epoll()
         self._connections: dict[int, Waiting] = {}
         self._deadlines: dict[float, Deadlines] = {}
+        self._afterwards: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self.serving = False
         self._watcher = self._loop.io(self._epoll.fileno(), 1)
         self._watcher.start(self._serve)
 
@@ -114,6 +121,14 @@ class Reactor:
         """Tell it nothing more, where somebody else has closed it already; the kernel has forgotten it by itself."""
         del self._connections[descriptor]
 
+    def afterwards(self, call: Callable[[Any], None], argument: object) -> None:
+        """While `serving`: have something called once all that are ready have been served.
+
+        What came is taken first and what is due is sent then. So no answer waits for others' requests to be sent, which
+        would be taken for a slow target; and who gets many requests at once is woken for them only once.
+        """
+        self._afterwards.append((call, argument))
+
     def deadlines(self, timeout_s: float) -> Deadlines:
         """What waits under this time limit."""
         found = self._deadlines.get(timeout_s)
@@ -126,10 +141,17 @@ class Reactor:
     def _serve(self) -> int:
         connections = self._connections
         events = self._epoll.poll(0, _AT_ONCE)
-        for descriptor, what in events:
-            connection = connections.get(descriptor)
-            if connection is not None:  # it may have been closed by what was served just before
-                connection.ready(what)
+        self.serving = True
+        try:
+            for descriptor, what in events:
+                connection = connections.get(descriptor)
+                if connection is not None:  # it may have been closed by what was served just before
+                    connection.ready(what)
+        finally:
+            self.serving = False
+            while self._afterwards:
+                call, argument = self._afterwards.popleft()
+                call(argument)
         return len(events)
 
     def _serve_all(self) -> None:
