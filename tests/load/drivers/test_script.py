@@ -316,11 +316,14 @@ def test_nothing_is_left_when_our_process_is_killed(start, tmp_path, monkeypatch
 ARTILLERY_SCRIPT = """
 config:
   target: http://127.0.0.1:9
+  plugins: {expect: {outputFormat: silent}}
   phases: [{duration: 60, arrivalRate: 20}]
 scenarios:
   - flow:
       - get: {url: "/items/5", capture: {json: "$.right", as: right}}
       - post: {url: /orders, name: Place order, json: {a: 1}, headers: {token: "{{ $env.TOKEN }}"}}
+      - get: {url: /missing, name: not there, expect: [{statusCode: 404}]}
+      - get: {url: /missing, name: is there, expect: [{statusCode: 200}]}
       - get: {url: "http://127.0.0.1:1/refused"}
 """
 
@@ -330,13 +333,14 @@ def test_a_script_of_artillery_runs_as_it_is_and_every_request_is_a_sample(start
     """Requirement L10: as with k6; and what is in flight when it ends is known."""
     monkeypatch.setenv("RESILIENCE_ARTILLERY", ARTILLERY)
     monkeypatch.setenv("SHOP_TOKEN", "tok")
-    target = make_target(
-        lambda asked: (
-            answer(200, {"right": 1}, headers="Content-Type: application/json\r\n")
-            if asked.method == "GET"
-            else Told(answer(503 if asked.headers.get("token") == "tok" else 418, {}), wait_s=0.05)
-        )
-    )
+
+    def shop(asked):
+        if asked.method == "POST":
+            return Told(answer(503 if asked.headers.get("token") == "tok" else 418, {}), wait_s=0.05)
+        status = 404 if asked.path == "/missing" else 200
+        return answer(status, {"right": 1}, headers="Content-Type: application/json\r\n")
+
+    target = make_target(shop)
     load = write(tmp_path, "script.yml", ARTILLERY_SCRIPT)
     load = Load(driver="artillery", script=load.script, environment={"TOKEN": "SHOP_TOKEN"})
     handle, order = start(ArtilleryDriver, load, target.url, needed_s=30.0)
@@ -345,14 +349,16 @@ def test_a_script_of_artillery_runs_as_it_is_and_every_request_is_a_sample(start
     check_account(account)
     samples, problems = read_samples(Path(order.folder))
     assert problems == ()
-    assert set(samples.operations) == {"get-items-id", "place-order", "get-refused"}
-    asked = Counter(one.method for one in target.asked)
+    assert set(samples.operations) == {"get-items-id", "place-order", "get-refused", "not-there", "is-there"}
+    asked = Counter(one.method if one.path != "/missing" else "missing" for one in target.asked)
     told = {name: row["offered"] for name, row in account["per_operation"].items()}
     cut_off = account["script"]["in_flight_at_end"]
     for name, method in (("get-items-id", "GET"), ("place-order", "POST")):
         assert told[name] - cut_off <= asked[method] <= told[name]
     assert account["per_operation"]["get-items-id"]["ok"] >= told["get-items-id"] - cut_off
     assert account["per_operation"]["get-refused"]["failed"] == told["get-refused"]
+    assert account["per_operation"]["not-there"]["ok"] >= told["not-there"] - cut_off > 0, "it is what was expected"
+    assert account["per_operation"]["is-there"]["failed"] == told["is-there"] > 0
     writes = samples.where(samples.operation == samples.operations.index("place-order"))
     assert set(writes.outcome.tolist()) == {OUTCOMES.index(Outcome.UNKNOWN)}
     assert int((writes.end_ns - writes.start_ns)[writes.status == 503].min()) >= 50_000_000

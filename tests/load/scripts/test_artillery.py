@@ -38,6 +38,7 @@ def test_an_answer_ends_what_was_begun():
         ("GET", {"e": "id1", "s": 500}, Outcome.FAILED, "status 500"),
         ("POST", {"e": "id1", "s": 500}, Outcome.UNKNOWN, "status 500"),
         ("GET", {"e": "id1", "s": 200, "x": "a match failed"}, Outcome.FAILED, "a match failed"),
+        ("GET", {"e": "id1", "s": 404, "g": 1}, Outcome.OK, ""),
         ("POST", {"f": "id1", "c": "ECONNREFUSED"}, Outcome.FAILED, "ECONNREFUSED"),
         ("POST", {"f": "id1", "c": "ETIMEDOUT"}, Outcome.UNKNOWN, "ETIMEDOUT"),
         ("POST", {"f": "id1", "c": "ECONNREFUSED", "s": 1}, Outcome.UNKNOWN, "ECONNREFUSED"),
@@ -66,8 +67,10 @@ def test_skipped_virtual_users_are_dropped():
 
 def test_what_the_plugin_cannot_see_keeps_the_verdict_from_passing():
     """A scenario by another engine is load that nobody sees."""
-    _, reader = read({"w": "scenarios by the engine ws are not seen"})
+    _, reader = read({"v": 1}, {"w": "scenarios by the engine ws are not seen"})
     assert reader.problems(0, 0) == ["scenarios by the engine ws are not seen"]
+    assert read({"v": 1})[1].problems(0, 0) == []
+    assert "did not load the plugin" in str(read()[1].problems(0, 0))
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"e":"nobody","t":"6000000000","s":200}', b'{"b":"x"}'])

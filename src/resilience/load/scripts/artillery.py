@@ -4,10 +4,12 @@ The plugin (`plugins/artillery-plugin-resilience`) writes a line of JSON when a 
 ended, with the monotonic clock that this program has as well, so nothing has to be mapped:
 
 * `{"b": id, "t": ns, "m": method, "u": url, "n": name}` a request begins
-* `{"e": id, "t": ns, "s": status}` it was answered completely; with `"x": text`, and a match or capture of it failed
+* `{"e": id, "t": ns, "s": status}` it was answered completely; with `"x": text`, and a match, capture or expectation of
+  it failed; with `"g": 1`, and its script expected that status
 * `{"f": id, "t": ns, "c": code}` it failed; `"s": 1` if a connection had been made
 * `{"k": count, "t": ns, "p": ns}` so many virtual users were skipped between the two instants
 * `{"w": text}` something that the plugin cannot see
+* `{"v": 1}` the plugin is there, in a worker
 """
 
 import json
@@ -19,6 +21,10 @@ from resilience.load.scripts.seen import DROPPED, Seen, Texts, name_by_url, name
 from resilience.model import Json, Outcome
 
 IN_FLIGHT_AT_END = "in flight at the end"
+NOT_LOADED = (
+    "Artillery did not load the plugin that tells of single requests: figures per period say nothing of recovery, and "
+    "nothing is known (Artillery 2.0 loads it)"
+)
 _OK_STATUS = range(200, 400)
 _NOT_SENT = frozenset({"ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"})
 _MAX_WARNINGS = 20
@@ -49,6 +55,7 @@ class ArtilleryReader:
         self._warnings: dict[str, int] = {}
         self._last_ns = 0
         self._left = 0
+        self._there = False
         self.wall_ns = 0
 
     def take(self, line: bytes) -> None:
@@ -91,7 +98,7 @@ class ArtilleryReader:
     def problems(self, since_ns: int, now_ns: int) -> list[Json]:
         """What the plugin could not see."""
         del since_ns, now_ns
-        return list(self._warnings)
+        return list(self._warnings) if self._there else [NOT_LOADED, *self._warnings]
 
     def account(self) -> dict[str, Json]:
         """What was in flight at the end."""
@@ -102,6 +109,9 @@ class ArtilleryReader:
             text = str(document["w"])
             if text in self._warnings or len(self._warnings) < _MAX_WARNINGS:
                 self._warnings[text] = self._warnings.get(text, 0) + 1
+            return
+        if "v" in document:
+            self._there = True
             return
         at_ns = int(str(document["t"])) - self._zero_ns
         self._last_ns = max(self._last_ns, at_ns)
@@ -118,7 +128,7 @@ class ArtilleryReader:
 
     def _answered(self, one: _Open, at_ns: int, document: dict[str, Json]) -> None:
         status, wrong = int(str(document["s"])), str(document.get("x") or "")
-        ok = status in _OK_STATUS and not wrong
+        ok = (status in _OK_STATUS or bool(document.get("g"))) and not wrong
         detail = "" if ok else self._texts.take(wrong or f"status {status}", "a check failed")
         outcome = outcome_of(one.method, ok=ok, not_sent=False)
         self._emit(Seen(one.name, one.begin_ns, at_ns, outcome, status, detail))

@@ -136,8 +136,12 @@ class Artillery(Program):
 
     name = "artillery"
     stop_by = signal.SIGTERM
-    stopped = (0, 1, 143, -signal.SIGKILL)
-    ended: ClassVar[Mapping[int, str]] = {0: "its script was over", 1: "its script was over, and a check of it failed"}
+    stopped = (0, 1, 21, 143, -signal.SIGKILL)
+    ended: ClassVar[Mapping[int, str]] = {
+        0: "its script was over",
+        1: "its script was over, and a check of it failed",
+        21: "its script was over, and expectations of it were not met",
+    }
     wall_clock = False
     waits = True
     end_s = 3.0  # it goes on for 12 s, which is nothing to wait for: what is in flight is known

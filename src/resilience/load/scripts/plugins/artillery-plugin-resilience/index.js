@@ -6,7 +6,7 @@ const fs = require('fs');
 
 module.exports = { Plugin };
 
-const CAPTURE_MS = 2000; // a match or capture that has not been looked at by then is not waited for
+const CHECKED_MS = 2000; // a check that has not been made by then is not waited for
 
 const handle = Number(process.env.RESILIENCE_SAMPLES);
 
@@ -40,14 +40,20 @@ function Plugin(script, events) {
   }
   const open = new Map(); // id of a request → what is known of it
   const heard = new WeakSet();
+  const expects = Boolean(((script.config || {}).plugins || {}).expect);
 
   script.config.processor = Object.assign({}, script.config.processor);
   script.config.processor.resilienceBeforeRequest = function (request, context, emitter, done) {
     listen(emitter);
-    open.set(request.uuid, {
-      checked: Boolean(request.capture || request.match),
-      request,
-    });
+    // What must have been looked at before it is known whether the answer was a good one.
+    const awaited = new Set();
+    if (request.capture || request.match) {
+      awaited.add('capture');
+    }
+    if (expects) {
+      awaited.add('expect');
+    }
+    open.set(request.uuid, { awaited, request, problem: '', good: false });
     return done();
   };
   script.config.processor.resilienceOnError = function (error, request, context, emitter, done) {
@@ -99,17 +105,32 @@ function Plugin(script, events) {
       response.once('end', () => answered(id, one, response.statusCode));
       response.once('aborted', () => failed(id, one, 'aborted'));
     });
-    emitter.on('trace:http:capture', (result, id) => {
-      const one = open.get(id);
-      if (one !== undefined && one.ended !== undefined) {
-        close(id, one, wrong(result));
-      } else if (one !== undefined) {
-        one.result = result;
+    emitter.on('trace:http:capture', (result, id) => looked(id, 'capture', wrong(result)));
+    emitter.on('plugin:expect:expectations', (told, request) => {
+      const results = (told && told.results) || [];
+      const failed = results.find((one) => !one.ok);
+      const one = request && open.get(request.uuid);
+      if (one !== undefined) {
+        one.good = results.some((each) => each.ok && each.type === 'statusCode');
+        looked(request.uuid, 'expect', failed ? `expectation failed: ${short(failed.type, 40)}` : '');
       }
     });
   }
 
   hold();
+  tell({ v: 1 });
+
+  function looked(id, what, problem) {
+    const one = open.get(id);
+    if (one === undefined) {
+      return;
+    }
+    one.awaited.delete(what);
+    one.problem = one.problem || problem;
+    if (one.ended !== undefined && one.awaited.size === 0) {
+      close(id, one);
+    }
+  }
 
   function answered(id, one, status) {
     if (!open.has(id) || one.ended !== undefined) {
@@ -117,20 +138,27 @@ function Plugin(script, events) {
     }
     one.ended = now();
     one.status = status;
-    if (!one.checked || one.result !== undefined) {
-      close(id, one, one.result === undefined ? '' : wrong(one.result));
+    if (one.awaited.size === 0) {
+      close(id, one);
       return;
     }
-    setTimeout(() => open.has(id) && close(id, one, 'a match or capture was not looked at'), CAPTURE_MS).unref();
+    setTimeout(() => {
+      if (open.has(id)) {
+        one.problem = one.problem || 'what was to be checked was not looked at';
+        close(id, one);
+      }
+    }, CHECKED_MS).unref();
   }
 
-  function close(id, one, problem) {
+  function close(id, one) {
     open.delete(id);
-    const line = { e: short(id, 60), t: one.ended, s: one.status };
-    if (problem) {
-      line.x = problem;
-    }
     begun(id, one);
+    const line = { e: short(id, 60), t: one.ended, s: one.status };
+    if (one.problem) {
+      line.x = one.problem;
+    } else if (one.good) {
+      line.g = 1;
+    }
     tell(line);
   }
 
