@@ -1,5 +1,6 @@
 """The engine by itself, in this process: real sockets, but samples and ledger in memory."""
 
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -268,3 +269,46 @@ def test_reading_back_without_writing_is_refused(make_target):
     target = make_target(lambda _: HANG)
     with pytest.raises(LoadError, match="role: write"):
         make(target.url, Memory(), BACK)
+
+
+def test_what_has_no_greenlet_is_accounted_for_too(make_target):
+    """On kept connections operations have no greenlet; those in flight at the end are accounted for like any other."""
+    hanging = threading.Event()
+    target = make_target(lambda asked: HANG if hanging.is_set() else answer(201, asked.document))
+    memory = Memory()
+    engine = make(target.url, memory, WRITE, max_s=60.0, max_in_flight=4)
+    walker = gevent.spawn(engine.walk)
+    while len(memory.rows) < 10:
+        gevent.sleep(0.01)
+    hanging.set()
+    while engine.in_flight < 4:
+        gevent.sleep(0.01)
+    greenlets = len(engine._busy)
+    engine.stop()
+    walker.join()
+    engine.finish(0.1)
+    account = engine.meter.account()
+    check_account(account)
+    assert greenlets < 4  # at least one was begun on a connection that was kept
+    assert engine.in_flight == 0
+    assert account["offered"] == len(memory.rows)
+    assert sum(row[7] == IN_FLIGHT_AT_END for row in memory.rows) == 4
+    marks = Counter(line[0] for line in memory.lines)
+    assert marks[Mark.INDETERMINATE] == 4
+    assert marks[Mark.ATTEMPTED] == marks[Mark.ACKNOWLEDGED] + 4
+    starts = [row[1] for row in memory.rows if row[7] == IN_FLIGHT_AT_END]
+    assert all(row[0] <= row[1] <= row[2] for row in memory.rows)
+    assert min(starts) > 0
+
+
+def test_nothing_is_sent_without_a_greenlet_after_the_ledger_cannot_be_written(make_target):
+    """On kept connections, too: the first write that cannot be noted is not sent, nor is anything after it."""
+    target = make_target(lambda asked: answer(201, asked.document))
+    memory = Memory(notes=41)
+    engine = make(target.url, memory, WRITE, max_s=60.0, max_in_flight=2)
+    engine.walk()
+    engine.finish(0.2)
+    assert isinstance(engine.error, RecordError)
+    attempted = sum(line[0] is Mark.ATTEMPTED for line in memory.lines)
+    assert len(target.asked) == attempted
+    assert engine.now_ns() < 10e9

@@ -1,9 +1,11 @@
 """The HTTP client against real sockets: one call is one attempt, and nothing is hidden."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
 from resilience.errors import LoadError
@@ -215,3 +217,54 @@ def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(LoadError) as caught:
         Address(url)
     assert repr(url) in str(caught.value)
+
+
+def test_a_request_that_does_not_fit_at_once_is_sent_whole(make_target):
+    """On a kept connection, too: eight megabytes arrive as they were sent, and the connection goes on."""
+    target = make_target(lambda asked: answer(200, body=str(len(asked.body)).encode()))
+    client = Client(Address(target.url))
+    size = 8_000_000
+    large = Request(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+    for request, length in ((GET, 0), (large, size), (GET, 0)):
+        reply = client.call(request, 20.0)
+        assert isinstance(reply, Reply)
+        assert int(reply.body) == length
+    client.close()
+    assert (target.connections, len(target.asked)) == (1, 3)
+
+
+def test_time_limits_on_kept_connections_are_exact(make_target):
+    """Calls with different limits, begun together on connections that are kept, each end at their own limit."""
+    hanging = threading.Event()
+    target = make_target(lambda _: HANG if hanging.is_set() else answer(200, body=b"x"))
+    clients = [Client(Address(target.url)) for _ in range(6)]
+    assert all(isinstance(client.call(GET, 5.0), Reply) for client in clients)
+    hanging.set()
+    began = time.monotonic()
+    limits = [0.3, 0.1, 0.5, 0.3, 0.1, 0.5]
+    ended: list[tuple[float, object]] = []
+
+    def call(client: Client, limit_s: float) -> None:
+        happened = client.call(GET, limit_s)
+        ended.append((time.monotonic() - began - limit_s, happened))
+        client.close()
+
+    gevent.joinall([gevent.spawn(call, client, limit) for client, limit in zip(clients, limits, strict=True)])
+    assert [happened for _, happened in ended] == [Broken(f"timeout: {limit:g} s") for limit in sorted(limits)]
+    assert all(-0.002 <= late_s < 0.25 for late_s, _ in ended)  # never early; late only as this machine is busy
+    assert target.connections == 6
+
+
+def test_a_call_that_is_given_up_from_outside_leaves_nothing_behind(make_target):
+    """Killed while it waits, a call closes its connection, and the next one has an answer of its own."""
+    told = iter([answer(200, body=b"first"), Told(answer(200, body=b"late"), wait_s=0.2), answer(200, body=b"own")])
+    target = make_target(lambda _: next(told))
+    client = Client(Address(target.url))
+    assert client.call(GET, 5.0).body == b"first"
+    waiting = gevent.spawn(client.call, GET, 5.0)
+    gevent.sleep(0.05)
+    waiting.kill()
+    assert not client.prompt()
+    assert client.call(GET, 5.0).body == b"own"
+    client.close()
+    assert (target.connections, len(target.asked)) == (2, 3)
