@@ -26,6 +26,13 @@ def variant(path: Path, times: float, load: float = 1.0):
     return parse(json.dumps(shortened(load_file(path).chaos, times, load)).encode(), "x.json", "/")
 
 
+def test_subscribers_are_a_level():
+    """A tenth of the load has a tenth of the subscribers, who come as quickly one after another."""
+    storm = ROOT / "experiments" / "load" / "websocket-storm.yaml"
+    story, short = load_file(storm).load.subscriptions[0], variant(storm, 0.02, 0.1).load.subscriptions[0]
+    assert (story.connections, short.connections, short.connect_rate) == (1000, 100, story.connect_rate)
+
+
 def levels(load: Load, begin_s: float, end_s: float) -> list[float]:
     """A hundred levels between two instants."""
     return [level_at(load, begin_s + (end_s - begin_s) * share / 100) for share in range(100)]

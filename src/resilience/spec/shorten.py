@@ -2,8 +2,8 @@
 
 Lengths that say how long something is *asked or watched* are multiplied: stages, the parts of a profile, the steps of
 the method, rests, pauses, delays before an abort. Levels are multiplied by a second factor: rates, users, targets,
-steps. What says how something *behaves*, or how it is judged, stays: think times, time limits, objectives, recovery,
-leases. So a short variant asks the same of the target for a shorter time.
+steps, subscribers. What says how something *behaves*, or how it is judged, stays: think times, time limits,
+objectives, recovery, leases. So a short variant asks the same of the target for a shorter time.
 
 Nothing becomes shorter than it can be judged in: the warm-up not below 1 s, the baseline not below 3 s and the longest
 time limit, a phase not below the longest window of an objective, what is watched after a fault not below the time for
@@ -79,6 +79,8 @@ def _load(block: MutableMapping[str, Any], times: float, load: float) -> None:
         for key in ("rate", "target"):
             if key in stage:
                 stage[key] = _level(stage[key], load)
+    for subscription in block.get("subscriptions", ()):
+        subscription["connections"] = max(1, round(subscription.get("connections", 1) * load))
     if "profile" in block:
         block["profile"] = _profile(block["profile"], times, load)
 
