@@ -149,6 +149,7 @@ OF_NO_MODULE = {
     "test_target_parts.py",  # faults of programs beside the service, and of copies
     "test_stopped.py",  # runs that are killed or stopped
     "test_delivered.py",  # subscribers, in whole runs
+    "test_isolated.py",  # tenants who ask stores directly, in a whole run
     "test_script_runs.py",  # scripts of k6, in whole runs
     "test_together.py",  # strikes, groups and faults inside others, in one run
     "test_refused.py",  # what is refused before anything is touched
