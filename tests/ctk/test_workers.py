@@ -120,13 +120,13 @@ def test_the_plan_says_who_carries_the_load():
 def short(program: Program) -> dict:
     """The shipped experiment with two workers, in half a minute."""
     path = program.folder / "distributed.json"
-    done = CliRunner().invoke(main, ["shorten", str(FILE), "--times", "0.2", "--out", str(path)])
+    done = CliRunner().invoke(main, ["shorten", str(FILE), "--times", "0.12", "--out", str(path)])
     assert done.exit_code == 0, done.output
     document = json.loads(path.read_bytes())
     own = document["extensions"][0]
     own["stack"]["service"]["environment"] = {"PYTHONPATH": str(ROOT)}  # the variant is outside the checkout
     own["objectives"] = [one for one in own["objectives"] if not str(one).startswith("p(")]  # the machine may be busy
-    own["recovery"]["latency_floor"] = "1s"
+    own["recovery"] |= {"latency_floor": "1s", "hold": "2s"}
     return document
 
 
@@ -150,7 +150,7 @@ def test_a_whole_run_with_two_workers(program: Program, killed: bool):
     assert account["offered"] == verdict["load"]["offered"]
     if not killed:
         assert (code, verdict["answer"]) == (0, "pass"), verdict["because"]
-        assert all(row["ok"] > 500 for row in rows)
+        assert all(row["ok"] > 300 for row in rows)
         return
     assert (code, verdict["answer"]) == (2, "unknown"), verdict["because"]
     [lost] = [row for row in rows if row["lost_at_s"] is not None]

@@ -2,8 +2,8 @@
 
 A worker that was lost did not send what it was to send: that is in the record as unknown and dropped operations, which
 are not the target's doing. So nothing passes, and what fails by them may be the generator's failure: it is unknown.
-Its ledger is not sealed, which is a matter of the part *writes*. Instants of a worker on another host are as exact as the offset of its
-clock is known; half a bin is the most that can be judged.
+Its ledger is not sealed, which is a matter of the part *writes*. Instants of a worker on another host are as exact as
+the offset of its clock is known; half a bin is the most that can be judged.
 """
 
 import math
