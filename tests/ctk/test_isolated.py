@@ -34,7 +34,7 @@ def variant() -> dict[str, Any]:
 
 
 def test_one_statement_that_forgets_whose_rows_fails_the_run(program: Program):
-    """Requirement L7: the objectives hold, every write is kept, and the run fails for the foreign rows, which it names."""
+    """Requirement L7: objectives hold, every write is kept, and the run fails for the foreign rows, which it names."""
     started = program.run(variant())
     code = started.done(90).code
     verdict = json.loads((started.record / "verdict.json").read_bytes())
