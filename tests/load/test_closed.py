@@ -155,3 +155,20 @@ def test_more_users_than_slots_are_refused():
     order = LoadOrder(run="0badcafe", seed=1, zero_ns=0, base_url="http://h", folder="/", load=load, max_s=1.0)
     with pytest.raises(LoadError, match="5 users do not fit into 4 slots"):
         Engine(order, Memory(), Memory(), Memory().report)
+
+
+def test_users_who_never_think_go_on_at_once(make_target):
+    """Each waits for its answer and for nothing else; the account closes, and who is to go goes."""
+    target = make_target(lambda _: answer(200, {}))
+    memory = Memory()
+    stages = (Stage(0.2, 3), Stage(0, 1), Stage(0.2, 1))
+    engine = make(target.url, memory, READ, users=3, stages=stages, think=Think(mean_s=0.0), max_s=0.4)
+    engine.walk()
+    engine.finish(1.0)
+    check_account(engine.meter.account())
+    assert memory.outcomes() == {Outcome.OK: len(memory.rows)}
+    assert len(memory.rows) > 20
+    assert (engine._walk.came, engine._walk.gone) == (3, 2)
+    late = sorted(row[:3] for row in memory.rows if row[0] > 0.25e9)
+    assert late, "the first user is still there"
+    assert all(before[2] <= after[0] for before, after in itertools.pairwise(late)), "and is alone"
