@@ -23,7 +23,7 @@ from resilience.drill.matrix import Subject
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.load.drivers.locust import check_account
-from resilience.load.engine import Engine
+from resilience.load.engine import IN_FLIGHT_AT_END, Engine
 from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Program, Role
 from resilience.ports import Strike
 from resilience.record.folder import writes_of
@@ -43,7 +43,12 @@ ON_SERVICE = {
     for kind in ("process.kill", "process.pause", "process.restart", "process.stop", "network.partition")
 }
 """What clients themselves meet: here operations fail, remain unknown and are dropped for certain."""
-SUBJECTS = dict(EXAMPLES) | OTHERWISE | ON_SERVICE
+TO_THE_END = {
+    f"{kind}, of the service, to the end": Subject(kind=kind, on="service", settings={})
+    for kind in ("process.pause", "network.partition")
+}
+"""Kinds that are still in place when the load ends: operations are in flight then, and are accounted for."""
+SUBJECTS = dict(EXAMPLES) | OTHERWISE | ON_SERVICE | TO_THE_END
 KINDS = sorted(SUBJECTS)
 
 PROVIDER = Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health")
@@ -124,6 +129,9 @@ def disturbance(whole: World, kind: str) -> Disturbance:
             thing.inject(undo)
             eventually(lambda: thing.active(undo), 5.0)
             time.sleep(HELD_S)
+            if kind in TO_THE_END:
+                made.over.set()
+                time.sleep(PATIENCE_S)
         finally:
             made.span.append(time.monotonic_ns())
             eventually(lambda: thing.revert(undo) is None and thing.active(undo) is False, 20.0)
@@ -162,7 +170,7 @@ def test_offered_load_closes_under(whole: World, tmp_path: Path, kind: str):
     eventually(lambda: well(whole), 20.0)
     with queue_of_loopback() if kind in {"network.bandwidth", "network.delay"} else nullcontext():
         made = disturbance(whole, kind)
-        engine, account = carried_out(whole, tmp_path, made)
+        engine, account = carried_out(whole, tmp_path, made, 0.02 if kind in TO_THE_END else PATIENCE_S)
     if made.error is not None:
         raise made.error
     check_account(account)
@@ -204,13 +212,15 @@ def test_offered_load_closes_under(whole: World, tmp_path: Path, kind: str):
     if kind in ON_SERVICE:
         lost = sum(account[one] for one in ("failed", "unknown", "dropped"))
         assert lost > 0, "somebody noticed: the identity is about more than ok answers"
+    if kind in TO_THE_END:
+        assert IN_FLIGHT_AT_END in {samples.details[detail] for detail in samples.detail}
     begin, end = (at - engine._order.zero_ns for at in made.span)
     assert any(begin <= at for at in due), "load passed after the fault began"
     assert end > begin
 
 
-def carried_out(whole: World, folder: Path, made: Disturbance):
-    """The engine until the disturbance is over, and its account."""
+def carried_out(whole: World, folder: Path, made: Disturbance, patience_s: float):
+    """The engine until the disturbance is over, and its account; in flight may be so much longer."""
     order = LoadOrder(
         run="0badcafe",
         seed=7,
@@ -236,7 +246,7 @@ def carried_out(whole: World, folder: Path, made: Disturbance):
 
         watching = gevent.spawn(until_over)
         engine.walk()
-        engine.finish(PATIENCE_S)
+        engine.finish(patience_s)
         thread.join()
         watching.join()
         account = engine.meter.account()
