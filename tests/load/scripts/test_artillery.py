@@ -78,3 +78,10 @@ def test_what_is_not_the_plugins_is_an_error(line):
     """A line that cannot be read, or ends what was never begun, is not passed over."""
     with pytest.raises(LoadError, match="cannot be understood"):
         ArtilleryReader(lambda _: None, ZERO).take(line)
+
+
+def test_a_worker_that_stood_still_is_told():
+    """Each worker has a heart of its own."""
+    beats = [{"h": worker, "t": str(ZERO + at_s * 10**9)} for worker in (1, 2) for at_s in (1, 2, 3)]
+    assert read(*beats)[1].beats.stalls == []
+    assert read(*beats, {"h": 1, "t": str(ZERO + 8 * 10**9)})[1].beats.stalls == [[4.0, 4.0]]

@@ -250,3 +250,10 @@ def test_memory_does_not_grow_with_requests():
         read.take(*request(number / 100, vu=str(number % 5)))
     assert len(read.reader._users) == 5
     assert len(read.seen) >= 1995
+
+
+def test_a_k6_that_stood_still_is_told():
+    """k6 says each second how many users there are, whatever they do: a longer silence is its own, not the target's."""
+    read = Read(*(point("vus", at_s, 5) for at_s in (1.0, 2.0, 3.02, 7.0, 8.0)))
+    ((at_s, length_s),) = read.reader.beats.stalls
+    assert (at_s, length_s) == pytest.approx((4.02, 2.98))

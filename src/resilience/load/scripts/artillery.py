@@ -10,6 +10,7 @@ ended, with the monotonic clock that this program has as well, so nothing has to
 * `{"k": count, "t": ns, "p": ns}` so many virtual users were skipped between the two instants
 * `{"w": text}` something that the plugin cannot see
 * `{"v": 1}` the plugin is there, in a worker
+* `{"h": number, "t": ns}` a worker is alive
 """
 
 import json
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resilience.errors import LoadError
-from resilience.load.scripts.seen import DROPPED, Seen, Texts, name_by_url, name_of, outcome_of
+from resilience.load.scripts.seen import DROPPED, Beats, Seen, Texts, name_by_url, name_of, outcome_of
 from resilience.model import Json, Outcome
 
 IN_FLIGHT_AT_END = "in flight at the end"
@@ -56,6 +57,8 @@ class ArtilleryReader:
         self._last_ns = 0
         self._left = 0
         self._there = False
+        self.beats = Beats([])
+        self._beats_of: dict[int, Beats] = {}
         self.wall_ns = 0
 
     def take(self, line: bytes) -> None:
@@ -115,7 +118,9 @@ class ArtilleryReader:
             return
         at_ns = int(str(document["t"])) - self._zero_ns
         self._last_ns = max(self._last_ns, at_ns)
-        if "b" in document:
+        if "h" in document:
+            self._beats_of.setdefault(int(str(document["h"])), Beats(self.beats.stalls)).take(at_ns)
+        elif "b" in document:
             method, name = str(document["m"]).upper(), str(document.get("n") or "")
             called = name_of(name) if name else name_by_url(method, str(document["u"]))
             self._open[str(document["b"])] = _Open(at_ns, method, called)

@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Any
 
 from resilience.errors import LoadError
-from resilience.load.scripts.seen import DROPPED, Seen, Texts, name_by_url, name_of, outcome_of
+from resilience.load.scripts.seen import DROPPED, Beats, Seen, Texts, name_by_url, name_of, outcome_of
 from resilience.model import Json, Outcome
 
 HELD_NS = 2_000_000_000
@@ -86,6 +86,7 @@ class K6Reader:
             b"iteration_duration",
             b"iterations",
             b"dropped_iterations",
+            b"vus",
         }
     )
 
@@ -111,6 +112,7 @@ class K6Reader:
         self._last_ns = 0
         self._said: tuple[int, int, int, int] | None = None
         self.since_unknown = 0
+        self.beats = Beats([])
         self.checks: dict[str, list[int]] = {}
         self.wall_ns = 0
 
@@ -238,6 +240,8 @@ class K6Reader:
             self._pending, self._pending_user = (tags, at_ns, value), user
         elif metric in {"iteration_duration", "iterations"}:
             self._iterated(metric, user, tags, at_ns, round(value))
+        elif metric == "vus":
+            self.beats.take(at_ns)
         elif metric == "checks":
             self._check(user, tags, at_ns, passed=value != 0)
         elif metric == "dropped_iterations":

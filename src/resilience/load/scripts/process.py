@@ -254,6 +254,7 @@ class Run:
         ended: dict[str, Json] = {}
         if self._told_ns is None:
             ended = {"ended_s": now_s, "ended_because": self._program.ended.get(code or 0, "")}
+        stalls = self._reader.beats.stalls
         health = self._health.account() if self._health is not None else {}
         return {
             **self._tally.account(),
@@ -263,7 +264,12 @@ class Run:
             "stopped_by": "itself" if self._told_ns is None else "stop",
             "cpu_s": self._cpu_s * self._cores,
             "wall_s": now_s,
-            "generator": {**health, "cores": self._cores},
+            "generator": {
+                **health,
+                "cores": self._cores,
+                "stalls": stalls,
+                "stalled_s": sum(each[1] for each in stalls),
+            },
             "script": {
                 "program": self._program.name,
                 **self._about,

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from resilience.errors import LoadError
 from resilience.load.scripts.artillery import ArtilleryReader
 from resilience.load.scripts.k6 import K6Reader
-from resilience.load.scripts.seen import Seen
+from resilience.load.scripts.seen import Beats, Seen
 from resilience.model import Json, LoadOrder
 
 PASSED = ("PATH", "TMPDIR", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -34,6 +34,7 @@ class Reader(Protocol):
     """Reads what a program tells."""
 
     wall_ns: int
+    beats: Beats
 
     @property
     def in_flight(self) -> int:

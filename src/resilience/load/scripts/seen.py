@@ -70,6 +70,29 @@ def outcome_of(method: str, *, ok: bool, not_sent: bool) -> Outcome:
     return Outcome.FAILED if not_sent or method.upper() in SAFE else Outcome.UNKNOWN
 
 
+BEAT_S = 1.0
+"""How often a program gives a sign of life at least: k6 by itself, Artillery by our plugin."""
+
+STALL_S = 0.5
+"""A sign that comes later than this was held up: the program stood still, and so did its load."""
+
+
+@dataclass(slots=True)
+class Beats:
+    """Signs of life by the program's own clock, and where it stood still: [when, how long] in seconds of the run."""
+
+    stalls: list[list[float]]
+    last_ns: int | None = None
+
+    def take(self, at_ns: int) -> None:
+        """One sign, in nanoseconds since the run's zero."""
+        if self.last_ns is not None:
+            over_s = (at_ns - self.last_ns) / 1e9 - BEAT_S
+            if over_s > STALL_S:
+                self.stalls.append([self.last_ns / 1e9 + BEAT_S, over_s])
+        self.last_ns = at_ns if self.last_ns is None else max(at_ns, self.last_ns)
+
+
 @dataclass(slots=True)
 class Texts:
     """Keeps the number of different details small: a program may put an address or an id into each."""

@@ -119,6 +119,7 @@ function Plugin(script, events) {
 
   hold();
   tell({ v: 1 });
+  setInterval(() => tell({ h: Number(process.env.LOCAL_WORKER_ID), t: now() }), 1000).unref();
 
   function looked(id, what, problem) {
     const one = open.get(id);
