@@ -254,7 +254,8 @@ class Run:
         ended: dict[str, Json] = {}
         if self._told_ns is None:
             ended = {"ended_s": now_s, "ended_because": self._program.ended.get(code or 0, "")}
-        stalls = self._reader.beats.stalls
+        stalls: list[Json] = [list[Json](each) for each in self._reader.beats.stalls]
+        stalled_s = sum(length_s for _, length_s in self._reader.beats.stalls)
         health = self._health.account() if self._health is not None else {}
         return {
             **self._tally.account(),
@@ -264,12 +265,7 @@ class Run:
             "stopped_by": "itself" if self._told_ns is None else "stop",
             "cpu_s": self._cpu_s * self._cores,
             "wall_s": now_s,
-            "generator": {
-                **health,
-                "cores": self._cores,
-                "stalls": stalls,
-                "stalled_s": sum(each[1] for each in stalls),
-            },
+            "generator": {**health, "cores": self._cores, "stalls": stalls, "stalled_s": stalled_s},
             "script": {
                 "program": self._program.name,
                 **self._about,
