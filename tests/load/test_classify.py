@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from resilience.columns import Mark
 from resilience.entry import body_of, format_id
-from resilience.load.classify import Broken, Finding, NotSent, Reply, Sought, classify, text_at
+from resilience.load.classify import Broken, Finding, NotSent, Refused, Reply, Sought, StoreAnswer, classify, text_at
 from resilience.model import Expect, Marker, Outcome, Role
 
 ENTRY = format_id("0badcafe", 1, 0, 17)
@@ -234,3 +234,37 @@ def test_what_was_expected_is_not_shed():
     """A 429 that the file accepts is an ordinary good answer."""
     reply = Reply(429, ((b"retry-after", b"1"),))
     assert classify(Role.READ, reply, Expect(status=(429,))) == Finding(Outcome.OK, None, 429)
+
+
+BODY = body_of(ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("role", "happened", "expected"),
+    [
+        (Role.READ, StoreAnswer(), OK),
+        (Role.READ, StoreAnswer("unexpected answer: 0 rows"), FAILED),
+        (Role.READ, Refused("sqlstate 40001: x"), FAILED),
+        (Role.WRITE, StoreAnswer(), ACKNOWLEDGED),
+        (Role.WRITE, StoreAnswer("unexpected answer: 0 rows"), UNCERTAIN),
+        (Role.WRITE, Refused("sqlstate 40001: x"), REJECTED),
+        (Role.READ_BACK, StoreAnswer(entry=None), (Outcome.FAILED, Mark.MISSED)),
+        (Role.READ_BACK, StoreAnswer(entry=(ENTRY, BODY)), (Outcome.OK, Mark.SEEN)),
+        (Role.READ_BACK, StoreAnswer(entry=(None, BODY)), (Outcome.OK, Mark.SEEN)),
+        (Role.READ_BACK, StoreAnswer("unexpected answer: 2 rows", (ENTRY, BODY)), (Outcome.FAILED, Mark.SEEN)),
+        (Role.READ_BACK, StoreAnswer(entry=(OTHER, BODY)), (Outcome.FAILED, Mark.WRONG)),
+        (Role.READ_BACK, StoreAnswer(entry=(ENTRY, "torn")), (Outcome.FAILED, Mark.WRONG)),
+        (Role.READ_BACK, StoreAnswer(entry=(ENTRY, None)), FAILED),
+        (Role.READ_BACK, Refused("sqlstate 57014: x"), FAILED),
+    ],
+)
+def test_what_a_store_answers(role, happened, expected):
+    """An error before the commit is certain; an acknowledgement that is not as expected proves nothing."""
+    assert meaning(role, happened) == expected
+
+
+def test_a_foreign_row_keeps_its_name():
+    """Also in the answer to a write, where it is not called a bad acknowledgement: the verdict looks for it."""
+    for role in (Role.READ, Role.WRITE):
+        assert classify(role, StoreAnswer("wrong tenant: x"), ECHO).detail == "wrong tenant: x"
+    assert classify(Role.WRITE, StoreAnswer("unexpected answer: x"), ECHO).detail == "bad ack: unexpected answer: x"

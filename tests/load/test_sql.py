@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from resilience.errors import LoadError
+from resilience.load.captures import taken
+from resilience.load.classify import StoreAnswer
 from resilience.load.sql import Prepared, Table, document_of, entry_of
 from resilience.model import WRONG_TENANT, Operation, Role, Sql, SqlStatement
 
@@ -106,6 +108,13 @@ def test_null_is_no_text():
         "a row of NULL in an answer to 'red'"
     )
     assert "is NULL" in unmet(Sql(statement="SELECT 1", values={"tenant": ""}), nobody, tenant="red")
+
+
+def test_a_journey_takes_values_from_an_answer():
+    """By the way in which it takes them from JSON; there are no headers, and what is not there is nothing."""
+    answer = StoreAnswer(document=lambda: document_of(TWO))
+    places = ("json:rows.1.tenant", "json:count", "json:rows.2.tenant", "header:id")
+    assert [taken(answer, place) for place in places] == ["blue", "2", None, None]
 
 
 def test_what_a_read_back_found():

@@ -2,7 +2,7 @@
 
 import json
 
-from resilience.load.classify import Happened, Reply, text_at
+from resilience.load.classify import Happened, Reply, StoreAnswer, text_at
 
 JSON, HEADER = "json:", "header:"
 
@@ -12,6 +12,8 @@ def taken(happened: Happened, place: str) -> str | None:
 
     Of a header that stands there several times it is the first; of JSON see `classify.text_at`.
     """
+    if isinstance(happened, StoreAnswer):  # of SQL `json:rows.0.id`, of Redis `json:reply`
+        return None if place.startswith(HEADER) else text_at(happened.document(), place.removeprefix(JSON))
     if not isinstance(happened, Reply):
         return None
     if place.startswith(HEADER):
