@@ -37,7 +37,7 @@ def _buckets(durations_ns: npt.NDArray[np.int64]) -> dict[int, int]:
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
-def _array(kind: str, numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+def as_array(kind: str, numbers: Sequence[int]) -> npt.NDArray[np.int64]:
     """Whole numbers as an array, in a third of the time that NumPy itself takes for Python's."""
     return np.frombuffer(array(kind, numbers), np.dtype(kind))
 
@@ -110,7 +110,7 @@ class Meter:
         self._slice_offered += len(self._new_offered)
         self._new_offered.clear()
         if self._new_lags:
-            lags = _array("q", self._new_lags)
+            lags = as_array("q", self._new_lags)
             buckets = _buckets(lags)
             self._lags.update(buckets)
             self._slice_lags.update(buckets)
@@ -129,7 +129,7 @@ class Meter:
             self._outcomes[number][place] += count
             self._slice_counts[number, OUTCOMES[place]] += count
         places = np.frombuffer(bytes(outcomes), np.int8)
-        self._slice_histogram.update(_buckets(_array("q", durations)[places != _DROPPED]))
+        self._slice_histogram.update(_buckets(as_array("q", durations)[places != _DROPPED]))
         self._slice_degraded += int(np.count_nonzero(np.frombuffer(bytes(degraded), np.bool_) & (places == _OK)))
 
     def slice(self, start_s: float, end_s: float, in_flight: int) -> dict[str, Json]:

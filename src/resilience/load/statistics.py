@@ -14,7 +14,7 @@ import numpy.typing as npt
 from locust.env import Environment
 from locust.stats import bucket_response_time
 
-from resilience.load.meter import End
+from resilience.load.meter import End, as_array
 from resilience.model import OUTCOMES, Operation, Outcome
 
 _OK, _DROPPED = OUTCOMES.index(Outcome.OK), OUTCOMES.index(Outcome.DROPPED)
@@ -53,8 +53,8 @@ class Statistics:
         if not rows:
             return
         numbers, outcomes, durations, _, lengths, _ = zip(*rows, strict=True)
-        number, outcome = np.array(numbers, np.int32), np.array(outcomes, np.int8)
-        response_ms, length = np.array(durations, np.int64) / 1e6, np.array(lengths, np.int64)
+        number, outcome = as_array("i", numbers), np.frombuffer(bytes(outcomes), np.int8)
+        response_ms, length = as_array("q", durations) / 1e6, as_array("q", lengths)
         now_s = time.time()
         for place in sorted(set(numbers)):
             operation, mine = self._operations[place], number == place
@@ -62,9 +62,9 @@ class Statistics:
             entry = self._stats.entries[operation.name, operation.method]
             for one in (entry, self._stats.total):
                 _add(one, now_s, int(mine.sum()), timed, int(length[mine].sum()))
-        for row in rows:
-            if row[1] != _OK:
-                self._fail(self._operations[row[0]], row[5].partition(":")[0])
+        for place in np.flatnonzero(outcome != _OK).tolist():
+            row = rows[place]
+            self._fail(self._operations[row[0]], row[5].partition(":")[0])
 
     def _fail(self, operation: Operation, kind: str) -> None:
         error = OperationNotOkError(kind)

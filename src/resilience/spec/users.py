@@ -64,12 +64,13 @@ class Thinks:
 
     def __init__(self, think: Think, seed: int) -> None:
         self._think, self._seed = think, seed
+        self._constant_ns = int(think.mean_s * _SECOND) if think.distribution == "constant" else None
         self._block = lru_cache(maxsize=4)(self._draw)
 
     def after_ns(self, index: int) -> int:
         """How long is thought after the operation with this index, in nanoseconds."""
-        if self._think.distribution == "constant":
-            return int(self._think.mean_s * _SECOND)
+        if self._constant_ns is not None:
+            return self._constant_ns
         number, offset = divmod(index, BLOCK)
         return self._block(number)[offset]
 
