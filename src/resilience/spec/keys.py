@@ -146,9 +146,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("skew", "skew", block(Skew), "Instead of zipf: another way in which some keys are asked for more."),
         Key("data", "data", listing(block(DataField)), "Generated test data: ${data.NAME} in operations."),
         Key("feeder", "feeder", block(Feeder), "A file with test data: ${data.COLUMN} in operations."),
-        Key(
-            "priority_header", "priority_header", HEADER, "Header in which requests say their priority: X-Priority."
-        ),
+        Key("priority_header", "priority_header", HEADER, "Header in which requests say their priority: X-Priority."),
         Key("journeys", "journeys", listing(block(Journey)), "Several operations one after another, as one user does."),
         Key("tokens", "tokens", listing(block(Token)), "Bearer tokens: ${token.NAME} in operations."),
         Key("warm_up", "warm_up_s", DURATION, "Length of the phase before the baseline; may be 0s."),
