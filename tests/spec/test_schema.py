@@ -56,6 +56,8 @@ USER_FACING = (
     model.ServiceLevel,
     model.StackSpec,
     model.Sql,
+    model.SqlStatement,
+    model.RedisCommand,
     model.Delivered,
     model.Exchange,
     model.Subscription,
