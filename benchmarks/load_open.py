@@ -31,6 +31,7 @@ RATES = (10_000, 20_000)
 SECONDS = 8.0
 SETTLE_S = 2.0
 """The first connections are made in the beginning; what is judged comes after."""
+SPUN_S = 1.0
 STALLED_RATE, STALLED_S = 200.0, 40.0
 GOAL = {
     "off_10000_percent": "<= 0.5",
@@ -67,6 +68,18 @@ def _run(url: str, folder: Path, load: Load, seconds: float) -> tuple[Samples, L
     if problems or len(samples) != account["offered"]:
         raise SystemExit(f"the record is not whole: {problems}, {len(samples)} of {account['offered']} samples")
     return samples, order, {"cpu_share": round(float(str(account["cpu_s"])) / float(str(account["wall_s"])), 2)}
+
+
+def _spinning() -> dict[str, Figure]:
+    """What the machine gives a process that only spins: on one that takes the core away, no generator is in time."""
+    with on_core(GENERATOR_CORE):
+        began_s, cpu_s = time.monotonic(), time.process_time()
+        last_s, longest_s = began_s, 0.0
+        while last_s - began_s < SPUN_S:
+            now_s = time.monotonic()
+            longest_s, last_s = max(longest_s, now_s - last_s), now_s
+        share = (time.process_time() - cpu_s) / (last_s - began_s)
+    return {"spinning_share": round(share, 2), "spinning_longest_gap_ms": round(longest_s * 1000, 1)}
 
 
 def _rate(rate: int, url: str, folder: Path) -> dict[str, Figure]:
@@ -129,7 +142,7 @@ def _stalled(folder: Path) -> dict[str, Figure]:
 
 def measure(options: Options) -> Result:
     """Each rate once, and the stalling server."""
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Figure] = _spinning()
     with tempfile.TemporaryDirectory(prefix="load-open-", dir="/tmp") as name:
         folder = Path(name)
         with nginx(folder) as url:
