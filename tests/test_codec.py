@@ -92,7 +92,7 @@ def test_defaults_may_be_left_out():
         (model.Operation, {**MINIMAL, "critical": 1}, "Operation.critical: 1 was found, true or false was expected"),
         (model.Operation, {**MINIMAL, "name": 3}, "Operation.name: 3 was found, a text was expected"),
         (model.Operation, {**MINIMAL, "bogus": 3}, "Operation: unknown: bogus; known keys were expected"),
-        (model.Operation, {"name": "x"}, "Operation.path: 'path' is missing"),
+        (model.Operation, {"name": "x"}, "Operation.weight: 'weight' is missing"),
         (model.Operation, {**MINIMAL, "headers": []}, "Operation.headers: [] was found, an object was expected"),
         (model.Operation, {**MINIMAL, "headers": {"a": 1}}, "1 was found, a text was expected"),
         (model.Operation, {**MINIMAL, "rejected_status": 4}, "rejected_status: 4 was found, a list was expected"),

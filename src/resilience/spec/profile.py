@@ -78,7 +78,8 @@ def courses(load: Load, until: Fraction) -> Iterator[tuple[Fraction, Fraction, F
 def arrivals(load: Load, seed: int, until_s: float) -> Iterator[int]:
     """The arrivals before an instant, in nanoseconds since the run began, in order.
 
-    The same load and seed always give the same arrivals; a later `until_s` only appends to them. A closed load has none.
+    The same load and seed always give the same arrivals; a later `until_s` only appends to them. A closed load has
+    none.
 
     Args:
         load: what it says about rate, stages and kind of arrivals.
