@@ -231,7 +231,9 @@ def test_nothing_is_sent_after_the_ledger_cannot_be_written(make_target):
     engine.finish(1.0)
     assert isinstance(engine.error, RecordError)
     assert engine.walked.is_set()
-    assert len(target.asked) == 5  # each noted as attempted and as acknowledged
+    attempted = [line for line in memory.lines if line[0] is Mark.ATTEMPTED]
+    assert len(target.asked) == len(attempted)
+    assert 5 <= len(attempted) <= 10  # five, if each is acknowledged before the next is attempted
     assert engine.now_ns() < 2e9
 
 
