@@ -1,6 +1,7 @@
 """Targets, and a way to run the real load process against them."""
 
 import itertools
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,8 @@ def make_target() -> Iterator[Callable[..., Target]]:
     """Starts targets, and closes them in the end."""
     made: list[Target] = []
 
-    def make(script: Callable[[Asked], Told | bytes]) -> Target:
-        made.append(Target(script))
+    def make(script: Callable[[Asked], Told | bytes], tls: ssl.SSLContext | None = None) -> Target:
+        made.append(Target(script, tls=tls))
         return made[-1]
 
     yield make

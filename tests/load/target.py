@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter
@@ -48,11 +49,12 @@ HANG = Told(wait_s=1e9)
 class Target:
     """A threaded HTTP server on a free port, ordinarily of loopback, that does what `script` says, and counts.
 
-    A hanging answer ends when the target is closed.
+    A hanging answer ends when the target is closed. With a context it speaks TLS.
     """
 
     script: Callable[[Asked], Told | bytes]
     host: str = "127.0.0.1"
+    tls: ssl.SSLContext | None = None
     connections: int = 0
     asked: list[Asked] = field(default_factory=list)
 
@@ -70,7 +72,7 @@ class Target:
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://{self.host}:{self.port}"
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
 
     def requests(self) -> Counter[str]:
         """How many requests came, by first part of the path."""
@@ -100,6 +102,14 @@ class Target:
         connection.settimeout(0.2)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         buffer = b""
+        if self.tls is not None:
+            connection.settimeout(5.0)
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
+            connection.settimeout(0.2)
         with connection, contextlib.suppress(OSError):
             while not self._closing.is_set():
                 try:

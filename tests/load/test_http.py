@@ -1,9 +1,13 @@
 """The HTTP client against real sockets: one call is one attempt, and nothing is hidden."""
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
@@ -209,6 +213,86 @@ def test_plain_text_on_a_tls_port_is_not_sent(make_target):
     happened = Client(Address(target.url.replace("http:", "https:"))).call(GET, 0.5)
     assert isinstance(happened, NotSent)
     assert target.asked == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the program openssl, to make a certificate")
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    names = ("-subj", "/CN=shop", "-addext", "subjectAltName=IP:127.0.0.1")
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2")
+    words = ["openssl", "req", "-x509", "-noenc", *kind, *names, "-keyout", str(path), "-out", f"{path}.crt"]
+    subprocess.run(words, check=True, capture_output=True, timeout=30)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@pytest.fixture
+def served(certificate, make_target, monkeypatch):
+    """A server with that certificate, which its clients trust as they would any in SSL_CERT_FILE."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def make(script):
+        return make_target(script, tls=context)
+
+    return make
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_tls_connections_are_kept_and_share_one_context(served, newest):
+    """Two clients of one address, three calls each: two connections, one context. TLS 1.3 and 1.2."""
+    target = served(lambda asked: answer(200, {"path": asked.path}))
+    target.tls.maximum_version = ssl.TLSVersion.TLSv1_3 if newest else ssl.TLSVersion.TLSv1_2
+    address = CountingAddress(target.url)
+    clients = [Client(address), Client(address)]
+    for _ in range(3):
+        for client in clients:
+            reply = client.call(GET, 5.0)
+            assert isinstance(reply, Reply), reply
+            assert reply.body == b'{"path": "/x"}'
+    assert (address.attempts, target.connections, len(target.asked)) == (2, 2, 6)
+    for client in clients:
+        client.close()
+
+
+def test_tls_with_a_stranger_is_nothing_sent(served, monkeypatch, tmp_path):
+    """A certificate that nobody vouches for, or that is for another name: certainly not sent."""
+    target = served(lambda _: answer(200, body=b"x"))
+    named = Client(Address(target.url.replace("127.0.0.1", "localhost"))).call(GET, 5.0)
+    (tmp_path / "none.pem").write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    unknown = Client(Address(target.url)).call(GET, 5.0)
+    for happened in (named, unknown):
+        assert isinstance(happened, NotSent)
+        assert happened.reason.startswith("tls failed: ")
+        assert "CERTIFICATE_VERIFY_FAILED" in happened.reason
+    assert target.asked == []
+
+
+def test_over_tls_what_was_sent_and_not_answered_is_broken(served):
+    """Hanging, closed and reset after the request: it may have had an effect, and nothing is sent twice."""
+    for told in (HANG, Told(then="close"), Told(then="reset")):
+        target = served(lambda _, told=told: told)
+        began = time.monotonic()
+        happened = Client(Address(target.url)).call(PUT, 0.7)
+        assert isinstance(happened, Broken), told
+        assert time.monotonic() - began < 5
+        assert len(target.asked) == 1
+
+
+def test_over_tls_a_connection_that_was_closed_meanwhile_is_replaced(served):
+    """As in plain HTTP: noticed before anything is sent."""
+    target = served(lambda _: Told(answer(200, body=b"x"), then="close"))
+    client = Client(Address(target.url))
+    for _ in range(3):
+        assert isinstance(client.call(GET, 5.0), Reply)
+        time.sleep(0.1)
+    assert (target.connections, len(target.asked)) == (3, 3)
+    client.close()
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "127.0.0.1:80", "http://x:notaport", "http://x:99999"])
