@@ -19,7 +19,7 @@ from resilience.model import Expect, Gathering, Load, LoadOrder, Operation, Role
 from tests.load.target import Target, answer
 
 TOKEN = "said-in-no-file"
-SILENCE_S = 3.0
+SILENCE_S = 6.0
 COMMON = {"weight": 1.0, "expect": Expect(status=(201,)), "timeout_s": 0.5}
 OPERATIONS = (
     Operation(name="read", method="GET", path="/read", **COMMON),
