@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from resilience.wire.link import End
 from tests.wire import twins
 
 pytestmark = pytest.mark.stack
@@ -307,3 +308,25 @@ def test_the_same_seed_draws_the_same(tmp_path, upstream):
     assert first == drawn(7)
     assert first != drawn(8)
     assert 0 < sum(first) < 16
+
+
+class Listener:
+    """Stands for a link: keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def eof(self):
+        """No more."""
+        self.told.append("end")
+
+
+def test_what_came_before_the_server_was_reached_comes_first():
+    """However a Python's transports take a pause: nothing of it is lost, nor that it was all."""
+    link, end = Listener(), End(lambda _: None)
+    end.data_received(b"a")
+    end.data_received(b"b")
+    assert end.eof_received()
+    end.join(link.told.append, link, link)
+    end.data_received(b"c")
+    assert link.told == [b"ab", "end", b"c"]

@@ -156,25 +156,45 @@ class End(asyncio.Protocol):
         self._reading = False
         self.paused = False
         self.gone = False
-        self.takes: Callable[[bytes], None] = _nothing
         self.reads: Link | None = None
         self.writes: Link | None = None
+        self._takes: Callable[[bytes], None] | None = None
+        self._early = bytearray()
+        self._early_end = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(transport)
         self._transport = transport
-        transport.pause_reading()  # until the connection is joined: what comes before must not be lost
+        transport.pause_reading()  # until the connection is joined
+
+    def join(self, takes: Callable[[bytes], None], reads: Link, writes: Link) -> None:
+        """From now on what comes is taken, and what came before is first."""
+        self.reads, self.writes, self._takes = reads, writes, takes
+        if self._early:
+            takes(bytes(self._early))
+            self._early.clear()
+        if self._early_end:
+            reads.eof()
 
     def data_received(self, data: bytes) -> None:
         """Into the link."""
-        self.takes(data)
+        if self._takes is not None:
+            self._takes(data)
+            return
+        # Python up to 3.11.2 begins to read after `connection_made`, whatever was said there.
+        self._early += data
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """The peer says no more; what is for it may still go out."""
         if self.reads is not None:
             self.reads.eof()
+        else:
+            self._early_end = True
         return True
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - both ways it has ended
@@ -232,10 +252,6 @@ class End(asyncio.Protocol):
         self._transport.abort()
 
 
-def _nothing(_data: bytes) -> None:
-    return
-
-
 class Outlet:
     """The end of a link: an end of the connection, or the mind before it."""
 
@@ -278,9 +294,8 @@ class Connection:
         mind = self._mind
         if mind is not None:
             self.up.held = lambda: mind.held
-        self.client.takes, self.client.reads, self.client.writes = self.up.feed, self.up, self.down
-        self.server.takes = mind.from_server if mind is not None else self.down.feed
-        self.server.reads, self.server.writes = self.down, self.up
+        self.server.join(mind.from_server if mind is not None else self.down.feed, self.down, self.up)
+        self.client.join(self.up.feed, self.up, self.down)
         if self.client.gone:
             self.server.close()
         self.client.read(wanted=True)
