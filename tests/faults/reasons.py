@@ -46,7 +46,6 @@ def _no_cluster() -> str:
 REASONS: Mapping[str, Reason] = {
     "cgroup.io": without("io"),
     "cgroup.memory": without("memory"),
-    "cgroup.memory-leak": without("memory"),
     "cgroup.pids": without("pids"),
     "network.bandwidth": without_queue("htb"),
     "network.delay": without_queue("netem"),

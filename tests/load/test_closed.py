@@ -161,14 +161,14 @@ def test_users_who_never_think_go_on_at_once(make_target):
     """Each waits for its answer and for nothing else; the account closes, and who is to go goes."""
     target = make_target(lambda _: answer(200, {}))
     memory = Memory()
-    stages = (Stage(0.2, 3), Stage(0, 1), Stage(0.2, 1))
-    engine = make(target.url, memory, READ, users=3, stages=stages, think=Think(mean_s=0.0), max_s=0.4)
+    stages = (Stage(0.2, 3), Stage(0, 1), Stage(0.8, 1))
+    engine = make(target.url, memory, READ, users=3, stages=stages, think=Think(mean_s=0.0), max_s=1.0)
     engine.walk()
     engine.finish(1.0)
     check_account(engine.meter.account())
     assert memory.outcomes() == {Outcome.OK: len(memory.rows)}
     assert len(memory.rows) > 20
     assert (engine._walk.came, engine._walk.gone) == (3, 2)
-    late = sorted(row[:3] for row in memory.rows if row[0] > 0.25e9)
+    late = sorted(row[:3] for row in memory.rows if row[0] > 0.7e9)
     assert late, "the first user is still there"
     assert all(before[2] <= after[0] for before, after in itertools.pairwise(late)), "and is alone"
