@@ -363,7 +363,10 @@ STEP = st.sampled_from(
 @settings(max_examples=40)
 @given(steps=st.lists(st.tuples(STEP, st.booleans()), max_size=15), piped=st.booleans())
 def test_without_rules_nothing_changes(store, steps, piped):
-    """Any statements, prepared or not, pipelined or not: the same results, errors and states as past the proxy."""
+    """Any statements, prepared or not, pipelined or not: the same results, errors and states as past the proxy.
+
+    Not prepared in a pipeline: what psycopg takes for prepared after one that failed depends on when answers came.
+    """
 
     def history(connection):
         said = []
@@ -373,7 +376,7 @@ def test_without_rules_nothing_changes(store, steps, piped):
                 try:
                     if piped:
                         with connection.pipeline():
-                            cursor = connection.execute(statement, values, prepare=prepare)
+                            cursor = connection.execute(statement, values, prepare=False)
                             connection.execute("SELECT 1")
                     else:
                         cursor = connection.execute(statement, values, prepare=prepare)
