@@ -12,9 +12,9 @@ from gevent.event import Event
 from locust.env import Environment
 
 from resilience.errors import LoadError
+from resilience.load.accounts import AccountLedger
 from resilience.load.engine import Engine
 from resilience.load.health import Health, Reading
-from resilience.load.published import AccountLedger
 from resilience.load.statistics import Statistics, heard
 from resilience.load.users import ArrivalUser, reporter
 from resilience.load.workers.shares import name_of

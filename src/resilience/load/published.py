@@ -1,27 +1,12 @@
 """When each message of an account was sent, remembered for those who are given it in the same process."""
 
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from resilience.columns import Mark
+from resilience.load.accounts import AccountLedger
 
 Entry: TypeAlias = tuple[int, int, int]
 """An entry of the ledger: writer, epoch, seq."""
-
-
-class AccountLedger(Protocol):
-    """The ledger of an account: `record.ledger.AccountWriter`."""
-
-    def note(
-        self,
-        mark: Mark,
-        writer: int,
-        epoch: int,
-        seq: int,
-        at_ns: int,
-        status: int = 0,
-        effect: tuple[int, int, int] = (0, 0, 0),
-    ) -> None:
-        """Write one line down before returning."""
 
 
 class Published:

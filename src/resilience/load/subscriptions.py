@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resilience.load.published import AccountLedger, Published
+from resilience.load.accounts import AccountLedger
+from resilience.load.published import Published
 from resilience.load.subscribers import Subscribers
 from resilience.load.workers.shares import name_of
 from resilience.model import Json, LoadOrder
