@@ -126,6 +126,23 @@ def test_max_clients_refuses_new_ones_only(running: Parts, client: "redis.Redis"
     assert fresh(running).ping()
 
 
+def test_max_clients_is_full_at_once_although_others_left_meanwhile(running: Parts, client: "redis.Redis"):
+    """Connections that were there when the limit was worked out, and are gone since, leave no place (Requirement F1)."""
+    leaving = [Line("127.0.0.1", running.place.port, "") for _ in range(30)]
+    assert {line.ask("PING").said for line in leaving} == {b"+PONG"}
+    fault = made(running, "redis.max-clients")
+    undo = fault.prepare()
+    for line in leaving:
+        line.close()
+    eventually(lambda: len(client.client_list()) < 30)
+    fault.inject(undo)
+    try:
+        with pytest.raises(redis.ConnectionError):
+            fresh(running).ping()
+    finally:
+        taken_back(fault, undo)
+
+
 def test_max_clients_goes_although_many_want_in(running: Parts, client: "redis.Redis"):
     """Clients that try again and again do not keep the undo out (Requirement F7)."""
     before = settings_of(client)

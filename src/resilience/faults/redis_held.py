@@ -27,6 +27,7 @@ from resilience.faults.redis_server import (
     TAKE_BACK,
     RedisFault,
     Server,
+    accepted,
     connect,
     gone,
     heard,
@@ -39,8 +40,8 @@ SILENCE_S = 0.3
 """No answer for this long, where PONG took a millisecond before, is a hang."""
 FULL = b"-ERR max number of clients reached"
 RETRY_S = 0.005
-MORE = 10
-"""So many connections of others may be closed while ours are opened; those that find no place are refused."""
+REFUSED, APART_S, FILL_S = 3, 0.002, 0.3
+"""So often in a row, so far apart, and for no longer than this is tried to find one more free place."""
 
 
 class HeldFault(RedisFault):
@@ -252,8 +253,9 @@ class MaxClients(HeldFault, ConfigFault):
             with Handover(str(undo.data["holder"])) as handover, ExitStack() as opened:
                 lines = [
                     opened.enter_context(socket.create_connection((server.host, server.port), BOUND_S))
-                    for _ in range(orders["connections"] + MORE)
+                    for _ in range(orders["connections"])
                 ]
+                _fill(server, lines, opened)
                 handover.give(self._start(undo), lines, lambda: None)
         except OSError as error:
             raise FaultError(Problem(server.part, f"its places cannot be taken: {error}")) from error
@@ -299,6 +301,22 @@ class MaxClients(HeldFault, ConfigFault):
         if full is not held or not (full or well):
             raise self._torn(undo)
         return held
+
+
+def _fill(server: Server, lines: list[socket.socket], opened: ExitStack) -> None:
+    """Take what is still free: the limit was worked out from how many there were, and some of those have left since.
+
+    It is full once several in a row were refused, some time apart: whoever is served holds a place for a moment.
+    """
+    refused, deadline = 0, time.monotonic() + FILL_S
+    while refused < REFUSED and time.monotonic() < deadline:
+        more = accepted(server.host, server.port)
+        if more is None:
+            refused += 1
+            time.sleep(APART_S)
+        else:
+            refused = 0
+            lines.append(opened.enter_context(more))
 
 
 BUSY_S = 2.0

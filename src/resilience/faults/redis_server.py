@@ -108,6 +108,24 @@ def connect(host: str, port: int, password: str, bound_s: float | None, name: st
     )
 
 
+def accepted(host: str, port: int, bound_s: float = BOUND_S) -> socket.socket | None:
+    """A connection that the server has accepted; None if it is full.
+
+    Raises:
+        OSError: there is no server.
+    """
+    line = socket.create_connection((host, port), timeout=bound_s)
+    try:
+        line.sendall(b"PING\r\n")
+        said = line.recv(128)
+    except OSError:
+        said = b""
+    if said.startswith((b"+PONG", b"-NOAUTH")):
+        return line
+    line.close()
+    return None
+
+
 class Line:
     """One connection, for commands that are answered in one line. A late answer is waited for the next time."""
 

@@ -16,7 +16,7 @@ import redis
 
 from resilience.faults.handover import taken
 from resilience.faults.holder import main
-from resilience.faults.redis_server import RENEW, TAKE_BACK, connect, pause_words
+from resilience.faults.redis_server import RENEW, TAKE_BACK, accepted, connect, pause_words
 
 RENEW_S = 0.2
 AGAIN_S = 0.02
@@ -123,27 +123,13 @@ def connections(told: Orders) -> None:
             held.register(line, selectors.EVENT_READ)
         while True:
             try:
-                while (more := _accepted(told)) is not None:
+                while (more := accepted(told["host"], told["port"])) is not None:
                     held.register(more, selectors.EVENT_READ)
             except OSError:
                 time.sleep(AGAIN_S)
             for key, _ in held.select(AGAIN_S):  # nothing is ever said on these but that they are closed
                 held.unregister(key.fileobj)
                 key.fileobj.close()  # type: ignore[union-attr]
-
-
-def _accepted(told: Orders) -> socket.socket | None:
-    """A connection that the server has accepted; None if it is full."""
-    line = socket.create_connection((told["host"], told["port"]), timeout=1.0)
-    try:
-        line.sendall(b"PING\r\n")
-        said = line.recv(128)
-    except OSError:
-        said = b""
-    if said.startswith((b"+PONG", b"-NOAUTH")):
-        return line
-    line.close()
-    return None
 
 
 def _password(told: Orders) -> str:
