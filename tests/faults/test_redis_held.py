@@ -127,7 +127,7 @@ def test_max_clients_refuses_new_ones_only(running: Parts, client: "redis.Redis"
 
 
 def test_max_clients_is_full_at_once_although_others_left_meanwhile(running: Parts, client: "redis.Redis"):
-    """Connections that were there when the limit was worked out, and are gone since, leave no place (Requirement F1)."""
+    """Connections there when the limit was worked out, and gone since, leave no place (Requirement F1)."""
     leaving = [Line("127.0.0.1", running.place.port, "") for _ in range(30)]
     assert {line.ask("PING").said for line in leaving} == {b"+PONG"}
     fault = made(running, "redis.max-clients")
