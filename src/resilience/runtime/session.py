@@ -47,14 +47,12 @@ from resilience.runtime.signals import signals_wait
 from resilience.runtime.stores import Stores
 from resilience.runtime.watch import Watch, watched
 from resilience.runtime.way import expect_users, ways_of
+from resilience.runtime.written import written
 from resilience.spec.resolve import resolve
 from resilience.spec.stores import asked
 
 START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
-
-FLUSH_S = 1.6
-"""After this long, what the generator saw is on disk: it flushes about every second."""
 
 VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
 """Packages whose versions stand in the record."""
@@ -296,8 +294,7 @@ class Session:
 
     def _judge_baseline(self) -> dict[str, Part]:
         if self._baseline is None:
-            self._clock.sleep_until(self._clock.now_s() + FLUSH_S)
-            self._baseline = self._with.judge_baseline(read_record(self.folder, finished=False))
+            self._baseline = self._with.judge_baseline(written(self.folder, self._clock))
             for part in self.baseline_failures():
                 self.problem("baseline", f"{part.name} is {part.answer.value} before any fault: {part.because}")
         return {part.name: part for part in self._baseline}
