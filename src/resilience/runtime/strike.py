@@ -24,6 +24,8 @@ def do_strike(strike: Strike, spec: FaultSpec, *, sink: EventSink, clock: Clock)
     sink.emit(EventKind.REQUESTED, spec.name, **spec.detail)
     with _step("strike", spec, sink):
         proof = strike.strike()
+        if not (proof or "").strip():  # nobody can say that anything happened
+            raise FaultError(Problem(spec.name, "it measured nothing: what it did, if anything, is not known"))
     sink.emit(EventKind.STRUCK, spec.name, kind=spec.kind, on=spec.on, proof=proof)
     return proof
 
