@@ -63,6 +63,7 @@ def _judge(case: Case, account: Account, place: int, book: AccountBook | None) -
         if amiss:
             why.append(f"the checker itself failed its canary: {amiss}")
     failed = [*found.broken, *broken(truth)]
+    counts["broken"] = [one.name for one in failed]
     evidence = [*failed, *why, *found.evidence, *store_told(truth)]
     if failed:
         return _verdict(
@@ -89,7 +90,7 @@ def _judge_delivered(case: Case, account: Account, place: int, book: AccountBook
         because = doubts[0] if doubts else "no subscription was ever confirmed"
         return _verdict(account, Answer.UNKNOWN, because, doubts, counts | {"unverified": acknowledged})
     found, away = judge_deliveries(told, receipts, account, wanted[0])
-    counts |= found.counts
+    counts |= {**found.counts, "broken": [one.name for one in found.broken]}
     why = gates(case, account, told.entries, 0, None)
     missing = wanted[0].connections - len(receipts.stays)
     if missing:

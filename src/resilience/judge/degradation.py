@@ -46,17 +46,18 @@ objective such as `degraded==0 @ baseline` can ask for more."""
 
 def check_degradation(case: Case) -> Part:
     """Judge every fault window."""
-    findings = [_wrong(case)]
-    evidence: list[Json] = []
-    for one in case.disturbances:
-        findings += judge_disturbance(case, one)
-        evidence += _evidence(case, one)
-    findings += _timeouts(case)
-    data: dict[str, Json] = {}
-    for name, look in LOOKS.items():
-        judged = look(case)
-        findings += judged.findings
-        data[name] = list(judged.rows)
+    looked = {name: look(case) for name, look in LOOKS.items()}
+    by_name = {
+        "wrong": [_wrong(case)],
+        "critical": [finding for one in case.disturbances for finding in judge_disturbance(case, one)],
+        "timeouts": _timeouts(case),
+        **{name: judged.findings for name, judged in looked.items()},
+    }
+    findings = [finding for some in by_name.values() for finding in some]
+    evidence = [row for one in case.disturbances for row in _evidence(case, one)]
+    broken: list[Json] = [name for name, some in by_name.items() if any(one.answer is Answer.FAIL for one in some)]
+    data: dict[str, Json] = {name: list(judged.rows) for name, judged in looked.items()}
+    data["degradation"] = {"broken": broken}
     answer = Answer.worst(finding.answer for finding in findings)
     told = sorted((one for one in findings if one.answer is not Answer.PASS), key=lambda one: -one.answer.severity)
     if told:

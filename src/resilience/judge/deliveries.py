@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resilience.columns import Bool, EffectLines, Int8, Int16, Int32, Int64, Mark
-from resilience.judge.effects.findings import Findings, numbers, said
+from resilience.judge.effects.findings import Broken, Findings, numbers, said
 from resilience.judge.effects.sent import Sent
 from resilience.judge.places import blocks_of
 from resilience.model import Account, Subscription
@@ -257,7 +257,7 @@ def judge_deliveries(
     return Findings(counts, _broken(counts, account, subscription), tuple(evidence[:_SHOWN]), _none()), away
 
 
-def _broken(counts: dict[str, int], account: Account, subscription: Subscription) -> tuple[str, ...]:
+def _broken(counts: dict[str, int], account: Account, subscription: Subscription) -> tuple[Broken, ...]:
     once, least = account.duplicates == "exactly-once", account.duplicates != "at-most-once"
     return said(
         counts,

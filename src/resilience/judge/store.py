@@ -11,6 +11,7 @@ Facts are texts by name, as PostgreSQL and Redis have them, or as an HTTP endpoi
 
 from resilience.columns import Truth
 from resilience.judge.case import Case
+from resilience.judge.effects.findings import Broken
 from resilience.model import Truth as Declared
 
 _YES = {"on", "true", "t", "yes", "1"}
@@ -54,12 +55,13 @@ def unpromised(case: Case, declared: Declared, truth: Truth) -> list[str]:
     return found
 
 
-def broken(truth: Truth) -> list[str]:
+def broken(truth: Truth) -> list[Broken]:
     """What the store itself breaks: an index that does not give what the table holds loses it to users."""
     if _facts(truth).get("index_agrees") != "false":
         return []
     rows = f"{truth.facts.get('index_rows')} rows of {truth.facts.get('table_rows')} in the table"
-    return [f"the index {truth.facts.get('index')} does not agree with its table: by way of it there are {rows}"]
+    index = truth.facts.get("index")
+    return [Broken("index", f"the index {index} does not agree with its table: by way of it there are {rows}")]
 
 
 def told(truth: Truth) -> list[str]:

@@ -50,6 +50,7 @@ _EMPTY: Mapping[str, Json] = {
     "recovery": {"mttr_s": None, "mttr_low_s": None, "mttr_high_s": None, "limit_s": None, "cycles": []},
     "writes": None,
     "objectives": [],
+    "degradation": None,
     "shedding": [],
     "amplification": [],
     "breakers": [],

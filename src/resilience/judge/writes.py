@@ -12,6 +12,7 @@ from resilience.entry import format_id
 from resilience.judge.accounts import check_early, judge_accounts
 from resilience.judge.canary import run_canary
 from resilience.judge.case import Case
+from resilience.judge.effects.findings import Broken
 from resilience.judge.entries import Entries, attempts, index
 from resilience.judge.gates import distrust, gates
 from resilience.judge.quantiles import NS
@@ -73,8 +74,8 @@ def _check_ledger(case: Case) -> Part:
     counts |= {"unverified": classified.count("unchecked")}
     counts |= {"unchecked": classified.count("unchecked"), "stale_reads": classified.stale_reads}
     counts |= {"late_materialised": truth.late}
-    data: dict[str, Json] = {"writes": counts}
     failed = [*_broken(declared, classified), *broken(truth)]
+    data: dict[str, Json] = {"writes": {**counts, "broken": [one.name for one in failed]}}
     why = gates(case, declared, entries, classified.count("unchecked"), truth)
     amiss = run_canary(lines, entries, truth, classified)
     if amiss:
@@ -112,7 +113,7 @@ def _counts(entries: Entries) -> dict[str, int | None]:
     } | dict.fromkeys(_KEYS)
 
 
-def _broken(declared: Ledger, classified: Classified) -> list[str]:
+def _broken(declared: Ledger, classified: Classified) -> list[Broken]:
     """The promises that were broken, worst first."""
     once = declared.duplicates == "exactly-once"
     said = (
@@ -125,7 +126,10 @@ def _broken(declared: Ledger, classified: Classified) -> list[str]:
         ("stale", declared.read_your_writes, "acknowledged {} missed by later reads"),
     )
     return [
-        f"{classified.count(name):,} " + text.format("write is" if classified.count(name) == 1 else "writes are")
+        Broken(
+            name,
+            f"{classified.count(name):,} " + text.format("write is" if classified.count(name) == 1 else "writes are"),
+        )
         for name, promised, text in said
         if promised and classified.count(name)
     ]

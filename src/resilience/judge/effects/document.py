@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resilience.columns import Bool, Int64, Truth
-from resilience.judge.effects.findings import Findings, numbers, said
+from resilience.judge.effects.findings import Broken, Findings, numbers, said
 from resilience.judge.effects.sent import Sent
 from resilience.model import Account
 
@@ -138,7 +138,7 @@ def _rows(sent: Sent, truth: Truth, last: Last, slot: Int64) -> list[tuple[str, 
     ]
 
 
-def _broken(counts: dict[str, int]) -> tuple[str, ...]:
+def _broken(counts: dict[str, int]) -> tuple[Broken, ...]:
     return said(
         counts,
         (

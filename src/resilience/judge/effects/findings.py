@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -9,6 +10,20 @@ from resilience.columns import Bool, Int64, Truth
 
 SHOWN = 32
 """So many objects of a class are named."""
+
+
+class Broken(str):
+    """A sentence about a promise that was broken, which knows the class that it is about; equal to its text."""
+
+    __slots__ = ("name",)
+
+    def __new__(cls, name: str, text: str) -> Self:
+        """The class as in `verdict.json`, and the sentence."""
+        made = super().__new__(cls, text)
+        made.name = name
+        return made
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +38,15 @@ class Findings:
     """
 
     counts: dict[str, int]
-    broken: tuple[str, ...]
+    broken: tuple[Broken, ...]
     evidence: tuple[str, ...]
     right: Int64
 
 
-def said(counts: dict[str, int], sentences: Iterable[tuple[str, bool, str, str]]) -> tuple[str, ...]:
+def said(counts: dict[str, int], sentences: Iterable[tuple[str, bool, str, str]]) -> tuple[Broken, ...]:
     """Sentences of broken promises, from (class, whether it is promised, the word for one, the words for many)."""
     return tuple(
-        f"{counts[name]:,} {one if counts[name] == 1 else many}"
+        Broken(name, f"{counts[name]:,} {one if counts[name] == 1 else many}")
         for name, promised, one, many in sentences
         if promised and counts.get(name)
     )

@@ -25,7 +25,7 @@ It is the bank test of Jepsen (the sum of all accounts, read at rest), with boun
 import numpy as np
 
 from resilience.columns import Truth
-from resilience.judge.effects.findings import Findings, numbers, off, said, values_of
+from resilience.judge.effects.findings import Broken, Findings, numbers, off, said, values_of
 from resilience.judge.effects.sent import Sent, per_object
 from resilience.model import Account
 
@@ -64,7 +64,7 @@ def judge_transfer(sent: Sent, truth: Truth, account: Account) -> Findings:
         ),
     )
     if total:
-        broken = (f"the total is off by {total:+,}", *broken)
+        broken = (Broken("total_off", f"the total is off by {total:+,}"), *broken)
     evidence = [
         *off("under_applied", under, held.value, low, "at least"),
         *off("over_applied", over, held.value, high, "at most"),
