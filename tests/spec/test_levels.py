@@ -7,6 +7,7 @@ import pytest
 from resilience.errors import SpecError
 from resilience.model import Think
 from resilience.spec.parse import parse
+from resilience.spec.stages import method_s
 from tests.spec.test_parse import OWN, changed
 
 
@@ -104,4 +105,4 @@ def test_a_profile_must_be_over_when_the_last_phase_is():
     assert "more, or shorten the profile" in found[f"{OWN}.load.profile"]
     short = parse(changed({"OWN.load.profile": {"shape": "ramp", "to": 500, "rise": "5s"}}), "x.json", "/").load
     assert short.stages[0].rate == short.rate == 250.0
-    assert (short.stages[0].duration_s, short.stages[1].rate) == (short.warm_up_s + short.baseline_s, 500)
+    assert (short.stages[0].duration_s, short.stages[1].rate) == (method_s(short), 500)

@@ -21,7 +21,7 @@ def test_an_open_load_is_its_rate():
 def test_a_profile_is_shown_with_its_course():
     """From when, until when, how high, and what follows."""
     spike = Profile(shape="spike", to=90, rise_s=0, hold_s=5, fall_s=0, rest_s=5, cycles=2)
-    load = laid_out(Load(rate=30, operations=READ, warm_up_s=4, baseline_s=6, profile=spike))
+    load = laid_out(Load(rate=30, operations=READ, warm_up_s=4, baseline_s=3.5, profile=spike))
     text = words(load, 40.0)
     assert text == "30 arrivals/s at first; profile spike from 10s until 30s, at most 90 arrivals/s; 30 from then on"
     assert load_figures(load, 40.0) | {"profile_s": 0} == {

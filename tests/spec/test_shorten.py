@@ -13,7 +13,7 @@ from resilience.spec.parse import parse
 from resilience.spec.phases import phases
 from resilience.spec.profile import level_at
 from resilience.spec.shorten import shortened
-from resilience.spec.stages import length_s
+from resilience.spec.stages import length_s, method_s
 
 ROOT = Path(__file__).parents[2]
 STORIES = sorted((ROOT / "experiments" / "load").glob("*.yaml"))
@@ -42,11 +42,11 @@ def test_the_shape_is_the_same():
     """A tenth of the time and half the users: the same course, and the profile ends when the phases do."""
     story, short = load_file(SPIKE), variant(SPIKE, 0.1, 0.5)
     ends = [length_s(one.load) for one in (story, short)]
-    begins = [one.load.warm_up_s + one.load.baseline_s for one in (story, short)]
-    assert (begins, ends) == ([40.0, 6.0], [460.0, 48.0]), "a baseline of 3 s and the longest time limit"
+    begins = [method_s(one.load) for one in (story, short)]
+    assert (begins, ends) == ([42.5, 8.5], [462.5, 50.5]), "a baseline of 3 s and the longest time limit"
     whole, half = (levels(one.load, begin, end) for one, begin, end in zip((story, short), begins, ends, strict=True))
     assert half == pytest.approx([level / 2 for level in whole])
-    assert phases(short.load, short.steps, short.chaos)[-1].end_s == pytest.approx(48.0)
+    assert phases(short.load, short.steps, short.chaos)[-1].end_s == pytest.approx(50.5)
     assert short.load.think == story.load.think
     assert short.objectives == story.objectives
     assert short.load.operations == story.load.operations

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from resilience.model import Load, Operation, Profile, Stage
 from resilience.spec.profile import expected_count, level_at
-from resilience.spec.stages import PIECES, USUAL, laid_out, length_s, stages_of
+from resilience.spec.stages import JUDGING_S, PIECES, USUAL, laid_out, length_s, method_s, stages_of
 
 READ = (Operation(name="read", weight=1, method="GET", path="/"),)
 
@@ -52,7 +52,8 @@ def test_a_ramp_and_a_break_point_go_straight():
 
 def test_a_wave_is_the_shape_of_a_day():
     """Lowest at the beginning and the end, highest in the middle; its mean is that of the two."""
-    load = laid_out(Load(rate=100, operations=READ, warm_up_s=1, baseline_s=9, profile=Profile(shape="sine", to=500)))
+    shape = Profile(shape="sine", to=500)
+    load = laid_out(Load(rate=100, operations=READ, warm_up_s=1, baseline_s=9 - JUDGING_S, profile=shape))
     day = 86_400
     assert [level_at(load, 10 + day * part) for part in (0, 0.25, 0.5, 0.75, 1)] == [100, 300, 500, 300, 100]
     assert expected_count(load, 10 + day) == pytest.approx(10 * 100 + day * 300, rel=1e-9)
@@ -63,11 +64,19 @@ def test_a_wave_is_the_shape_of_a_day():
         assert abs(level_at(load, 10 + second) - wave) <= 200 * (math.pi / PIECES) ** 2 / 2 + 1e-3
 
 
-def test_the_shape_begins_when_the_baseline_ends():
-    """Until then the level is the file's own, so that there is something to compare with."""
+def test_the_shape_begins_when_the_baseline_is_judged():
+    """Until then the level is the file's own, so that there is something to compare with; the method begins then."""
     spike = Profile(shape="spike", to=90, rise_s=0, hold_s=5, fall_s=0, rest_s=5, cycles=1)
     load = laid_out(Load(users=30, operations=READ, warm_up_s=4, baseline_s=6, profile=spike))
-    assert [level_at(load, at_s) for at_s in (0, 9.99, 10, 14.99, 15, 99)] == [30, 30, 90, 90, 30, 30]
+    begins_s = 10 + JUDGING_S
+    found = [level_at(load, at_s) for at_s in (0, begins_s - 0.01, begins_s, begins_s + 4.99, begins_s + 5, 99)]
+    assert (method_s(load), found) == (begins_s, [30, 30, 90, 90, 30, 30])
+
+
+def test_a_load_without_a_shape_waits_for_nothing():
+    """The method begins when the baseline has been judged, and stages of a file's own count from the beginning."""
+    load = laid_out(Load(rate=30, operations=READ, warm_up_s=4, baseline_s=6, stages=(Stage(30, 100),)))
+    assert (method_s(load), load.stages) == (10, (Stage(30, 100),))
 
 
 def test_k6_writes_targets():

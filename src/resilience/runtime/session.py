@@ -49,6 +49,7 @@ from resilience.runtime.watch import Watch, watched
 from resilience.runtime.way import expect_users, ways_of
 from resilience.runtime.written import written
 from resilience.spec.resolve import resolve
+from resilience.spec.stages import method_s
 from resilience.spec.stores import asked
 
 START_MARGIN_S = 2.0
@@ -380,7 +381,9 @@ class Session:
         """What carries out the steps; from the first of them on, probes ask about the whole run."""
         if self._method is None:
             raise Interrupted(NOT_BEGUN)
-        self._method_began = True
+        if not self._method_began:
+            self._clock.sleep_until(method_s(self.experiment.load))  # the shape of the load begins with the method
+            self._method_began = True
         return self._method
 
     def _release(self, reason: str) -> None:

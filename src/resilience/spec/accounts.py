@@ -36,9 +36,22 @@ def account_of(operation: Operation, accounts: Sequence[Account]) -> Account | N
     return next((account for account in accounts if account.name == operation.account), None)
 
 
+def may_hold(role: Role, account: Account | None, plain: tuple[str, ...]) -> tuple[str, ...]:
+    """What an operation may hold; `plain` is what one of its role may that has no account."""
+    if account is None or role is Role.READ:
+        return plain
+    if role is Role.READ_BACK:
+        # A document holds the last write to it: which one that is, is not known until the answer is there.
+        return ("key", OBJECT, NUMBER) if account.effect is Effect.DOCUMENT else plain
+    return (*plain, *MORE[account.effect])
+
+
 def needed(operation: Operation, account: Account) -> Mapping[str, str]:
-    """What the request of a write to an account must hold, and why."""
+    """What the request of a write to an account, or of a read-back from it, must hold, and why."""
     names: tuple[str, ...]
+    if operation.role is Role.READ_BACK:
+        documents = account.effect is Effect.DOCUMENT
+        return {OBJECT: "it is the object that is read"} if documents else {"acked_id": "it reads what was acknowledged"}
     match account.effect:
         case Effect.COUNTER:
             names = (OBJECT, AMOUNT)
@@ -111,6 +124,19 @@ def _check_operation(path: str, operation: Operation, accounts: Sequence[Account
     if operation.deletes and (account is None or account.effect is not Effect.DOCUMENT or operation.role is Role.READ):
         message = "only a write to an account of documents can delete"
         findings.add(join(path, "deletes"), message, "remove it, or name such an account")
-    if account is not None and operation.role is Role.READ_BACK and account.effect not in {*_DELIVERED, Effect.APPEND}:
+    if account is None or operation.role is not Role.READ_BACK:
+        return
+    if account.effect is Effect.DOCUMENT:
+        _check_document_read(path, operation, account, findings)
+    elif account.effect not in {*_DELIVERED, Effect.APPEND}:
         message = f"what a write left behind in an account of {account.effect} cannot be read back by its id"
         findings.add(join(path, "account"), message, "write role: read")
+
+
+def _check_document_read(path: str, operation: Operation, account: Account, findings: Findings) -> None:
+    """What a document holds can be told to be old by HTTP, and where versions decide which write is the last."""
+    if operation.sql is not None or operation.redis is not None or operation.websocket is not None:
+        findings.add(join(path, "role"), "a document is read back by HTTP alone", "write request: {…}, or role: read")
+    if not account.ordered:
+        message = f"without versions nobody knows which write to an object of {account.name} is the last"
+        findings.add(join(path, "account"), message, "write ordered: true in the account, or role: read")

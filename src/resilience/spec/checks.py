@@ -27,7 +27,7 @@ from resilience.model import (
     StackSpec,
     Step,
 )
-from resilience.spec.accounts import MORE, account_of, check_accounts, met, needed
+from resilience.spec.accounts import account_of, check_accounts, may_hold, met, needed
 from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
@@ -189,9 +189,8 @@ def _check_operation(path: str, operation: Operation, draft: Draft, findings: Fi
         "headers": operation.headers,
         "json": operation.json,
     }
-    account = account_of(operation, [one for _, one in draft.accounts]) if operation.role is Role.WRITE else None
-    more = MORE[account.effect] if account else ()
-    allowed = (*PLACEHOLDERS[operation.role], *more, *placeholders(draft.load))
+    account = account_of(operation, [one for _, one in draft.accounts]) if operation.role is not Role.READ else None
+    allowed = (*may_hold(operation.role, account, PLACEHOLDERS[operation.role]), *placeholders(draft.load))
     sent = set(_placeholders(request, join(path, "request"), operation.role, allowed, findings))
     sent |= _sent_to_store(path, operation, draft, allowed, findings)
     check_exchange(path, operation, findings)

@@ -116,6 +116,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
             count(0, 2000),
             "Size of a small file system in memory for PostgreSQL's data, so that it can run full; 0 is the disk.",
         ),
+        Key("postgres_replica", "postgres_replica", FLAG, "Whether a second PostgreSQL follows it: postgres-replica."),
     ),
     Service: (
         Key("command", "command", listing(TEXT, 1), "Program and arguments, one word each; `python` is this Python."),

@@ -6,7 +6,7 @@ from resilience.model import Journey, Json, Load, Think
 from resilience.spec.durations import format_duration
 from resilience.spec.journeys import operations_per_arrival, shares
 from resilience.spec.profile import expected_count, level_at, user_seconds
-from resilience.spec.stages import length_s, usual
+from resilience.spec.stages import length_s, method_s, usual
 from resilience.spec.users import most_users
 
 CLOSED = (
@@ -43,7 +43,7 @@ def _words(load: Load, until_s: float) -> Iterator[str]:
     text = f"{load.level:g} {unit} at first"
     if load.stages:
         shape = f"profile {load.profile.shape}" if load.profile else f"{len(load.stages)} stages"
-        begins = f" from {format_duration(load.warm_up_s + load.baseline_s)}" if load.profile else ""
+        begins = f" from {format_duration(method_s(load))}" if load.profile else ""
         text += f"; {shape}{begins} until {format_duration(length_s(load))}, at most {_most(load, until_s):g} {unit}"
     if load.stages and length_s(load) < until_s:
         text += f"; {level_at(load, until_s):g} from then on"

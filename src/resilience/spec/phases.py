@@ -24,6 +24,7 @@ from resilience.model import (
 )
 from resilience.spec.actions import is_step
 from resilience.spec.expand import times
+from resilience.spec.stages import method_s
 
 Enter = Callable[[PhaseName, str, tuple[str, ...]], None]
 """A phase begins: its name, its fault and what else the file calls that."""
@@ -156,7 +157,7 @@ class _Line:
     def __init__(self, load: Load) -> None:
         self._stretches: list[tuple[PhaseName, str, tuple[str, ...], float]] = [
             (PhaseName.WARM_UP, "", (), load.warm_up_s),
-            (PhaseName.BASELINE, "", (), load.baseline_s),
+            (PhaseName.BASELINE, "", (), method_s(load) - load.warm_up_s),
         ]
         self.placed: list[Placement] = []
 

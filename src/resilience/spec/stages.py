@@ -1,7 +1,8 @@
 """Shapes of a load by name → stages: ramp, spike in cycles, steps, a wave, and the usual sizes of a load test.
 
-A shape begins when the baseline ends. Until then the load is at the level that the file gives as `rate` or `users`, so
-that there is something to compare with; the shape goes on from there. Each shape has parts of its own:
+A shape begins with the method, `JUDGING_S` after the baseline, which is judged in that time. Until then the load is at
+the level that the file gives as `rate` or `users`, so that there is something to compare with; the shape goes on from
+there. Each shape has parts of its own:
 
 * `constant`: stays where it is for `hold`; with `to` it jumps there first
 * `ramp`: goes to `to` in `rise`, and stays for `hold`
@@ -19,6 +20,8 @@ from dataclasses import dataclass, replace
 
 from resilience.model import Load, Operation, Profile, Stage
 
+JUDGING_S = 2.5
+"""From the end of the baseline until the method begins, where the load has a shape: the baseline is judged then."""
 PIECES = 48
 """Straight lines that draw one period of a wave: half an hour each, of a day."""
 
@@ -111,7 +114,7 @@ def laid_out(load: Load | None) -> Load | None:
         Stage(stage.duration_s, stage.rate if stage.target is None else stage.target) for stage in load.stages
     )
     if load.profile is not None and not stages:
-        before = Stage(load.warm_up_s + load.baseline_s, load.level)
+        before = Stage(method_s(load), load.level)
         stages = (before, *stages_of(load.profile, load.level))
     laid = replace(load, stages=stages, operations=tuple(_with_priority(one, load) for one in load.operations))
     if load.closed:  # each user does one thing at a time
@@ -125,6 +128,11 @@ def _with_priority(operation: Operation, load: Load) -> Operation:
     if not name or operation.protocol != "http" or name.lower() in {one.lower() for one in operation.headers}:
         return operation
     return replace(operation, headers={**operation.headers, name: str(operation.priority)})
+
+
+def method_s(load: Load) -> float:
+    """When the method begins at the earliest, and with it the shape of the load, in seconds since the run began."""
+    return load.warm_up_s + load.baseline_s + (JUDGING_S if load.profile else 0.0)
 
 
 def length_s(load: Load) -> float:

@@ -34,7 +34,10 @@ EMBEDDED = ("postgres", "redis", "toxiproxy")
 """The parts of an embedded stack besides the service and further programs."""
 
 
-OTHERS = ("service", "balancer", "wire", "database")
+REPLICA = "postgres-replica"
+"""The part that it has besides with `postgres_replica`."""
+
+OTHERS = ("service", "balancer", "wire", "database", REPLICA, "database-replica")
 """Names that are no program's, whether or not this stack has such a part."""
 
 
@@ -44,7 +47,8 @@ def parts_of(stack: StackSpec) -> tuple[str, ...]:
         return ()
     copies = stack.service.copies
     services = [f"service-{number}" for number in range(1, copies + 1)] + ["balancer"] if copies > 1 else []
-    return (*EMBEDDED, "service", *services, *(program.name for program in stack.programs))
+    servers = (*EMBEDDED, REPLICA) if stack.postgres_replica else EMBEDDED
+    return (*servers, "service", *services, *(program.name for program in stack.programs))
 
 
 def check_programs(stack: StackSpec, path: str, findings: Findings) -> None:
