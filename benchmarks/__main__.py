@@ -28,6 +28,7 @@ NAMES = {
     "load_users": "a hundred thousand users at once, connected, thinking: memory of each, beside k6 and FastHttpUser",
     "postgres": "10 000 reads and 1000 inserts a second on PostgreSQL at once: rates, processor time beside pgbench",
     "soak": "memory of every process of a long run at 1000 operations a second: megabytes an hour",
+    "target": "operations a second that the reference target serves on one core, beside a bare route of Starlette",
     "startup": "how long the programs take before they do anything",
 }
 
