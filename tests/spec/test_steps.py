@@ -1,6 +1,7 @@
 """Steps that do not fit together are refused, each with its path and what to do. Requirements E2, F1."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -166,6 +167,8 @@ def test_the_parts_of_a_stack():
     embedded = StackSpec(service=Service(command=("shop",), copies=2))
     for stack in (embedded, StackSpec(service=Service(command=("shop",)))):
         assert set(parts_of(stack)) == set(stack_parts.names(stack.service, stack.programs))
+    followed = replace(embedded, postgres_replica=True)
+    assert set(parts_of(followed)) == set(stack_parts.names(followed.service, (), replica=True))
     assert parts_of(StackSpec(use="compose")) == ()
     content = json.loads(file(hold(part="mongo"), REST))
     content["extensions"][0]["stack"] = {"use": "compose"}

@@ -13,6 +13,7 @@ def test_a_stack_has_its_servers_and_what_was_asked_for():
     two = Service(command=("shop",), copies=2)
     assert parts.names(two, ()) == (*parts.SERVERS, "service-1", "service-2", "balancer", "service")
     assert parts.names(None, (), ("redis",)) == (*parts.SERVERS, "wire")
+    assert parts.names(None, (), replica=True) == (*parts.SERVERS, "postgres-replica")
     assert parts.copies(None) == ()
 
 
@@ -24,6 +25,9 @@ def test_every_port_is_needed_once():
     assert len(parts.ports(SHOP, ())) == 6
     assert len(parts.ports(None, ())) == 5
     assert set(parts.proxied((WORKER, PROVIDER))) == {"postgres", "redis", "provider"}
+    more = set(parts.ports(SHOP, (), replica=True)) - set(parts.ports(SHOP, ()))
+    assert more == {"postgres-replica", parts.via("postgres-replica")}
+    assert set(parts.proxied((), replica=True)) == {"postgres", "postgres-replica", "redis"}
 
 
 def test_a_program_cannot_have_the_name_of_something_else():

@@ -29,6 +29,7 @@ from resilience.stack.settle import STATE
 OWN_STACK = StackSpec(
     programs=(Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health"),),
     postgres_disk_mb=256 if may_mount() else 0,
+    postgres_replica=True,
 )
 """Servers, and the stand-in of a provider: every part that comes with this package."""
 TABLE = "<!-- the table -->"
@@ -165,6 +166,7 @@ def running(spec: StackSpec, folder: Path, wired: tuple[str, ...] = WIRED) -> It
         programs=spec.programs,
         wired=wired,
         postgres_disk_mb=spec.postgres_disk_mb,
+        postgres_replica=spec.postgres_replica,
         tag=f"drill-{run}",
         experiment_folder=folder,
         folder_root=Path(tempfile.gettempdir()),

@@ -50,7 +50,7 @@ class EmbeddedStack:
         service: how the target is run; None starts the servers only.
         programs: what belongs to the target besides.
         wired: parts (`parts.WIRED`) that get a proxy that understands protocols between toxiproxy and them.
-        postgres_disk_mb: as in `model.StackSpec`.
+        postgres_disk_mb, postgres_replica: as in `model.StackSpec`.
         regions: those with a latency get a way of their own to the service, a part `service-NAME`.
         tag: carried by every process of the stack and by nothing else, new for each stack.
         bugs: planted bugs to switch on, as in `TARGET_BUGS`.
@@ -74,6 +74,7 @@ class EmbeddedStack:
         programs: tuple[Program, ...] = (),
         wired: tuple[str, ...] = (),
         postgres_disk_mb: int = 0,
+        postgres_replica: bool = False,
         regions: tuple[Region, ...] = (),
         tag: str,
         experiment_folder: Path | str,
@@ -89,6 +90,7 @@ class EmbeddedStack:
         self.programs = programs
         self.wired = tuple(name for name in parts.WIRED if name in wired)
         self.postgres_disk_mb = postgres_disk_mb
+        self.postgres_replica = postgres_replica
         self.regions = regions if service is not None else ()
         self.tag = tag
         self.bugs = bugs
@@ -161,7 +163,8 @@ class EmbeddedStack:
         except OSError as error:
             raise EnvironmentNotReady(f"{self.folder} cannot be made: {error}") from error
         self.leave()
-        self._ports = self._reserve(len(parts.ports(self.service, self.programs, self.wired, self.regions)))
+        wanted = parts.ports(self.service, self.programs, self.wired, self.regions, replica=self.postgres_replica)
+        self._ports = self._reserve(len(wanted))
         try:
             order = Order(
                 service=self.service,
@@ -173,6 +176,7 @@ class EmbeddedStack:
                 environment=self.environment,
                 wired=self.wired,
                 postgres_disk_mb=self.postgres_disk_mb,
+                postgres_replica=self.postgres_replica,
                 regions=self.regions,
             )
             Start(order, found, self._ports).run()

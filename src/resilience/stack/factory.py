@@ -46,6 +46,7 @@ def open_stack(
         spec.service,
         programs=spec.programs,
         postgres_disk_mb=spec.postgres_disk_mb,
+        postgres_replica=spec.postgres_replica,
         tag=tag,
         bugs=bugs,
         experiment_folder=experiment_folder,

@@ -86,6 +86,7 @@ def up(
             programs=wanted.programs,
             wired=wanted.wired,
             postgres_disk_mb=wanted.postgres_disk_mb,
+            postgres_replica=wanted.postgres_replica,
             regions=wanted.regions,
             tag=f"kept-{secrets.token_hex(6)}",
             experiment_folder=wanted.project,
@@ -96,7 +97,9 @@ def up(
         )
         begun: dict[str, Json] = {
             **wanted.as_json(),
-            "parts": parts.names(wanted.service, wanted.programs, wanted.wired, wanted.regions),
+            "parts": parts.names(
+                wanted.service, wanted.programs, wanted.wired, wanted.regions, replica=wanted.postgres_replica
+            ),
             **stack.debt_data(),
         }
         _write({**begun, "complete": False})

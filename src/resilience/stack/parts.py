@@ -13,6 +13,9 @@ SERVICE = "service"
 BALANCER = "balancer"
 """The load balancer's process, where there is one."""
 
+REPLICA = "postgres-replica"
+"""A PostgreSQL that follows the first one, where a replica is asked for."""
+
 _FIXED = ("postgres", "postgres, proxied", "redis", "redis, proxied", "toxiproxy")
 WIRE = "wire"
 """The proxy that understands protocols, where a fault needs one."""
@@ -20,7 +23,7 @@ WIRE = "wire"
 WIRED = ("postgres", "redis")
 """The parts that it can stand in front of."""
 
-_TAKEN = (*SERVERS, SERVICE, BALANCER, WIRE, "database")
+_TAKEN = (*SERVERS, SERVICE, BALANCER, WIRE, REPLICA, "database", "database-replica")
 """Names that a program of the target cannot have: a part has it, or an address of the stack is called so."""
 
 
@@ -44,18 +47,25 @@ def ways(regions: Iterable[Region]) -> tuple[str, ...]:
 
 
 def names(
-    service: Service | None, programs: Iterable[Program], wired: Sequence[str] = (), regions: Sequence[Region] = ()
+    service: Service | None,
+    programs: Iterable[Program],
+    wired: Sequence[str] = (),
+    regions: Sequence[Region] = (),
+    *,
+    replica: bool = False,
 ) -> tuple[str, ...]:
-    """The parts of a stack that runs a service and further programs; `wired` and `regions` as in `ports`."""
+    """The parts of a stack that runs a service and further programs; the rest as in `ports`."""
     front = (BALANCER, SERVICE) if balanced(service) else ()
     wire = (WIRE,) if wired else ()
     far = ways(regions) if service is not None else ()
-    return (*SERVERS, *wire, *(program.name for program in programs), *copies(service), *front, *far)
+    servers = (*SERVERS, REPLICA) if replica else SERVERS
+    return (*servers, *wire, *(program.name for program in programs), *copies(service), *front, *far)
 
 
-def proxied(programs: Iterable[Program], regions: Sequence[Region] = ()) -> tuple[str, ...]:
+def proxied(programs: Iterable[Program], regions: Sequence[Region] = (), *, replica: bool = False) -> tuple[str, ...]:
     """The parts with a toxiproxy proxy in front of them, which has their name."""
-    return ("postgres", "redis", *(program.name for program in programs if program.ready), *ways(regions))
+    second = (REPLICA,) if replica else ()
+    return ("postgres", *second, "redis", *(program.name for program in programs if program.ready), *ways(regions))
 
 
 def via(name: str) -> str:
@@ -69,7 +79,12 @@ def before(name: str) -> str:
 
 
 def ports(
-    service: Service | None, programs: Iterable[Program], wired: Sequence[str] = (), regions: Sequence[Region] = ()
+    service: Service | None,
+    programs: Iterable[Program],
+    wired: Sequence[str] = (),
+    regions: Sequence[Region] = (),
+    *,
+    replica: bool = False,
 ) -> tuple[str, ...]:
     """What ports are needed for.
 
@@ -78,12 +93,15 @@ def ports(
         programs: what belongs to it besides.
         wired: the parts with a proxy that understands protocols before them.
         regions: those with a latency have a proxy before the service.
+        replica: whether PostgreSQL has one that follows it.
     """
+    second = (REPLICA, via(REPLICA)) if replica else ()
     listening = [program.name for program in programs if program.ready]
     front = (SERVICE,) if balanced(service) else ()
     wire = (WIRE, *(before(name) for name in wired)) if wired else ()
     far = tuple(via(name) for name in ways(regions))
-    return (*_FIXED, *wire, *(word for name in listening for word in (name, via(name))), *copies(service), *front, *far)
+    own = (*_FIXED, *second, *wire, *(word for name in listening for word in (name, via(name))))
+    return (*own, *copies(service), *front, *far)
 
 
 def clashes(service: Service | None, programs: Sequence[Program]) -> Iterator[Problem]:

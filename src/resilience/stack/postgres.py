@@ -11,8 +11,9 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -96,6 +97,7 @@ class Server:
         folder: the stack's folder.
         environment: for the programs, with the stack's tag in it.
         disk_mb: size of a file system in memory for the data folder; 0 is the disk that the stack's folder is on.
+        more: further settings.
     """
 
     program: Program
@@ -103,6 +105,7 @@ class Server:
     folder: Path
     environment: Mapping[str, str]
     disk_mb: int = 0
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -147,7 +150,7 @@ class Server:
         self._mount()
         template = self.template
         if (template / "data" / "PG_VERSION").exists() and (template / "password").exists():
-            _copy(template / "data", self.data, self.environment)
+            copy(template / "data", self.data, self.environment)
             return program, (template / "password").read_text()
         password = secrets.token_urlsafe(24)
         self._initialise(program.with_name("initdb"), password)
@@ -160,7 +163,7 @@ class Server:
 
     def launch(self, program: Path, port: int, tag: str) -> Launch:
         """How to start the server."""
-        named = {**SETTINGS, **(_small(self.disk_mb) if self.disk_mb else {})}
+        named = {**SETTINGS, **(_small(self.disk_mb) if self.disk_mb else {}), **self.more}
         settings = [word for name, value in named.items() for word in ("-c", f"{name}={value}")]
         return Launch(
             name="postgres",
@@ -204,9 +207,9 @@ class Server:
         # As in the wheel, so that the programs find their libraries by the same relative way.
         target = self.home / "programs" / tree.parent.name
         target.mkdir(parents=True)
-        _copy(tree, target / tree.name, self.environment)
+        copy(tree, target / tree.name, self.environment)
         if libraries.is_dir():
-            _copy(libraries, target.parent / libraries.name, self.environment)
+            copy(libraries, target.parent / libraries.name, self.environment)
         commands.run(["chmod", "-R", "a+rX", self.home / "programs"], timeout_s=30, environment=self.environment)
         copied = target / tree.name / "bin" / path.name
         if not _runs(copied, self.user):
@@ -245,7 +248,7 @@ class Server:
         template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = Path(tempfile.mkdtemp(dir=template.parent, prefix=".new-"))
         try:
-            _copy(self.data, beside / "data", self.environment)
+            copy(self.data, beside / "data", self.environment)
             files.write_durably(beside / "password", password.encode())
             with contextlib.suppress(OSError):
                 beside.rename(template)
@@ -260,7 +263,7 @@ def _runs(path: Path, user: str) -> bool:
         return False
 
 
-def _copy(source: Path, target: Path, environment: Mapping[str, str]) -> None:
+def copy(source: Path, target: Path, environment: Mapping[str, str]) -> None:
     """Copy a folder with its owners; shares blocks where the file system can."""
     # Not into the target, should it be there already.
     words: list[str | Path] = ["cp", "-a", "--reflink=auto", "--no-target-directory", source, target]
@@ -280,7 +283,7 @@ def passfile(path: Path, passwords: Mapping[str, str]) -> Path:
 def answers(port: int, *, password: str | None = None, passfile: str | None = None) -> str:
     """Why the server does not accept a query of the superuser; empty if it does."""
     try:
-        with _connect(port, password, passfile) as connection:
+        with connect(port, password, passfile) as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
         return " ".join(str(error).split())
@@ -300,21 +303,28 @@ def furnish(port: int, password: str, *, admin: str, shop: str) -> None:
         EnvironmentNotReady: the server refuses.
     """
     try:
-        with _connect(port, password) as connection:
-
-            def hashed(secret: str, user: str) -> sql.Literal:
-                sealed = connection.pgconn.encrypt_password(secret.encode(), user.encode(), b"scram-sha-256")
-                return sql.Literal(sealed.decode())
-
+        with connect(port, password) as connection:
             role, owner = sql.Identifier(SHOP), sql.Identifier(ADMIN)
-            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, hashed(admin, ADMIN)))
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, hashed(shop, SHOP)))
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, _hashed(connection, admin, ADMIN)))
+            create_role(connection, SHOP, shop, "LOGIN")
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
     except psycopg.Error as error:
         raise EnvironmentNotReady(Problem(where="postgres", message=" ".join(str(error).split()))) from error
 
 
-def _connect(port: int, password: str | None, passfile: str | None = None) -> psycopg.Connection:
+def create_role(session: psycopg.Connection, name: str, password: str, able: LiteralString) -> None:
+    """Make a role that is `able` to do something; the server never sees its password in clear."""
+    words = sql.SQL(f"CREATE ROLE {{}} {able} PASSWORD {{}}")
+    session.execute(words.format(sql.Identifier(name), _hashed(session, password, name)))
+
+
+def _hashed(session: psycopg.Connection, secret: str, user: str) -> sql.Literal:
+    sealed = session.pgconn.encrypt_password(secret.encode(), user.encode(), b"scram-sha-256")
+    return sql.Literal(sealed.decode())
+
+
+def connect(port: int, password: str | None, passfile: str | None = None) -> psycopg.Connection:
+    """A session of the superuser, autocommitting. Raises psycopg.Error."""
     return psycopg.connect(
         host=HOST,
         port=port,

@@ -24,8 +24,8 @@ from resilience.model import Identity, Json, Problem
 PREFIX = "resilience-"
 """What the names of stacks' folders begin with."""
 STATE = "stack.json"
-DATA = "postgres/data"
-"""PostgreSQL's data folder inside a stack's folder."""
+DATA = ("postgres/data", "postgres-replica/data")
+"""Data folders of PostgreSQL inside a stack's folder."""
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{3,62}")
 _OURS = frozenset({"postgres", "initdb", "redis-server", "toxiproxy-serve", "haproxy"})
@@ -137,11 +137,14 @@ def _name(identity: Identity) -> str:
 
 
 def _server_pids(folder: Path) -> list[int]:
-    """The process that PostgreSQL's lock file names, if it still is that one.
+    """The processes that PostgreSQL's lock files name, if they still are those.
 
     The machine may run another PostgreSQL of the same user, and numbers come back: owner, program and start must fit.
     """
-    lock = folder / DATA / "postmaster.pid"
+    return [pid for data in DATA for pid in _named_by(folder / data / "postmaster.pid")]
+
+
+def _named_by(lock: Path) -> list[int]:
     try:
         lines = lock.read_text().splitlines()
         pid, started = int(lines[0]), int(lines[2])
@@ -188,22 +191,21 @@ def _unmount(folder: Path) -> None:
 def _remove_shared_memory(creators: set[int], folder: Path) -> None:
     """Remove the System V segments of a PostgreSQL that was killed before it could.
 
-    A segment is ours if one of our processes made it, or if PostgreSQL's lock file has its key, number and maker.
+    A segment is ours if one of our processes made it, or if a lock file of PostgreSQL has its key, number and maker.
     """
-    maker, key, number = _lock_file_segment(folder)
+    known = {_lock_file_segment(folder / data / "postmaster.pid") for data in DATA} - {(0, 0, 0)}
     for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
         words = row.split()
         this_key, this_number, made_by = int(words[0]), int(words[1]), int(words[4])
-        named = (made_by, this_key & 0xFFFFFFFF, this_number) == (maker, key & 0xFFFFFFFF, number)
-        if named or made_by in creators:
+        if (made_by, this_key & 0xFFFFFFFF, this_number) in known or made_by in creators:
             ctypes.CDLL(None).shmctl(this_number, _IPC_RMID, None)
 
 
-def _lock_file_segment(folder: Path) -> tuple[int, int, int]:
-    """Maker, key and number of the segment in PostgreSQL's lock file; zeros if there is none."""
+def _lock_file_segment(lock: Path) -> tuple[int, int, int]:
+    """Maker, key and number of the segment in a lock file of PostgreSQL; zeros if there is none."""
     try:
-        lines = (folder / DATA / "postmaster.pid").read_text().splitlines()
+        lines = lock.read_text().splitlines()
         key, number = lines[6].split()
-        return int(lines[0]), int(key), int(number)
+        return int(lines[0]), int(key) & 0xFFFFFFFF, int(number)
     except (OSError, ValueError, IndexError):
         return 0, 0, 0

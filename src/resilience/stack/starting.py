@@ -1,5 +1,6 @@
 """One attempt to start the embedded stack: its servers together, then the target, each healthy before it counts."""
 
+import functools
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from resilience.host import files, processes
 from resilience.model import Launch, Place
-from resilience.stack import health, parts, postgres, programs, regions
+from resilience.stack import health, parts, postgres, programs, regions, replica
 from resilience.stack.loopback import HOST, Reservation, proxies_ready
 from resilience.stack.roster import Roster
 from resilience.stack.target import TOKEN, Order, Target, own_launch, store_addresses
@@ -24,7 +25,7 @@ _SERVER_S = 20.0
 
 def read_secrets(folder: Path) -> tuple[str, ...]:
     """The passwords of the stack in a folder, which must appear in no record; none if there is no such stack."""
-    passfiles = [folder / name for name in PASSFILES if (folder / name).exists()]
+    passfiles = [path for name in (*PASSFILES, replica.PASSFILE) if (path := folder / name).exists()]
     lines = [line for path in passfiles for line in path.read_text().splitlines()]
     found = list(dict.fromkeys(line.rpartition(":")[2] for line in lines))
     found += [
@@ -40,7 +41,8 @@ class Start:
         self._order = order
         self._found = found
         self._reservation = reservation
-        wanted = parts.ports(order.service, order.programs, order.wired, order.regions)
+        second = order.postgres_replica
+        wanted = parts.ports(order.service, order.programs, order.wired, order.regions, replica=second)
         self._port = dict(zip(wanted, reservation.ports, strict=True))
         self._folder = order.folder
         self._roster = Roster(order.folder, tag=order.tag, bugs=order.bugs)
@@ -64,14 +66,18 @@ class Start:
             self._folder,
             {**self._base, processes.TAG: self._order.tag},
             self._order.postgres_disk_mb,
+            replica.kept(self._order.postgres_disk_mb) if self._order.postgres_replica else {},
         )
-        present: list[str] = []
+        present: list[tuple[Path, str]] = []
         self._roster.attempt(lambda: present.append(self._postgres(server, admin_file)))
-        self._await_servers(present[0] if present else "")
+        self._await_servers(present[0][1] if present else "")
         if any(problem.where == "postgres" and not health.is_clash(problem) for problem in self._roster.problems):
             server.discard_template()
         self._roster.refuse()
-        postgres.furnish(self._port["postgres"], present[0], admin=admin, shop=shop)
+        postgres.furnish(self._port["postgres"], present[0][1], admin=admin, shop=shop)
+        if self._order.postgres_replica:
+            self._roster.attempt(self._replica, replica.Replica(server), present[0][0], admin_file)
+            self._roster.refuse()
         redis_password = self._folder / REDIS_PASSWORD
         Target(
             order=self._order,
@@ -132,7 +138,7 @@ class Start:
                 "upstream": f"{HOST}:{port[parts.before(name) if name in self._order.wired else name]}",
                 "enabled": True,
             }
-            for name in parts.proxied(self._order.programs)
+            for name in parts.proxied(self._order.programs, replica=self._order.postgres_replica)
         ]
         proxies += regions.proxies(self._order.regions, port)
         config = self._folder / "proxies.json"
@@ -143,14 +149,29 @@ class Start:
         own = port["toxiproxy"]
         self._roster.begin(Place(name="toxiproxy", host=HOST, port=own, via_port=own, control=control, launch=launch))
 
-    def _postgres(self, server: postgres.Server, passfile: Path) -> str:
-        """Start PostgreSQL; return the superuser's present password."""
+    def _postgres(self, server: postgres.Server, passfile: Path) -> tuple[Path, str]:
+        """Start PostgreSQL; return its program, and the superuser's present password."""
         program, password = server.prepare()
+        if self._order.postgres_replica:
+            replica.Replica(server).prepare()  # while nobody writes there
         launch = server.launch(program, self._port["postgres"], self._order.tag)
-        place = self._behind_proxy("postgres", launch)
-        dsn = f"postgresql://{postgres.ADMIN}@{HOST}:{self._port['postgres']}/{postgres.SHOP}"
+        self._begin_postgres(launch, passfile)
+        return program, password
+
+    def _replica(self, second: replica.Replica, program: Path, passfile: Path) -> None:
+        """Start what follows PostgreSQL, once that one serves and lets it in."""
+        port, password = self._port, secrets.token_urlsafe(24)
+        replica.admit(port["postgres"], str(passfile), password)
+        second.keep(password)
+        launch = second.launch(program, port[parts.REPLICA], port["postgres"], self._order.tag)
+        self._begin_postgres(launch, passfile)
+        follows = functools.partial(replica.follows, port[parts.REPLICA], port["postgres"], str(passfile))
+        self._roster.wait(parts.REPLICA, follows, _SERVER_S)
+
+    def _begin_postgres(self, launch: Launch, passfile: Path) -> None:
+        place = self._behind_proxy(launch.name, launch)
+        dsn = f"postgresql://{postgres.ADMIN}@{HOST}:{place.port}/{postgres.SHOP}"
         self._roster.begin(replace(place, dsn=dsn, passfile=str(passfile), user=postgres.SHOP, protocol="postgres"))
-        return password
 
     def _behind_proxy(self, name: str, launch: Launch) -> Place:
         port, via = self._port[name], self._port[parts.via(name)]
@@ -168,7 +189,8 @@ class Start:
         checks: dict[str, health.Check] = {
             parts.WIRE: lambda: proxies_ready(port[parts.WIRE], self._order.wired),
             "toxiproxy": lambda: proxies_ready(
-                port["toxiproxy"], parts.proxied(self._order.programs, self._order.regions)
+                port["toxiproxy"],
+                parts.proxied(self._order.programs, self._order.regions, replica=self._order.postgres_replica),
             ),
             "redis": lambda: health.redis_answers(redis, self._redis_password),
             "postgres": lambda: postgres.answers(port["postgres"], password=password),

@@ -33,7 +33,7 @@ class Order:
         folder: the stack's own, new and empty.
         environment: stands for this process's environment variables; None is those.
         wired: the parts with a proxy that understands protocols between toxiproxy and them.
-        postgres_disk_mb: as in `model.StackSpec`.
+        postgres_disk_mb, postgres_replica: as in `model.StackSpec`.
         regions: those with a latency have a way of their own to the service.
     """
 
@@ -47,6 +47,7 @@ class Order:
     wired: tuple[str, ...] = ()
     postgres_disk_mb: int = 0
     regions: tuple[Region, ...] = ()
+    postgres_replica: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,9 +215,13 @@ def own_launch(order: Order, base: Mapping[str, str], name: str, argv: tuple[str
 
 def store_addresses(ports: Mapping[str, int], *, passfile: Path, redis_password: Path) -> dict[str, str]:
     """How the target reaches PostgreSQL and Redis: by way of the proxies, with the passwords in files."""
-    database = f"postgresql://{postgres.SHOP}@{HOST}:{ports[parts.via('postgres')]}/{postgres.SHOP}"
+    names = {"DATABASE_URL": "postgres", "DATABASE_REPLICA_URL": parts.REPLICA}
     return {
-        "DATABASE_URL": database,
+        **{
+            name: f"postgresql://{postgres.SHOP}@{HOST}:{ports[parts.via(part)]}/{postgres.SHOP}"
+            for name, part in names.items()
+            if part in ports
+        },
         "PGPASSFILE": str(passfile),
         "REDIS_URL": f"redis://{HOST}:{ports[parts.via('redis')]}/0",
         "REDIS_PASSWORD_FILE": str(redis_password),

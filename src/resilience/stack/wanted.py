@@ -16,10 +16,11 @@ _NAMES = {
     "project": "its project folder",
     "programs": "its list of programs",
     "postgres_disk_mb": "its stack.postgres_disk_mb",
+    "postgres_replica": "its stack.postgres_replica",
 }
 """What must be the same → how it is called."""
 
-_BEFORE: Mapping[str, Json] = {"postgres_disk_mb": 0}
+_BEFORE: Mapping[str, Json] = {"postgres_disk_mb": 0, "postgres_replica": False}
 """What a stack has that was written down before these keys were."""
 
 
@@ -28,7 +29,7 @@ class Wanted:
     """What a stack is asked to run; a kept one serves only who asks for the same, and for no protocol proxy it lacks.
 
     Attributes:
-        service, programs, postgres_disk_mb: as in `model.StackSpec`.
+        service, programs, postgres_disk_mb, postgres_replica: as in `model.StackSpec`.
         bugs: as in `TARGET_BUGS`.
         project: the folder in which commands run.
         wired: parts that need the protocol proxy before them.
@@ -42,6 +43,7 @@ class Wanted:
     wired: tuple[str, ...] = ()
     postgres_disk_mb: int = 0
     regions: tuple[Region, ...] = ()
+    postgres_replica: bool = False
 
     @classmethod
     def of(
@@ -56,7 +58,8 @@ class Wanted:
         project = str(project_folder(Path(experiment_folder)))
         known = tuple(name for name in parts.WIRED if name in wired)
         far = tuple(region for region in regions if region.latency_s is not None)
-        return cls(spec.service, bugs, project, spec.programs, known, spec.postgres_disk_mb, far)
+        asked = (spec.service, bugs, project, spec.programs, known, spec.postgres_disk_mb, far, spec.postgres_replica)
+        return cls(*asked)
 
     def as_json(self) -> dict[str, Json]:
         """As it stands in the record of a kept stack."""
