@@ -34,6 +34,7 @@ def world(service: Service | None = None, programs: tuple[Program, ...] = ()) ->
         programs=programs,
         wired=("postgres", "redis"),
         postgres_disk_mb=256 if may_mount() else 0,
+        postgres_replica=True,
         tag=f"world-{secrets.token_hex(4)}",
         experiment_folder=ROOT,
     )

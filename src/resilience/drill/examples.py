@@ -82,6 +82,7 @@ EXAMPLES: Mapping[str, Subject] = {
             "toxiproxy.slicer": {},
         },
     ),
+    **_on("postgres-replica", {"postgres.replay-paused": {}}),
     **_on(
         "provider",
         {

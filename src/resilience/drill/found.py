@@ -183,9 +183,12 @@ def _postgres(place: Place) -> Json:
         ours = session.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'resilience-%'"
         ).fetchall()
+        replay = session.execute(
+            "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
+        ).fetchall()
         databases = session.execute("SELECT datname, datconnlimit, datallowconn FROM pg_database ORDER BY 1").fetchall()
     found: dict[str, Json] = {**settings, "(roles)": repr(roles), "(kept)": repr(kept), "(databases)": repr(databases)}
-    return {**found, SESSIONS: repr(ours)}
+    return {**found, "(replay)": repr(replay), SESSIONS: repr(ours)}
 
 
 def _proxies(place: Place) -> Json:

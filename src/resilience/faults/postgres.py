@@ -5,6 +5,7 @@ from resilience.faults.postgres_config import ConnectionLimit, ReadOnly
 from resilience.faults.postgres_disk import DiskFull, unfit
 from resilience.faults.postgres_held import HeavyQueries, KillConnections, PoolExhaustion, Terminate
 from resilience.faults.postgres_locks import Deadlocks, Locked, SlowQueries, in_time, pulses
+from resilience.faults.postgres_replica import ReplayPaused, lacking_replica
 from resilience.faults.postgres_server import ALL, OWNER, lacking
 from resilience.model import Place, Problem
 
@@ -106,6 +107,12 @@ KINDS: tuple[Kind, ...] = (
         _NEEDS,
         {"leave_mb": Setting(default=0, maximum=1000, meaning="So much room is left."), "role": _ROLE},
         preflight=lambda settings, place: lacking(place) or unfit(settings, place),
+    ),
+    kind_of(
+        ReplayPaused,
+        "the replay of {on} goes on, and it catches up",
+        _NEEDS,
+        preflight=lambda _settings, place: lacking_replica(place),
     ),
     kind_of(
         Terminate,
