@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from fixtures.histories import load_all
 from resilience.columns import Samples
-from resilience.judge.case import prepare
+from resilience.judge.case import Case, prepare
 from resilience.judge.closed import by_users, left_out, users_problems, usual_ns
-from resilience.model import OUTCOMES, Journey, JourneyStep, Outcome, Subscription
+from resilience.model import OUTCOMES, EventKind, Journey, JourneyStep, Json, Outcome, Subscription
 
 MS = 1_000_000
 
@@ -65,15 +65,37 @@ def test_an_error_that_was_waited_for_counts_as_often_as_it_would_have_been_met(
     assert set(found.outcome.tolist()) == {OUTCOMES.index(Outcome.FAILED)}
 
 
-def test_users_on_journeys_do_more_than_one_thing_per_thought():
-    """What is more than users can do one by one is no problem then; of users who do one thing at a time it is."""
-    history = next(one for one in load_all() if one.name == "closed/more-than-users-can-do")
-    experiment = history.record.experiment
-    assert list(users_problems(prepare(history.record)))
-    steps = (JourneyStep(operation="read-item"), JourneyStep(operation="read-order"))
+def on_journeys(arrived: int, spent_s: float | None) -> Case:
+    """Forty users for 42 s on journeys of two steps, as many as the generator told, which took so long together."""
+    history = next(one for one in load_all() if one.name == "closed/users-who-are-served-well")
+    experiment, events = history.record.experiment, []
+    steps = tuple(JourneyStep(operation=operation.name) for operation in experiment.load.operations)
+    operations = tuple(replace(operation, weight=0.0) for operation in experiment.load.operations)
     journey = Journey(name="look-around", weight=1.0, steps=steps)
-    travelling = replace(experiment, load=replace(experiment.load, journeys=(journey,)))
-    assert list(users_problems(prepare(replace(history.record, experiment=travelling)))) == []
+    load = replace(experiment.load, operations=operations, journeys=(journey,))
+    told: dict[str, Json] = {"arrived": arrived, "dropped": 0, "completed": arrived, "unfinished": 0}
+    told |= {"broken_off": {}, "errors": {}} | ({} if spent_s is None else {"spent_s": spent_s})
+    for event in history.record.events:
+        more = {"journeys": {"look-around": told}} if event.kind is EventKind.LOAD else {}
+        events.append(replace(event, detail={**event.detail, **more}))
+    return prepare(replace(history.record, experiment=replace(experiment, load=load), events=tuple(events)))
+
+
+def test_users_on_journeys_begin_as_many_as_they_have_thoughts():
+    """Forty users have 1,680 s; what is not spent on journeys is spent thinking, 0.194 s each (Requirement L4)."""
+    spent_s = 1000.0
+    due = (40 * 42 - spent_s) / 0.194
+    assert list(users_problems(on_journeys(round(due), spent_s))) == []
+    (few,) = users_problems(on_journeys(round(0.8 * due), spent_s))
+    assert f"{round(0.8 * due):,} journeys and operations were begun where" in few
+    (many,) = users_problems(on_journeys(round(1.2 * due), spent_s))
+    assert f"more than the {due:,.0f}" in many
+
+
+def test_users_on_journeys_of_unknown_length_are_a_problem():
+    """Without it nobody knows what the users did."""
+    (problem,) = users_problems(on_journeys(3000, None))
+    assert problem == "the generator did not tell how long the journeys of its users took"
 
 
 def test_what_subscriptions_were_sent_is_nothing_that_users_did():

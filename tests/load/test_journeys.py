@@ -156,6 +156,23 @@ def test_each_step_is_an_operation_and_the_journey_is_accounted_for(make_target)
             assert asked.headers["authorization"] == f"Bearer token-of-u{asked.document['item'].removeprefix('item-')}"
 
 
+def test_users_go_on_journeys_one_after_another_and_think_between_them(make_target):
+    """Four users: never more than four under way, each thinks before it sets out, and their time is accounted for."""
+    target = make_target(Shop())
+    memory = Memory()
+    think = Think(distribution="constant", mean_s=0.05)
+    stages = (Stage(duration_s=ARRIVALS_S, rate=4.0), Stage(duration_s=0.0, rate=0.0))
+    closed = {"rate": 0.0, "users": 4.0, "stages": stages, "think": think, "max_in_flight": 4}
+    account = carried_out(engine_for(target.url, memory, BUY, **closed))
+    single, *steps = (account["per_operation"][name]["offered"] for name in ("single", *(x.operation for x in STEPS)))
+    engine_tally = account["offered"] - single
+    assert steps == [steps[0]] * 4
+    assert engine_tally == 4 * steps[0] > 0
+    assert account["dropped"] == 0
+    # Each begins after a thought of 50 ms, the first of each user after a part of one.
+    assert 4 <= steps[0] + single <= 4 * (ARRIVALS_S / think.mean_s + 1)
+
+
 def test_a_journey_reads_back_what_it_wrote_itself(make_target):
     """Every acknowledged order was asked for by the journey that wrote it, once, and was seen."""
     target = make_target(Shop())

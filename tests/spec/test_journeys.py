@@ -130,7 +130,6 @@ def _wrong(step=None, **journey):
         ),
         ({**MORE, "OWN.load.operations[4].weight": 1}, "headers.Authorization", "is not known"),
         ({"OWN.load.tokens": [TOKEN]}, "tokens[0].operation", "is no operation"),
-        ({**_wrong(), "OWN.load.users": 5, "OWN.load.rate": REMOVED}, "load.journeys", "a rate instead of users"),
         ({**_wrong(), "OWN.load.tokens": [{**TOKEN, "env": "X"}]}, "tokens[0]", "write operation and take, or env"),
         ({**_wrong(), "OWN.load.tokens": [{"name": "x"}]}, "tokens[0]", "write operation and take, or env"),
         ({**_wrong(), "OWN.load.tokens": [{"name": "x", "operation": "login"}]}, "tokens[0]", "write both"),

@@ -15,7 +15,7 @@ operations must have begun; the time of users that is not spent waiting for answ
 the users were not those of the profile, and nothing is known about the load.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from resilience.columns import Samples
 from resilience.judge.case import Case
+from resilience.judge.journeys import journeys_of
 from resilience.judge.quantiles import DROPPED, NS, Traffic, to_ns
 from resilience.judge.scripts import of_script, waiting_users
 from resilience.judge.signal import level_integral, too_few
@@ -112,13 +113,14 @@ def standing(checker: Callable[[Case], Part]) -> Callable[[Case], Part]:
 def users_problems(case: Case) -> Iterator[str]:
     """What says that the users of a closed load did not do what users do.
 
-    Of users who do more than one thing between two thoughts (journeys, logging in), or beside whom something else is
+    Of users who do more than one thing between two thoughts because they log in, or beside whom something else is
     asked (subscriptions), it cannot be told by their think time.
     """
     load = case.record.experiment.load
-    if not load.closed or load.think.usual_s <= 0 or not case.baselines:
+    if not load.closed or load.think.usual_s <= 0 or not case.baselines or load.tokens or load.subscriptions:
         return
-    if load.journeys or load.tokens or load.subscriptions:
+    if load.journeys:
+        yield from _on_journeys(case)
         return
     for phase in case.phases:
         if phase.name is PhaseName.WARM_UP or phase.end_s <= phase.start_s:
@@ -131,6 +133,38 @@ def users_problems(case: Case) -> Iterator[str]:
             )
         elif offered - most > (1 + UNEVEN) * due + 3.1 * due**0.5:
             yield f"{phase.label} had {offered:,} operations, more than the {due:,.0f} that its users can begin"
+
+
+def _on_journeys(case: Case) -> Iterator[str]:
+    """The same of users who go on journeys: those begin after a thought, like single operations.
+
+    How long journeys took is in the generator's account of the whole run, so the whole run is looked at. An operation
+    that is both single and a step cannot be told apart: then nothing is said.
+    """
+    load = case.record.experiment.load
+    single = {operation.name for operation in load.operations if operation.weight > 0}
+    if any(journey.function is not None and single for journey in load.journeys) or any(
+        step.operation in single for journey in load.journeys for step in journey.steps
+    ):
+        return
+    accounts = journeys_of(case.record).values()
+    told = [account for account in accounts if isinstance(account, Mapping)]
+    if not all(isinstance(account.get(key), int | float) for account in told for key in ("arrived", "spent_s")):
+        yield "the generator did not tell how long the journeys of its users took"
+        return
+    samples, end_s = case.traffic.samples, case.phases[-1].end_s
+    alone = samples.where(np.isin(samples.operation, [case.traffic.index(name) for name in single]))
+    begun = len(alone) + sum(int(str(account["arrived"])) for account in told)
+    busy_s = float((alone.end_ns - alone.arrival_ns).sum()) / NS + sum(float(str(one["spent_s"])) for one in told)
+    due = max(level_integral(load, 0.0, end_s) - busy_s, 0.0) / load.think.usual_s
+    most = max((load.level, *(stage.rate for stage in load.stages)))
+    if too_few(begun + most, (1 - UNEVEN) * due):
+        yield (
+            f"{begun:,} journeys and operations were begun where the users of the load's profile, who were on their "
+            f"way and thought as long as they did, begin {due:,.0f}"
+        )
+    elif begun - most > (1 + UNEVEN) * due + 3.1 * due**0.5:
+        yield f"{begun:,} journeys and operations were begun, more than the {due:,.0f} that the load's users can begin"
 
 
 def due_of_users(case: Case, phase: Phase) -> float:

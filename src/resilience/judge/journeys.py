@@ -26,7 +26,7 @@ def journeys_of(record: Record) -> dict[str, Json]:
 def steps_not_begun(record: Record) -> Iterator[str]:
     """What journeys leave out, in words."""
     told: dict[str, Any] = journeys_of(record)
-    if record.experiment.load.journeys:
+    if record.experiment.load.journeys and not record.experiment.load.closed:
         yield (
             "Only the first steps of journeys come at their rate whatever happens: later ones wait for the answers "
             "before them, so a target that stalls is asked less of them (coordinated omission)."

@@ -36,9 +36,10 @@ class Tally:
         self.broken: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.lengths: Counter[int] = Counter()
+        self.spent_ns = 0
 
     def account(self) -> dict[str, Json]:
-        """As JSON; lengths in seconds, of completed journeys, think times included."""
+        """As JSON; lengths in seconds, of completed journeys, with their think times; `spent_s` is that of all."""
         return {
             "arrived": self.arrived,
             "dropped": self.dropped,
@@ -46,6 +47,7 @@ class Tally:
             "broken_off": dict(sorted(self.broken.items())),
             "unfinished": self.unfinished,
             "errors": dict(sorted(self.errors.items())),
+            "spent_s": round(self.spent_ns / 1e9, 3),
             "p50_s": quantile_s(self.lengths, 0.50),
             "p95_s": quantile_s(self.lengths, 0.95),
         }
@@ -148,9 +150,11 @@ class Walk:
             over = _ERROR
             self._forgo_first()
         finally:
+            length_ns = self._operator.now_ns() - self._arrival.arrival_ns
+            tally.spent_ns += length_ns
             if over == COMPLETED:
                 tally.completed += 1
-                tally.lengths[bucket_of(self._operator.now_ns() - self._arrival.arrival_ns)] += 1
+                tally.lengths[bucket_of(length_ns)] += 1
             elif over not in {"", _ERROR}:
                 tally.broken[over] += 1
             elif not over:

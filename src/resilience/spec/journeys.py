@@ -67,11 +67,6 @@ def check_journeys(load: Load, path: str, allow: Sequence[str], findings: Findin
     """
     operations = {operation.name: operation for operation in load.operations}
     used = {name: names_used(operation) for name, operation in operations.items()}
-    if load.closed and load.journeys:
-        message = (
-            "users think between operations of the mix, and journeys between their own steps; one load has one of both"
-        )
-        findings.add(join(path, "journeys"), message, "write a rate instead of users")
     taken = set(operations)
     for index, journey in enumerate(load.journeys):
         where = f"{join(path, 'journeys')}[{index}]"

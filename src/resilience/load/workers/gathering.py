@@ -34,7 +34,7 @@ FIELDS = {
 follow one another (COUNT); what is the case at its end (STATE) adds up over workers,
 and of one worker the latest counts."""
 
-SUMMED = frozenset({"cpu_s", "stalled_s"})
+SUMMED = frozenset({"cpu_s", "stalled_s", "spent_s"})
 """Lengths in an account that add up all the same."""
 KEPT = 32
 """So many entries of a list in an account are kept, the first of each worker."""
