@@ -92,6 +92,40 @@ def test_versions_count_the_writes_to_each_document():
     assert writers.values(removal)["version"] == "4"
 
 
+def test_a_document_is_read_back_by_its_last_acknowledged_write():
+    """Whichever write is picked: and it is known whether a later one has been begun, and what is another object's."""
+    writers, _ = writers_of(PAGES)
+    first, other = (writers.begin_change(slot, 1, slot, deletes=False) for slot in (0, 1))
+    for entry in (first, other):
+        writers.settle(entry, Mark.ACKNOWLEDGED, 2, 200)
+    known = writers.replaced(first)
+    assert (known.run, known.removed, known.overtaken) == (RUN, False, False)
+    assert (known.elsewhere(first.id), known.elsewhere(other.id), known.elsewhere("unheard-of")) == (False, True, False)
+    removal = writers.begin_change(2, 3, 0, deletes=True)
+    assert writers.replaced(first).overtaken
+    assert {writers.pick().id for _ in range(50)} == {first.id, other.id}
+    writers.settle(removal, Mark.ACKNOWLEDGED, 4, 200)
+    assert {writers.pick().id for _ in range(50)} == {removal.id, other.id}
+    known = writers.replaced(removal)
+    assert (known.removed, known.overtaken) == (True, False)
+
+
+def test_an_earlier_write_that_is_acknowledged_late_is_not_the_last():
+    """Versions decide, not who is answered last."""
+    writers, _ = writers_of(PAGES)
+    first, second = (writers.begin_change(slot, 1, 0, deletes=False) for slot in (0, 1))
+    for entry in (second, first):
+        writers.settle(entry, Mark.ACKNOWLEDGED, 2, 200)
+    assert writers.pick().id == second.id
+
+
+def test_what_stores_something_of_its_own_is_not_replaced():
+    """It is read back by its id."""
+    writers, _ = writers_of(JOBS)
+    entry = writers.begin_change(0, 1, 0, deletes=False)
+    assert writers.replaced(entry) is None
+
+
 def test_no_two_accounts_share_a_writer():
     """Requirement H16: entries of different accounts can never be taken for each other."""
     ledgers = {"stock": Lines(), "money": Lines()}

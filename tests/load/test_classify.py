@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from resilience.columns import Mark
 from resilience.entry import body_of, format_id
-from resilience.load.classify import Broken, Finding, NotSent, Refused, Reply, Sought, StoreAnswer, classify, text_at
+from resilience.load.classify import (
+    Broken,
+    Finding,
+    NotSent,
+    Refused,
+    Replaced,
+    Reply,
+    Sought,
+    StoreAnswer,
+    classify,
+    text_at,
+)
 from resilience.model import Expect, Marker, Outcome, Role
 
 ENTRY = format_id("0badcafe", 1, 0, 17)
@@ -268,3 +279,40 @@ def test_a_foreign_row_keeps_its_name():
     for role in (Role.READ, Role.WRITE):
         assert classify(role, StoreAnswer("wrong tenant: x"), ECHO).detail == "wrong tenant: x"
     assert classify(Role.WRITE, StoreAnswer("unexpected answer: x"), ECHO).detail == "bad ack: unexpected answer: x"
+
+
+LAST, LATER = (
+    Replaced("0badcafe", removed=False, overtaken=late, elsewhere=lambda found: found.endswith("99"))
+    for late in (False, True)
+)
+GONE, AGAIN = (Replaced("0badcafe", removed=True, overtaken=late, elsewhere=lambda _: False) for late in (False, True))
+ELSEWHERE = format_id("0badcafe", 1, 0, 99)
+NOWHERE = Reply(404)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "happened", "means"),
+    [
+        (LAST, stored(id=ENTRY, body=body_of(ENTRY)), SEEN),
+        (LAST, stored(id=OTHER, body=body_of(OTHER)), MISSED),
+        (LAST, NOWHERE, MISSED),
+        (LATER, stored(id=ENTRY, body=body_of(ENTRY)), SEEN),
+        (LATER, stored(id=OTHER, body=body_of(OTHER)), OK),
+        (LATER, NOWHERE, OK),
+        (GONE, NOWHERE, SEEN),
+        (GONE, stored(id=OTHER, body=body_of(OTHER)), MISSED),
+        (AGAIN, NOWHERE, OK),
+        (AGAIN, stored(id=OTHER, body=body_of(OTHER)), OK),
+        *((any_, stored(id=ENTRY, body=body_of(ENTRY)[:50]), WRONG) for any_ in (LAST, LATER, GONE, AGAIN)),
+        *((any_, stored(id=ENTRY, body=body_of(OTHER)), WRONG) for any_ in (LAST, LATER)),
+        *((any_, stored(id="somebody", body="x"), WRONG) for any_ in (LAST, LATER)),
+        *((any_, stored(id=ELSEWHERE, body=body_of(ELSEWHERE)), WRONG) for any_ in (LAST, LATER)),
+        *((any_, stored(id=ENTRY), FAILED) for any_ in (LAST, LATER, GONE)),
+        *((any_, Reply(503), FAILED) for any_ in (LAST, LATER, GONE)),
+    ],
+)
+def test_a_document_that_is_read_back_is_what_the_last_write_made_of_it(replaced, happened, means):
+    """Requirement J4: older is missed, if nothing newer can be there; what was never written there is wrong."""
+    sought = Sought(ENTRY, body_of(ENTRY), replaced=replaced)
+    finding = classify(Role.READ_BACK, happened, Expect(), sought=sought)
+    assert (finding.outcome, finding.mark) == means

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilience.model import Account, Effect, Operation, Role, Truth
-from resilience.spec.accounts import account_of, check_accounts, met, needed
+from resilience.model import Account, Effect, Operation, RedisCommand, Role, Truth
+from resilience.spec.accounts import account_of, check_accounts, may_hold, met, needed
 from resilience.spec.findings import Findings
 from resilience.spec.text import Source
 
@@ -72,6 +72,35 @@ def test_what_does_not_fit_is_said(accounts, operations, where, says):
 def test_what_a_request_must_hold(effect, more, deletes, names):
     """Without it nobody could judge what became of the write."""
     assert set(needed(operation(deletes=deletes), account(effect, **more))) == names
+
+
+def test_a_document_is_read_back_by_its_object():
+    """Not by an id, which nobody knows before the answer; of what stays as it was written, by its id."""
+    back, pages, jobs = operation(Role.READ_BACK), account("document"), account("queue")
+    assert (set(needed(back, pages)), set(needed(back, jobs))) == ({"object"}, {"acked_id"})
+    plain = ("key", "acked_id")
+    assert may_hold(Role.READ_BACK, pages, plain) == ("key", "object", "number")
+    assert may_hold(Role.READ_BACK, jobs, plain) == may_hold(Role.READ_BACK, None, plain) == plain
+    assert problems([pages], [operation(), back]) == []
+
+
+@pytest.mark.parametrize(
+    ("pages", "back", "where", "says"),
+    [
+        (account("document", ordered=False), operation(Role.READ_BACK), "operations[1].account", "without versions"),
+        (
+            account("document"),
+            operation(Role.READ_BACK, redis=RedisCommand(command=("GET", "${object}"))),
+            "operations[1].role",
+            "by HTTP alone",
+        ),
+    ],
+)
+def test_a_document_that_cannot_be_read_back_is_refused(pages, back, where, says):
+    """Where nobody could tell what is old."""
+    found = problems([pages], [operation(), back])
+    assert [place for place, _ in found] == [where]
+    assert says in found[0][1]
 
 
 def test_the_number_of_an_object_is_as_good_as_its_name():

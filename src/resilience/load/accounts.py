@@ -4,15 +4,17 @@ Objects are chosen by the arrival's key, so that hot keys are contended for. Eve
 the versions so far, so that the same seed asks for the same. What a write is to do is noted before it is sent.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from resilience.columns import Mark
 from resilience.entry import format_object
 from resilience.errors import LoadError
+from resilience.load.classify import Replaced
 from resilience.load.operations import AMOUNT, NUMBER, OBJECT, OTHER, VERSION
 from resilience.load.workers.shares import own_object
-from resilience.load.writes import NOTHING, Change, Entry, Ledger, Writers
+from resilience.load.writes import NOTHING, REMEMBERED, Change, Entry, Ledger, Writers
 from resilience.model import Account, Effect, LoadOrder, Operation, Role
 
 ON_OBJECTS = frozenset({Effect.APPEND, Effect.DOCUMENT, Effect.COUNTER, Effect.TRANSFER})
@@ -63,17 +65,46 @@ class AccountWriters(Writers):
         self._place = place
         self._run_name = order.run
         self._versions: dict[int, int] = {}
+        self._documents = self._account.effect is Effect.DOCUMENT
+        self._last: dict[int, Entry] = {}
+        self._objects: OrderedDict[str, int] = OrderedDict()
         self._share = order.share
 
     def begin_change(self, writer: int, at_ns: int, key: int, *, deletes: bool) -> Entry:
         """The writer's next entry, and what it is to do, noted as attempted before this returns."""
         self._noting.change = self._change(writer, key, deletes=deletes)
-        return self.begin(writer, at_ns, self._noting.change)
+        entry = self.begin(writer, at_ns, self._noting.change)
+        if self._documents:
+            self._objects[entry.id] = entry.change[1]
+            if len(self._objects) > REMEMBERED:
+                self._objects.popitem(last=False)
+        return entry
 
     def settle(self, entry: Entry, mark: Mark, at_ns: int, status: int) -> None:
         """Note what became of a write."""
         self._noting.change = entry.change
         super().settle(entry, mark, at_ns, status)
+        if self._documents and mark is Mark.ACKNOWLEDGED:
+            last = self._last.get(entry.change[1])
+            if last is None or abs(last.change[0]) < abs(entry.change[0]):
+                self._last[entry.change[1]] = entry
+
+    def pick(self) -> Entry | None:
+        """As of any writers; of a document, the last acknowledged write to it."""
+        entry = super().pick()
+        return self._last.get(entry.change[1], entry) if entry is not None and self._documents else entry
+
+    def replaced(self, entry: Entry) -> Replaced | None:
+        """What is known of the object of an acknowledged write at this moment; None if it is no document."""
+        if not self._documents:
+            return None
+        value, number, _ = entry.change
+        return Replaced(
+            run=self._run_name,
+            removed=value < 0,
+            overtaken=self._versions[number] != abs(value),
+            elsewhere=lambda other: self._objects.get(other, number) != number,
+        )
 
     def read(self, entry: Entry, mark: Mark, began_ns: int, status: int) -> None:
         """Note what a read-back found."""
@@ -145,6 +176,10 @@ class Books:
         writers = self._accounts[operation.account]
         entry = writers.begin_change(slot, at_ns, key, deletes=operation.deletes)
         return entry, writers.values(entry)
+
+    def about(self, operation: Operation, acked: Entry) -> Mapping[str, str]:
+        """What its account's names stand for in a read-back of an acknowledged write."""
+        return self._accounts[operation.account].values(acked) if operation.account else {}
 
     @property
     def attempted(self) -> int:

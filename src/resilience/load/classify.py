@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from resilience.columns import Mark
+from resilience.entry import body_of, parse_id
 from resilience.model import WRONG_TENANT, Expect, Json, Marker, Outcome, Role
 
 NOT_FOUND = 404
@@ -118,6 +119,23 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """What is known, when the answer is there, of the object that a read-back looks at: it holds the last write to it.
+
+    Attributes:
+        run: whose ids they are.
+        removed: the acknowledged write removed the object.
+        overtaken: a later write to it has been begun, so that it may hold that one by now.
+        elsewhere: whether an id is known as that of a write to another object.
+    """
+
+    run: str
+    removed: bool
+    overtaken: bool
+    elsewhere: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Sought:
     """What a read-back must find.
 
@@ -125,12 +143,14 @@ class Sought:
         entry_id: the acknowledged entry that was asked for.
         body: what was sent as its body.
         id_path, body_path: where the answer holds both; the names under which the write sends them.
+        replaced: of a document; None of what stays as it was written.
     """
 
     entry_id: str
     body: str
     id_path: str = "id"
     body_path: str = "body"
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +217,8 @@ def _meaning(
     if role is Role.WRITE:
         return _write(happened, document, expect, rejected_status, degraded=says_degraded)
     if role is Role.READ_BACK and sought is not None:
+        if sought.replaced is not None:
+            return _document(happened, document, expect, sought, sought.replaced, degraded=says_degraded)
         return _read_back(happened, document, expect, sought, degraded=says_degraded)
     fault = _unmet(happened, document, expect)
     outcome = Outcome.FAILED if fault else Outcome.OK
@@ -250,6 +272,40 @@ def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Soug
         return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
     fault = _unmet(reply, document, expect)
     return Finding(Outcome.FAILED if fault else Outcome.OK, Mark.SEEN, reply.status, degraded, fault)
+
+
+def _document(
+    reply: Reply, document: "_Document", expect: Expect, sought: Sought, replaced: Replaced, *, degraded: bool
+) -> Finding:
+    """What an answer says of an object whose last write was acknowledged before it was asked for.
+
+    If no later write to it has been begun, the object holds that write, or is gone if that removed it: whatever else an
+    answer says is old. If one has, an answer is held against nobody unless it is nothing that was ever written there.
+    """
+    found_id, found_body = document.text_at(sought.id_path), document.text_at(sought.body_path)
+    if reply.status == NOT_FOUND:
+        if replaced.removed or replaced.overtaken:
+            mark = None if replaced.overtaken else Mark.SEEN
+            return Finding(Outcome.OK, mark, reply.status, degraded)
+        detail = f"acknowledged entry not found: {sought.entry_id}"
+        return Finding(Outcome.FAILED, Mark.MISSED, reply.status, degraded, detail)
+    if reply.status not in expect.status:
+        return _uncertain(Role.READ_BACK, reply.status, f"status {reply.status}", degraded=degraded)
+    if found_id is None or found_body is None:
+        detail = f"no id and body in read-back: at {sought.id_path!r} and {sought.body_path!r}"
+        return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
+    if parse_id(found_id, replaced.run) is None or found_body != body_of(found_id) or replaced.elsewhere(found_id):
+        detail = f"acknowledged entry differs: {sought.entry_id}"
+        return Finding(Outcome.FAILED, Mark.WRONG, reply.status, degraded, detail)
+    if found_id != sought.entry_id and not replaced.overtaken:
+        detail = f"{_OLD[replaced.removed]}: {sought.entry_id}"
+        return Finding(Outcome.FAILED, Mark.MISSED, reply.status, degraded, detail)
+    mark = Mark.SEEN if found_id == sought.entry_id else None
+    fault = _unmet(reply, document, expect)
+    return Finding(Outcome.FAILED if fault else Outcome.OK, mark, reply.status, degraded, fault)
+
+
+_OLD = {False: "older than acknowledged", True: "there after its removal was acknowledged"}
 
 
 def _job(role: Role, job: JobEnded, expect: Expect, rejected_status: Iterable[int], degraded: Marker | None) -> Finding:

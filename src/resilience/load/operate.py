@@ -273,6 +273,7 @@ class Operator:
             attempt.entry = entry._replace(tenant=attempt.tenant) if attempt.tenant >= 0 else entry
         elif attempt.acked is not None:
             values[ACKED_ID] = attempt.acked.id
+            values |= self.writers.about(operation, attempt.acked)
         if attempt.tenant >= 0:
             values[TENANT] = self._tenants[attempt.tenant]
         if attempt.region >= 0:
@@ -323,7 +324,7 @@ class Operator:
             operation.expect if values is None else plan.ready.expect(values),
             operation.rejected_status,
             degraded=operation.degraded,
-            sought=Sought(acked.id, body_of(acked.id), *self._paths[operation.account]) if acked else None,
+            sought=None if acked is None else self._sought(operation, acked),
         )
         if finding.detail and (self._secret or self._secret_places[attempt.number]):
             finding = replace(finding, detail=concealed(finding.detail, self._secrets(attempt, happened, values or {})))
@@ -331,6 +332,11 @@ class Operator:
         if plan.by_status and isinstance(happened, Reply) and happened.status not in OVERLOADED:
             plan.verdicts[happened.status] = verdict
         return verdict
+
+    def _sought(self, operation: Operation, acked: Entry) -> Sought:
+        """What a read-back must find, as far as that is known now."""
+        replaced = self.writers.of(operation).replaced(acked)
+        return Sought(acked.id, body_of(acked.id), *self._paths[operation.account], replaced)
 
     def _note(self, mark: Mark, attempt: Attempt, status: int, timing: Timing | None) -> None:
         """Write a mark into the ledger."""

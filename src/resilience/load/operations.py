@@ -240,6 +240,8 @@ def allowed_names(operation: Operation, segments: Sequence[str]) -> tuple[str, .
     """The names that have a value when such an operation is sent."""
     if operation.role is Role.WRITE and operation.account:
         return (KEY, WRITE_ID, WRITE_BODY, OBJECT, NUMBER, OTHER, AMOUNT, VERSION, *segments)
+    if operation.role is Role.READ_BACK and operation.account:
+        return (KEY, ACKED_ID, OBJECT, NUMBER, *segments)
     own = {
         Role.READ: (KEY,),
         Role.WRITE: (KEY, WRITE_ID, WRITE_BODY),

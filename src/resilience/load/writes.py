@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from resilience.columns import Mark
 from resilience.entry import format_id
+from resilience.load.classify import Replaced
 
 Change: TypeAlias = tuple[int, int, int]
 """What a write of an account is to do: value, object, other, as in `columns.EffectLines`."""
@@ -95,6 +96,10 @@ class Writers:
         if not self._recent:
             return None
         return self._random.choice(self._recent if self._random.random() < 0.5 else self._remembered)  # noqa: PLR2004
+
+    def replaced(self, _: Entry) -> Replaced | None:
+        """What is known of the object that a write was about; None, since each stores something of its own."""
+        return None
 
     def read(self, entry: Entry, mark: Mark, began_ns: int, status: int) -> None:
         """Note what a read-back begun at that time found: seen, missed or wrong."""

@@ -51,7 +51,9 @@ def needed(operation: Operation, account: Account) -> Mapping[str, str]:
     names: tuple[str, ...]
     if operation.role is Role.READ_BACK:
         documents = account.effect is Effect.DOCUMENT
-        return {OBJECT: "it is the object that is read"} if documents else {"acked_id": "it reads what was acknowledged"}
+        return (
+            {OBJECT: "it is the object that is read"} if documents else {"acked_id": "it reads what was acknowledged"}
+        )
     match account.effect:
         case Effect.COUNTER:
             names = (OBJECT, AMOUNT)

@@ -20,8 +20,12 @@ No row may be there (the object may be absent) if a removal may be the last, or 
 | rejected_present | rows that hold a rejected write |
 | phantom | rows that hold no write of the account |
 | duplicated | objects with several rows |
+| stale | sure writes of which a later read said something older, and the store has the object right |
 | recovered | rows that hold an unsure write that may be there |
 | verified | objects that hold, or are rightly without, an acknowledged last write |
+
+A later read (*stale reads* are such) is one begun after the acknowledgement. It is held against a write only if no further
+write to the object had been begun when it was answered: the object had to be what that write made of it.
 
 A row is in the first class that fits, in the order phantom, misattributed, rejected_present, corrupted, resurrected or
 lost_updates.
@@ -31,7 +35,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resilience.columns import Bool, Int64, Truth
+from resilience.columns import Bool, Int64, Mark, Truth
 from resilience.judge.effects.findings import Broken, Findings, numbers, said
 from resilience.judge.effects.sent import Sent
 from resilience.model import Account
@@ -45,6 +49,8 @@ CLASSES = (
     "rejected_present",
     "phantom",
     "duplicated",
+    "stale",
+    "stale_reads",
     "recovered",
     "verified",
 )
@@ -112,12 +118,15 @@ def judge_document(sent: Sent, truth: Truth, account: Account) -> Findings:
     counts |= {name: int(np.count_nonzero(where)) for name, where in row.items()}
     counts["phantom"] += max(0, len(truth.foreign) - int(np.count_nonzero(truth.writer < 0)))
     counts["verified"] = int(np.count_nonzero(good))
+    counts |= _stale(sent, np.flatnonzero(good))
     evidence = [
         f"{name}: objects {numbers(where)}" for name, where in (("lost", lost), ("duplicated", twice)) if where.any()
     ]
     bad = (name for name in row if name != "recovered")
     evidence += [f"{name}: objects {numbers(np.sort(truth.position[row[name]]))}" for name in bad if row[name].any()]
-    return Findings({name: counts[name] for name in CLASSES}, _broken(counts), tuple(evidence), np.flatnonzero(good))
+    return Findings(
+        {name: counts[name] for name in CLASSES}, _broken(counts, account), tuple(evidence), np.flatnonzero(good)
+    )
 
 
 def _rows(sent: Sent, truth: Truth, last: Last, slot: Int64) -> list[tuple[str, Bool]]:
@@ -138,7 +147,16 @@ def _rows(sent: Sent, truth: Truth, last: Last, slot: Int64) -> list[tuple[str, 
     ]
 
 
-def _broken(counts: dict[str, int]) -> tuple[Broken, ...]:
+def _stale(sent: Sent, good: Int64) -> dict[str, int]:
+    """Reads that showed something older; what the store itself has wrong is counted there, and not again as stale."""
+    entries = sent.entries
+    slot = entries.read_slot
+    old = (entries.read_mark == Mark.MISSED) & sent.sure[slot] & (entries.read_ns > entries.settled_ns[slot])
+    old &= np.isin(sent.object[slot], good)
+    return {"stale": len(np.unique(slot[old])), "stale_reads": int(np.count_nonzero(old))}
+
+
+def _broken(counts: dict[str, int], account: Account) -> tuple[Broken, ...]:
     return said(
         counts,
         (
@@ -160,5 +178,11 @@ def _broken(counts: dict[str, int]) -> tuple[Broken, ...]:
             ("rejected_present", True, "object holds a rejected write", "objects hold rejected writes"),
             ("phantom", True, "object holds what nobody wrote", "objects hold what nobody wrote"),
             ("duplicated", True, "object is there more than once", "objects are there more than once"),
+            (
+                "stale",
+                account.read_your_writes,
+                "acknowledged write was missed by later reads",
+                "acknowledged writes were missed by later reads",
+            ),
         ),
     )
