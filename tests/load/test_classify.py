@@ -19,8 +19,8 @@ from resilience.load.classify import (
     Sought,
     StoreAnswer,
     classify,
-    text_at,
 )
+from resilience.load.fields import text_at
 from resilience.model import Expect, Marker, Outcome, Role
 
 ENTRY = format_id("0badcafe", 1, 0, 17)
@@ -316,3 +316,15 @@ def test_a_document_that_is_read_back_is_what_the_last_write_made_of_it(replaced
     sought = Sought(ENTRY, body_of(ENTRY), replaced=replaced)
     finding = classify(Role.READ_BACK, happened, Expect(), sought=sought)
     assert (finding.outcome, finding.mark) == means
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"id": OTHER, "body": body_of(OTHER)}, f"acknowledged entry differs: {ENTRY}; it is {OTHER}"),
+        ({"id": ENTRY, "body": "cut"}, f"acknowledged entry differs: {ENTRY}"),
+    ],
+)
+def test_another_entry_is_told_from_another_body(found, says):
+    """Requirement J4: an answer that belongs to another request is not one that is damaged."""
+    assert classify(Role.READ_BACK, stored(**found), Expect(), sought=SOUGHT).detail == says

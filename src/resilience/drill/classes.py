@@ -44,9 +44,11 @@ DELIVERED: Final = {"lost": "missed-not-recovered", "history_lost": "missed-not-
 SUFFERED: Final = {
     "critical": "degraded",
     "wrong": "wrong",
+    "attribution": "misattributed",
     "shedding": "shedding",
     "amplification": "amplification",
     "breakers": "breakers",
+    "health": "disagreement",
 }
 """What `broken` of `degradation` may name → the class."""
 
@@ -130,6 +132,12 @@ def _suffered(name: str, document: Row) -> Iterable[str]:
         yield from (because for key in _names(_row(document, "degradation")) if SUFFERED.get(key) == name)
 
 
+def _named(name: str, document: Row) -> Iterable[str]:
+    """What either complains of: an answer, and a row in the store, can both be somebody else's."""
+    yield from _written(name, document)
+    yield from _suffered(name, document)
+
+
 def _strangers(document: Row) -> Iterable[str]:
     """What is named as broken and is in no class."""
     for who, figures, classes in _ledgers(document):
@@ -194,8 +202,7 @@ def _longer(document: Row) -> Iterable[str]:
 
 
 CLASSES: Final[Mapping[str, Callable[[Row], Iterable[str]]]] = {
-    **{name: partial(_written, name) for name in dict.fromkeys((*WRITTEN.values(), *DELIVERED.values()))},
-    **{name: partial(_suffered, name) for name in SUFFERED.values()},
+    **{name: partial(_named, name) for name in (*WRITTEN.values(), *DELIVERED.values(), *SUFFERED.values())},
     "cache-divergent": _divergent,
     "isolation": _foreign,
     "objective": lambda document: missed(document).values(),

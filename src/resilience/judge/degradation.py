@@ -13,7 +13,8 @@ For each disturbance (a fault, or several that were in place together), from its
   failing: unknown.
 
 Degraded answers are counted, and so is what was dropped because the target held everything up. What the file asks for
-besides is judged in `shedding` (an operation that may be shed is not lost when it is), `amplification` and `breakers`.
+besides is judged in `shedding` (an operation that may be shed is not lost when it is), `amplification`, `breakers` and
+`health`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +24,13 @@ import numpy as np
 
 from resilience.columns import Mark, Samples
 from resilience.judge.amplification import judge_calls
+from resilience.judge.attribution import judge_attribution
 from resilience.judge.away import Span, away, outside
 from resilience.judge.breakers import judge_breakers
 from resilience.judge.case import SLACK_S, Case
 from resilience.judge.disturbances import Disturbance
 from resilience.judge.findings import Finding, Judged
+from resilience.judge.health import judge_health
 from resilience.judge.objectives import judge_objective
 from resilience.judge.quantiles import DROPPED, MS, OK, Stats, stats
 from resilience.judge.shedding import judge_baselines, judge_shedding
@@ -79,6 +82,8 @@ LOOKS: Mapping[str, Callable[[Case], Judged]] = {
     "shedding": judge_shedding,
     "amplification": judge_calls,
     "breakers": judge_breakers,
+    "health": judge_health,
+    "attribution": judge_attribution,
 }
 """What else degradation must look like where the file asks for it, by the key of its figures in `verdict.json`."""
 

@@ -2,7 +2,8 @@
 
 import json
 
-from resilience.load.classify import Happened, Reply, StoreAnswer, text_at
+from resilience.load.classify import Happened, Reply, StoreAnswer
+from resilience.load.fields import text_at
 
 JSON, HEADER = "json:", "header:"
 

@@ -5,15 +5,15 @@ proved by the answer, and a write of which neither is certain is *unknown*. A re
 ok has failed.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from resilience.columns import Mark
 from resilience.entry import body_of, parse_id
-from resilience.model import WRONG_TENANT, Expect, Json, Marker, Outcome, Role
+from resilience.load.fields import Document
+from resilience.model import DIFFERS, OTHER_ENTRY, WRONG_TENANT, Expect, Json, Marker, Outcome, Role
 
 NOT_FOUND = 404
 OVERLOADED = (429, 503)
@@ -212,7 +212,7 @@ def _meaning(
         return _stored(role, happened, sought)
     if isinstance(happened, JobEnded):
         return _job(role, happened, expect, rejected_status, degraded)
-    document = _Document(happened.body)
+    document = Document(happened.body)
     says_degraded = degraded is not None and _is_marked(happened, document, degraded)
     if role is Role.WRITE:
         return _write(happened, document, expect, rejected_status, degraded=says_degraded)
@@ -245,7 +245,7 @@ def _uncertain(role: Role, status: int, detail: str, *, degraded: bool) -> Findi
 
 
 def _write(
-    reply: Reply, document: "_Document", expect: Expect, rejected_status: Iterable[int], *, degraded: bool
+    reply: Reply, document: Document, expect: Expect, rejected_status: Iterable[int], *, degraded: bool
 ) -> Finding:
     if reply.status in expect.status:
         fault = _unmet(reply, document, expect)
@@ -257,16 +257,15 @@ def _write(
     return _uncertain(Role.WRITE, reply.status, f"status {reply.status}", degraded=degraded)
 
 
-def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Sought, *, degraded: bool) -> Finding:
+def _read_back(reply: Reply, document: Document, expect: Expect, sought: Sought, *, degraded: bool) -> Finding:
     if reply.status == NOT_FOUND:
         detail = f"acknowledged entry not found: {sought.entry_id}"
         return Finding(Outcome.FAILED, Mark.MISSED, reply.status, degraded, detail)
     if reply.status not in expect.status:
         return _uncertain(Role.READ_BACK, reply.status, f"status {reply.status}", degraded=degraded)
     found_id, found_body = document.text_at(sought.id_path), document.text_at(sought.body_path)
-    if (found_id is not None and found_id != sought.entry_id) or (found_body is not None and found_body != sought.body):
-        detail = f"acknowledged entry differs: {sought.entry_id}"
-        return Finding(Outcome.FAILED, Mark.WRONG, reply.status, degraded, detail)
+    if differs := _differing(sought, found_id, found_body):
+        return Finding(Outcome.FAILED, Mark.WRONG, reply.status, degraded, differs)
     if found_body is None:  # neither proof nor evidence of loss: such an answer says nothing of the stored entry
         detail = f"no body in read-back: nothing at {sought.body_path!r}"
         return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
@@ -274,8 +273,15 @@ def _read_back(reply: Reply, document: "_Document", expect: Expect, sought: Soug
     return Finding(Outcome.FAILED if fault else Outcome.OK, Mark.SEEN, reply.status, degraded, fault)
 
 
+def _differing(sought: Sought, found_id: str | None, found_body: str | None) -> str:
+    """How an answer differs from what was written; empty if nothing in it does."""
+    if found_id not in {None, sought.entry_id}:
+        return f"{DIFFERS}: {sought.entry_id}{OTHER_ENTRY}{str(found_id)[:_SHOWN]}"
+    return "" if found_body in {None, sought.body} else f"{DIFFERS}: {sought.entry_id}"
+
+
 def _document(
-    reply: Reply, document: "_Document", expect: Expect, sought: Sought, replaced: Replaced, *, degraded: bool
+    reply: Reply, document: Document, expect: Expect, sought: Sought, replaced: Replaced, *, degraded: bool
 ) -> Finding:
     """What an answer says of an object whose last write was acknowledged before it was asked for.
 
@@ -294,8 +300,9 @@ def _document(
     if found_id is None or found_body is None:
         detail = f"no id and body in read-back: at {sought.id_path!r} and {sought.body_path!r}"
         return Finding(Outcome.FAILED, None, reply.status, degraded, detail)
-    if parse_id(found_id, replaced.run) is None or found_body != body_of(found_id) or replaced.elsewhere(found_id):
-        detail = f"acknowledged entry differs: {sought.entry_id}"
+    elsewhere = replaced.elsewhere(found_id)
+    if parse_id(found_id, replaced.run) is None or found_body != body_of(found_id) or elsewhere:
+        detail = f"{DIFFERS}: {sought.entry_id}" + (f"{OTHER_ENTRY}{found_id[:_SHOWN]}" if elsewhere else "")
         return Finding(Outcome.FAILED, Mark.WRONG, reply.status, degraded, detail)
     if found_id != sought.entry_id and not replaced.overtaken:
         detail = f"{_OLD[replaced.removed]}: {sought.entry_id}"
@@ -326,15 +333,15 @@ def _stored(role: Role, answer: StoreAnswer, sought: Sought | None) -> Finding:
         if answer.entry is None:
             return Finding(Outcome.FAILED, Mark.MISSED, detail=f"acknowledged entry not found: {sought.entry_id}")
         found_id, found_body = answer.entry
-        if found_id not in {None, sought.entry_id} or found_body not in {None, sought.body}:
-            return Finding(Outcome.FAILED, Mark.WRONG, detail=f"acknowledged entry differs: {sought.entry_id}")
+        if differs := _differing(sought, found_id, found_body):
+            return Finding(Outcome.FAILED, Mark.WRONG, detail=differs)
         if found_body is None:
             return Finding(Outcome.FAILED, None, detail=answer.fault or "no body in read-back: the answer holds none")
         mark = Mark.SEEN
     return Finding(Outcome.FAILED if answer.fault else Outcome.OK, mark, detail=answer.fault)
 
 
-def _unmet(reply: Reply, document: "_Document", expect: Expect) -> str:
+def _unmet(reply: Reply, document: Document, expect: Expect) -> str:
     """How the answer misses what was expected; empty if it does not."""
     if reply.status not in expect.status:
         return f"status {reply.status}"
@@ -346,7 +353,7 @@ def _unmet(reply: Reply, document: "_Document", expect: Expect) -> str:
     return ""
 
 
-def _is_marked(reply: Reply, document: "_Document", marker: Marker) -> bool:
+def _is_marked(reply: Reply, document: Document, marker: Marker) -> bool:
     if marker.header:
         name, value = marker.header.lower().encode(), marker.value.encode()
         if any(found == name and (not value or text.strip() == value) for found, text in reply.headers):
@@ -354,46 +361,3 @@ def _is_marked(reply: Reply, document: "_Document", marker: Marker) -> bool:
     if reply.status in marker.status:
         return True
     return any(document.text_at(path) == text for path, text in marker.json.items())
-
-
-class _Document:
-    """A body that is parsed as JSON when it is first looked at; one that is not JSON holds nothing."""
-
-    __slots__ = ("_body", "_parsed", "_value")
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._parsed = False
-        self._value: Json = None
-
-    def text_at(self, path: str) -> str | None:
-        if not self._parsed:
-            self._parsed = True
-            try:
-                self._value = json.loads(self._body) if self._body else None
-            except (ValueError, RecursionError):
-                self._value = None
-        return text_at(self._value, path)
-
-
-def text_at(document: Json, path: str) -> str | None:
-    """The text of the value at a dotted path; numbers in a path are indices of lists.
-
-    Strings are themselves; booleans, numbers and null are as JSON writes them (`true`, `3`, `null`).
-
-    Returns:
-        None if there is nothing there, or a list or an object.
-    """
-    value = document
-    for name in path.split("."):
-        if isinstance(value, Mapping) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isascii() and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping | list | tuple):
-        return None
-    return json.dumps(value)

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import hiredis
 
 from resilience.errors import LoadError
-from resilience.load.classify import StoreAnswer, text_at
+from resilience.load.classify import StoreAnswer
+from resilience.load.fields import text_at
 from resilience.load.operations import TENANT, Template, Values, allowed_names
 from resilience.load.sql import server_name
 from resilience.model import WRONG_TENANT, Expect, Json, Operation, Problem, RedisCommand, Role

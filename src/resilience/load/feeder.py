@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from resilience.errors import LoadError
-from resilience.load.classify import text_at
+from resilience.load.fields import text_at
 from resilience.model import Feeder, Problem
 
 EVERY = 64

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import gevent
 
 from resilience.load.calls import Caller, Ready, Values
-from resilience.load.classify import Happened, JobEnded, Reply, Timed, Timing, text_at
+from resilience.load.classify import Happened, JobEnded, Reply, Timed, Timing
 from resilience.load.events import EventClient
+from resilience.load.fields import text_at
 from resilience.load.http import Address, Client
 from resilience.load.operations import Prepared, Request
 from resilience.load.streams import ACCEPT

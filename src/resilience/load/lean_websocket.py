@@ -15,7 +15,7 @@ from locust import User
 from locust.env import Environment
 
 from resilience.errors import LoadError
-from resilience.load.classify import text_at
+from resilience.load.fields import text_at
 from resilience.load.http import Address
 from resilience.load.websocket import LostError, Message, NotOpenedError, WebSocket, WebSocketError
 from resilience.model import Json, Problem

@@ -22,7 +22,7 @@ import gevent
 
 from resilience.columns import Mark
 from resilience.entry import body_of, parse_id, prefix_of
-from resilience.load.classify import text_at
+from resilience.load.fields import text_at
 from resilience.load.http import Address
 from resilience.load.listening import Listening
 from resilience.load.operate import IN_FLIGHT_AT_END, Operator, Samples

@@ -33,6 +33,8 @@ from resilience.model.ledgers import (
 )
 from resilience.model.load import Load
 from resilience.model.operations import (
+    DIFFERS,
+    OTHER_ENTRY,
     WRONG_TENANT,
     Exchange,
     Expect,
@@ -54,6 +56,7 @@ from resilience.model.promises import (
     Comparison,
     Degradation,
     Dependency,
+    Health,
     Objective,
     Recovery,
     ServiceLevel,
@@ -66,7 +69,9 @@ from resilience.model.verdicts import Answer, Part, Verdict
 
 __all__ = [
     "COMPARED_S",
+    "DIFFERS",
     "HISTOGRAM_BASE",
+    "OTHER_ENTRY",
     "OUTCOMES",
     "WRONG_TENANT",
     "AbortWhen",
@@ -92,6 +97,7 @@ __all__ = [
     "Feeder",
     "FunctionTruth",
     "Gathering",
+    "Health",
     "HttpTruth",
     "Identity",
     "Job",

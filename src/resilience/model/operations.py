@@ -8,6 +8,10 @@ from resilience.model.basics import Json
 
 WRONG_TENANT = "wrong tenant"
 """The kind of the detail of an answer that holds what belongs to another tenant (see `judge.isolation`)."""
+DIFFERS = "acknowledged entry differs"
+"""The kind of the detail of a read-back that returned something else than was written."""
+OTHER_ENTRY = "; it is "
+"""What follows in it where that has the id of another entry, before this id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,8 @@ No row may be there (the object may be absent) if a removal may be the last, or 
 | recovered | rows that hold an unsure write that may be there |
 | verified | objects that hold, or are rightly without, an acknowledged last write |
 
-A later read (*stale reads* are such) is one begun after the acknowledgement. It is held against a write only if no further
-write to the object had been begun when it was answered: the object had to be what that write made of it.
+A later read (*stale reads* are such) is one begun after the acknowledgement. It is held against a write only if no
+further write to the object had been begun when it was answered: the object had to be what that write made of it.
 
 A row is in the first class that fits, in the order phantom, misattributed, rejected_present, corrupted, resurrected or
 lost_updates.
