@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from resilience import __version__, cli_safety, cli_shorten, cli_workers
+from resilience import __version__, cli_safety, cli_selftest, cli_shorten, cli_workers
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
 
@@ -238,7 +238,7 @@ def report(folder: Path, formats: str, out: Path | None) -> None:
         click.echo(str(path))
 
 
-for command in (*cli_safety.COMMANDS, *cli_shorten.COMMANDS, *cli_workers.COMMANDS):
+for command in (*cli_safety.COMMANDS, *cli_selftest.COMMANDS, *cli_shorten.COMMANDS, *cli_workers.COMMANDS):
     main.add_command(command)
 
 

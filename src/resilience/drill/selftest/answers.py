@@ -28,7 +28,7 @@ class Outcome(Enum):
     MISSED = "missed"
     WRONG_REASON = "wrong reason"
     FALSE_ALARM = "false alarm"
-    WRONG_PASS = "wrong pass"
+    WRONG_PASS = "wrong pass"  # noqa: S105 - not a password
     NOT_READY = "not ready"
     BAD_FILE = "file wrong"
     OWING = "debts outstanding"
@@ -48,6 +48,9 @@ CODES: Final = {
     Outcome.BROKE: 2,
 }
 """Outcome → the exit code that it asks for."""
+
+AGAIN: Final = frozenset({Outcome.UNCERTAIN, Outcome.NOT_READY})
+"""What may be run once more: nothing was found, neither good nor bad."""
 
 KNOWN: Final = {2: Outcome.UNCERTAIN, 3: Outcome.BAD_FILE, 4: Outcome.NOT_READY, 5: Outcome.OWING}
 """Exit codes after which nothing more is known of a run."""
@@ -104,12 +107,8 @@ def judge(trial: Trial, ended: Ended) -> Result:
 
 
 def _came_to(trial: Trial, ended: Ended, answer: str, said: str) -> tuple[Outcome, str]:
-    may_owe = isinstance(trial.row, Mutant) and Outcome.OWING in {KNOWN.get(code) for code in trial.row.exits}
-    if ended.left or (ended.owing and not may_owe):
-        after = "which nobody could settle" if ended.left else "settled after it"
-        return Outcome.OWING, f"it left debts, {after}: {'; '.join(ended.left or ended.owing)}"
-    if ended.overdue:
-        return Outcome.BROKE, f"it did not end in {ended.took_s:.0f} s and was ended"
+    if (amiss := _amiss(trial, ended)) is not None:
+        return amiss
     if isinstance(trial.row, Mutant):
         return _of_mutant(trial.row, ended, answer, said)
     if answer and EXITS.get(answer) != ended.code:
@@ -132,6 +131,17 @@ def _came_to(trial: Trial, ended: Ended, answer: str, said: str) -> tuple[Outcom
         return Outcome.MISSED, f"it passed: {said}"
     wrong = _wrong_reason(trial.row, ended.document or {})
     return (Outcome.WRONG_REASON, f"it {wrong}: {said}") if wrong else (Outcome.RIGHT, said)
+
+
+def _amiss(trial: Trial, ended: Ended) -> tuple[Outcome, str] | None:
+    """What went wrong with the run as a program; None if nothing did."""
+    may_owe = isinstance(trial.row, Mutant) and Outcome.OWING in {KNOWN.get(code) for code in trial.row.exits}
+    if ended.left or (ended.owing and not may_owe):
+        after = "which nobody could settle" if ended.left else "settled after it"
+        return Outcome.OWING, f"it left debts, {after}: {'; '.join(ended.left or ended.owing)}"
+    if ended.overdue:
+        return Outcome.BROKE, f"it did not end in {ended.took_s:.0f} s and was ended"
+    return None
 
 
 def _wrong_reason(row: Bug | None, document: Mapping[str, Json]) -> str:

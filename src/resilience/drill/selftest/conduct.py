@@ -1,4 +1,4 @@
-"""All trials of a self-test, several at once where they do not disturb each other, until they are over or it is stopped.
+"""All trials of a self-test, several at once where that does not disturb, until they are over or it is stopped.
 
 Stopped means: every run that goes on is told to stop and gives back what it holds, and only then this returns. What was
 over before is kept; what was not is run again when the self-test goes on.
@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resilience.drill.selftest.answers import Ended, Outcome, judge
+from resilience.drill.selftest.answers import AGAIN, Ended, judge
 from resilience.drill.selftest.keeping import Done, Kept
 from resilience.drill.selftest.programs import Stopped
 from resilience.drill.selftest.trials import Trial, in_order
@@ -20,9 +20,6 @@ from resilience.runtime.signals import interruptible, signals_wait
 
 Run = Callable[[Trial, Path, Stopped], Ended]
 """Runs one trial to its end in a folder of its own; see `programs.run`."""
-
-AGAIN = frozenset({Outcome.UNCERTAIN, Outcome.NOT_READY})
-"""What `--again` runs once more: nothing was found, neither good nor bad."""
 
 
 def _nothing(_: object) -> None:

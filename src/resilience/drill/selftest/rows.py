@@ -81,8 +81,8 @@ class Matrix:
     """All rows.
 
     Attributes:
-        launcher: words before `run FILE …` that make a defect of the tool; `${mutant}` is its name. Without them no such
-            defect can be made.
+        launcher: words before `run FILE …` that make a defect of the tool; `${mutant}` is its name. Without them none
+            can be made.
         without_fault: the defect whose faults do nothing, for bugs that need their fault.
     """
 
@@ -103,7 +103,7 @@ def _strict(properties: Mapping[str, Json], required: Sequence[str]) -> dict[str
     return {
         "type": "object",
         "properties": dict(properties),
-        "required": list(required),
+        "required": [*required],
         "additionalProperties": False,
     }
 
@@ -114,7 +114,7 @@ def _each(of: Json, least: int = 0) -> Json:
 
 _TEXT: Final[Json] = {"type": "string", "minLength": 1}
 _NAME: Final[Json] = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,39}$"}
-_CLASS: Final[Json] = {"enum": sorted(CLASSES)}
+_CLASS: Final[Json] = {"enum": list[Json](sorted(CLASSES))}
 _FLAG: Final[Json] = {"type": "boolean"}
 _VARIABLES: Final[Json] = {
     "type": "object",

@@ -1,7 +1,7 @@
-"""What is run for a matrix: each bug on its experiment, each experiment on the healthy target, each defect of the tool.
+"""What is run for a matrix: each bug, each experiment on the healthy target, each defect of the tool.
 
-A *trial* is one run with what it must come to. One healthy trial serves all bugs of the same experiment: what is told of
-them must not be told without them. A bug that needs its fault is tried with faults that do nothing, too.
+A *trial* is one run with what it must come to. One healthy trial serves all bugs of the same experiment: what is told
+of them must not be told without them. A bug that needs its fault is tried with faults that do nothing, too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -138,7 +138,8 @@ def chosen(matrix: Matrix, choice: Choice) -> tuple[tuple[Bug, ...], tuple[Mutan
 def experiments_of(matrix: Matrix, choice: Choice) -> tuple[Path, ...]:
     """The experiments of all that is wanted, each once."""
     bugs, mutants = chosen(matrix, choice)
-    return tuple(dict.fromkeys((*(row.experiment for row in (*bugs, *mutants)), *choice.experiments)))
+    rows: Sequence[Bug | Mutant] = (*bugs, *mutants)
+    return tuple(dict.fromkeys((*(row.experiment for row in rows), *choice.experiments)))
 
 
 def lay_out(matrix: Matrix, choice: Choice, stories: Mapping[Path, Story]) -> tuple[Trial, ...]:
@@ -192,7 +193,7 @@ def _healthy(matrix: Matrix, choice: Choice, bugs: Sequence[Bug], stories: Mappi
 
 def _of_bug(matrix: Matrix, bug: Bug, times: int, stories: Mapping[Path, Story]) -> Iterator[Trial]:
     story = stories[bug.experiment]
-    kinds = {Kind.BUG: (bug.name, ())}
+    kinds: dict[Kind, tuple[str, tuple[str, ...]]] = {Kind.BUG: (bug.name, ())}
     if bug.needs_fault:
         kinds[Kind.WITHOUT] = (f"{bug.name}-without", launcher_of(matrix, matrix.without_fault))
     for kind, (name, words) in kinds.items():

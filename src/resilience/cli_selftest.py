@@ -1,0 +1,255 @@
+"""The command `resilience selftest`: what can be said to it, and what it shows while it goes on and in the end."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from resilience.errors import SpecError
+from resilience.model import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from resilience.drill.selftest.keeping import Done, Kept
+    from resilience.drill.selftest.rows import Matrix
+    from resilience.drill.selftest.trials import Choice, Trial
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+PAGE = "docs/reference/selftest-matrix.md"
+MARK = "<!-- the matrix -->"
+"""In the page, what follows this is written by the command."""
+_SHOWN = 160
+
+
+@click.command()
+@click.option("--bug", "names", multiple=True, metavar="NAME", help="Only this row, B02 or H3; repeatable.")
+@click.option("--only", type=click.Choice(["healthy", "bugs", "harness"]), help="Only runs of this kind.")
+@click.option(
+    "--experiment",
+    "experiments",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Only this experiment; one that no row names is run on the healthy target. Repeatable.",
+)
+@click.option("--times", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How often each.")
+@click.option("--healthy", type=click.IntRange(1, 10_000), help="How often each experiment on the healthy target.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="How many runs at once; by cores and load if not given.")
+@click.option("--matrix", "folder", type=FOLDER, help="Folder of the rows.  [default: fixtures/selftest]")
+@click.option("--out", type=FOLDER, default=Path("selftest-runs"), show_default=True, help="Folder for records.")
+@click.option("--list", "listing", is_flag=True, help="Show what would be run, and how long it takes; run nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the newest in --out, with what it was asked for.")
+@click.option("--again", is_flag=True, help="Go on, and run what could not tell once more; both are shown.")
+@click.option(
+    "--write-docs", "page", type=FILE, is_flag=False, flag_value=PAGE, help=f"Write the tables to a page.  [{PAGE}]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+def selftest(
+    *,
+    folder: Path | None,
+    out: Path,
+    jobs: int | None,
+    listing: bool,
+    resume: bool,
+    again: bool,
+    page: Path | None,
+    as_json: bool,
+    **wanted: Any,  # noqa: ANN401 - what is chosen
+) -> None:
+    """Show that planted bugs are told for the right reason, and that defects of the tool itself never pass.
+
+    \b
+    Example: resilience selftest --bug B02 --times 3
+             resilience selftest --healthy 59 --experiment experiments/redis-failure.yaml
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+    from rich.console import Console
+
+    from resilience.drill.selftest import keeping, machine, rows, tables, trials
+    from resilience.drill.selftest.conduct import conduct, missing
+    from resilience.drill.selftest.programs import run
+    from resilience.host import namespace
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    matrix = rows.read_matrix((folder or rows.DEFAULT).absolute())
+    resumed = keeping.read(out) if resume or again else None
+    choice = _choice(wanted) if resumed is None else resumed.choice
+    experiments = trials.experiments_of(matrix, choice)
+    own_network = not namespace.may_change_network()
+    stories = {path: trials.look(path, own_network=own_network) for path in experiments}
+    every = trials.lay_out(matrix, choice, stories)
+    at_once = jobs or machine.jobs()
+    if listing:
+        _list(every, at_once, as_json=as_json)
+        return
+    if resumed is not None and resumed.digest != keeping.digest(matrix, experiments):
+        hint = "begin anew, without --resume"
+        raise SpecError(Problem(str(resumed.folder), "rows or experiments have changed since it was begun", hint))
+    kept = resumed or keeping.begin(out, matrix, choice, experiments, machine.describe(at_once))
+    left = missing(every, kept, again=again)
+    console.print(_announced(left, at_once) if left else "nothing is left to run", markup=False)
+    with Screen(console, left, at_once) as screen:
+        kept = conduct(left, kept, run, jobs=at_once, watcher=screen.watcher())
+    if page is not None:
+        _write(page, tables.markdown(matrix, kept))
+    _show(matrix, kept, every, as_json=as_json)
+    sys.exit(tables.code_for(every, kept))
+
+
+def _choice(wanted: Mapping[str, Any]) -> "Choice":
+    from resilience.drill.selftest.trials import Choice
+
+    return Choice(
+        names=wanted["names"],
+        only=wanted["only"] or "",
+        experiments=tuple(path.resolve() for path in wanted["experiments"]),
+        times=wanted["times"],
+        healthy=wanted["healthy"] or 0,
+    )
+
+
+def _announced(every: Sequence["Trial"], jobs: int) -> str:
+    """How much it is and how long it will take, before it begins."""
+    from resilience.drill.selftest.trials import estimate_s
+
+    experiments = len({trial.experiment for trial in every})
+    alone = sum(trial.alone for trial in every)
+    said = f"{len(every)} runs of {experiments} experiments, {jobs} at once"
+    said += f", {alone} of them alone" if alone else ""
+    return f"{said}: about {_minutes(estimate_s(every, jobs))}"
+
+
+def _minutes(length_s: float) -> str:
+    return f"{length_s:.0f} s" if length_s < 120 else f"{length_s / 60:.0f} min"  # noqa: PLR2004 - two minutes
+
+
+def _list(every: Sequence["Trial"], jobs: int, *, as_json: bool) -> None:
+    from resilience.drill.selftest.trials import estimate_s
+
+    if as_json:
+        listed = [
+            {
+                "name": trial.name,
+                "kind": trial.kind.value,
+                "about": trial.about,
+                "experiment": str(trial.experiment),
+                "planned_s": trial.planned_s,
+                "alone": trial.alone,
+            }
+            for trial in every
+        ]
+        _print({"runs": listed, "jobs": jobs, "estimate_s": estimate_s(every, jobs)})
+        return
+    for trial in every:
+        alone = ", alone" if trial.alone else ""
+        click.echo(f"{trial.name}: {trial.kind.value}, {trial.experiment.name}, {trial.planned_s:.0f} s{alone}")
+    click.echo(_announced(every, jobs))
+
+
+def _print(document: object) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _write(page: Path, tables: str) -> None:
+    head, mark, _ = (page.read_text(encoding="utf-8") if page.is_file() else "").partition(MARK)
+    page.write_text(f"{head}{mark}\n\n{tables}" if mark else tables, encoding="utf-8")
+
+
+def _show(matrix: "Matrix", kept: "Kept", every: Sequence["Trial"], *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from resilience.drill.selftest import tables
+    from resilience.text import printable
+
+    if as_json:
+        _print(tables.document(matrix, kept, every))
+        return
+    console = Console(highlight=False)
+    table = Table("row", "kind", "must be", "told", "as it must", "outcome")
+    found = [line for line in tables.lines(matrix, kept) if line.tried]
+    for line in found:
+        again = f", {line.again} again" if line.again else ""
+        outcome = "" if line.outcome is None else line.outcome.value
+        table.add_row(line.name, line.kind.value, line.must, ", ".join(line.told), f"{line.seen}{again}", outcome)
+    console.print(table)
+    for line in found:
+        for sentence in line.odd:
+            console.print(printable(sentence), markup=False, soft_wrap=True)
+    console.print(f"records: {kept.folder}", markup=False, soft_wrap=True)
+
+
+class Screen:
+    """What is shown while it goes on: a table that moves in a terminal, a line for each run without one.
+
+    Args:
+        console: where.
+        trials: what is to be run.
+        jobs: how many at once.
+    """
+
+    def __init__(self, console: "Console", trials: Sequence["Trial"], jobs: int) -> None:
+        """Nothing is shown yet."""
+        from rich.live import Live
+
+        self._console, self._jobs = console, jobs
+        self._left = {trial.name: trial for trial in trials}
+        self._running: dict[str, float] = {}
+        self._over: dict[str, int] = {}
+        moving = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2) if moving else None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._live is not None and self._left:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What was shown last stays."""
+        if self._live is not None:
+            self._live.stop()
+
+    def watcher(self) -> Any:  # noqa: ANN401 - a Watcher, which is imported when it is needed
+        """Who is told."""
+        from resilience.drill.selftest.conduct import Watcher
+
+        return Watcher(begun=self._begun, ended=self._ended)
+
+    def _begun(self, trial: "Trial") -> None:
+        self._running[trial.name] = time.monotonic()
+
+    def _ended(self, done: "Done") -> None:
+        from resilience.drill.selftest.answers import Outcome
+        from resilience.text import printable
+
+        self._running.pop(done.trial, None)
+        self._left.pop(done.trial, None)
+        self._over[done.outcome.value] = self._over.get(done.outcome.value, 0) + 1
+        told = f" ({', '.join(done.classes)})" if done.classes else ""
+        line = f"{done.trial}: {done.outcome.value}{told}, {done.took_s:.0f} s"
+        if done.outcome is not Outcome.RIGHT:
+            line += f": {done.because}"
+        self._console.print(printable(line), markup=False)
+
+    def _render(self) -> "RenderableType":
+        from rich.table import Table
+
+        from resilience.drill.selftest.trials import estimate_s
+
+        table = Table("runs", "for", "of about")
+        for name, since in list(self._running.items()):
+            trial = self._left.get(name)
+            if trial is not None:
+                table.add_row(name, f"{time.monotonic() - since:.0f} s", f"{trial.planned_s:.0f} s")
+        over = ", ".join(f"{count} {name}" for name, count in self._over.items()) or "none yet"
+        left = list(self._left.values())
+        table.caption = f"{len(left)} left, about {_minutes(estimate_s(left, self._jobs))}; over: {over}"[:_SHOWN]
+        return table
+
+
+COMMANDS = (selftest,)
