@@ -7,7 +7,7 @@ import numpy as np
 from resilience.columns import Readings
 from resilience.judge.case import Case, prepare
 from resilience.judge.quantiles import NS
-from resilience.model import Breaker, Degradation, Dependency, Load
+from resilience.model import Breaker, Degradation, Dependency, Health, Load
 from tests.judge.builder import OPERATIONS, Scene
 
 CACHE = Breaker(
@@ -41,10 +41,12 @@ def declared(
     breakers: tuple[Breaker, ...] = (),
     dependencies: tuple[Dependency, ...] = (),
     read: tuple[Readings, ...] = (),
+    health: Health | None = None,
     **operations: dict[str, object],
 ) -> Case:
     """The case of a scene with more in its file; operations by their name with `_` for `-`."""
     chosen = tuple(replace(one, **operations.get(one.name.replace("-", "_"), {})) for one in OPERATIONS)
     record = scene.but(load=Load(rate=scene.rate, operations=chosen)).record()
-    experiment = replace(record.experiment, degradation=Degradation(dependencies=dependencies, breakers=breakers))
+    asked = Degradation(dependencies=dependencies, breakers=breakers, health=health)
+    experiment = replace(record.experiment, degradation=asked)
     return prepare(replace(record, experiment=experiment, readings=read))

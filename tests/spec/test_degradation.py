@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from resilience.model import Breaker, Degradation, Dependency, Marker, Shed
+from resilience.model import Breaker, Degradation, Dependency, Health, Marker, Shed
 from resilience.spec.parse import parse
 from tests.spec.test_parse import GOOD, OWN, changed, problems
 
@@ -21,10 +21,11 @@ REDIS = {"name": "redis", "part": "redis"}
 ERRORS = {"name": "errors", "part": "service", "metric": ["shop_cache_total"], "amplification": 2}
 
 
-def read(*, dependencies=(), breakers=(), **operation):
+def read(*, dependencies=(), breakers=(), health=None, **operation):
     data = copy.deepcopy(GOOD)
     own = data["extensions"][0]
     own["degradation"] = {"dependencies": list(dependencies), "breakers": list(breakers)}
+    own["degradation"] |= {"health": health} if health else {}
     own["load"]["operations"][0] |= operation
     return parse(json.dumps(data).encode(), "a.json", "/x")
 
@@ -122,3 +123,26 @@ def test_every_problem_is_told_at_once():
     ]
     (alone,) = problems(changed({"OWN.degradation": {"dependencies": [REDIS]}}))
     assert "nothing is asked of it" in alone.message
+
+
+def test_health_is_one_of_the_operations():
+    """Requirement J4: what asks the target how it is; three seconds are enough unless the file says otherwise."""
+    assert read().degradation.health is None
+    assert read(health={"operation": "read-item"}).degradation.health == Health(operation="read-item", within_s=3.0)
+    assert read(health={"operation": "read-item", "within": "500ms"}).degradation.health.within_s == 0.5
+
+
+def test_health_must_have_something_to_be_compared_with():
+    """An operation that is not there, or beside which nothing is critical, would never disagree with anybody."""
+    own = {"degradation": {"health": {"operation": "read-itme"}}}
+    assert "read-item" in str(problems(json.dumps(with_own(own)).encode()))
+    only = with_own({"degradation": {"health": {"operation": "read-item"}}})
+    for operation in only["extensions"][0]["load"]["operations"]:
+        operation["critical"] = operation["name"] == "read-item"
+    assert "compared with nothing" in str(problems(json.dumps(only).encode()))
+
+
+def with_own(more):
+    data = copy.deepcopy(GOOD)
+    data["extensions"][0] |= more
+    return data

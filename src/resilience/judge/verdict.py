@@ -54,6 +54,8 @@ _EMPTY: Mapping[str, Json] = {
     "shedding": [],
     "amplification": [],
     "breakers": [],
+    "attribution": [],
+    "health": [],
     "service": None,
     "load": None,
     "coverage": None,

@@ -119,16 +119,31 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the target says of itself, which must not be that it is well while its clients fail.
+
+    Attributes:
+        operation: that asks the target how it is; ok, and not degraded, says that it is well.
+        within_s: how long it may take to notice.
+    """
+
+    operation: str
+    within_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Degradation:
     """What degradation must look like, besides what operations say of themselves.
 
     Attributes:
         dependencies: whose calls are counted while the run lasts.
         breakers: that must be seen to work.
+        health: what the target says of itself; None compares it with nothing.
     """
 
     dependencies: tuple[Dependency, ...] = ()
     breakers: tuple[Breaker, ...] = ()
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""Whether what a file says of degradation fits together: dependencies, circuit breakers, and who they are about."""
+"""Whether what a file says of degradation fits together: dependencies, breakers, health, and who they are about."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resilience.model import Breaker, Degradation, Dependency, Operation, StackSpec
+from resilience.model import Breaker, Degradation, Dependency, Health, Operation, StackSpec
 from resilience.spec.findings import Findings, did_you_mean
 from resilience.spec.steps import parts_of
 from resilience.spec.text import join
@@ -38,6 +38,8 @@ def check_degradation(degradation: Degradation, path: str, about: About, finding
         _taken(join(path, "breakers"), index, breakers[index], findings)
     for index, breaker in enumerate(degradation.breakers):
         _check_breaker(breaker, join(join(path, "breakers"), index), names, about, findings)
+    if degradation.health is not None:
+        _check_health(degradation.health, join(join(path, "health"), "operation"), about, findings)
 
 
 def check_marks(path: str, operation: Operation, findings: Findings) -> None:
@@ -76,6 +78,16 @@ def _check_counted(dependency: Dependency, place: str, stack: StackSpec | None, 
     if can == ("metric",) and not dependency.metric:
         message = f"is missing: {dependency.part!r} is asked by HTTP, and must be told what to add up"
         findings.add(join(place, "metric"), message, "name the counters: [shop_cache_total]")
+
+
+def _check_health(health: Health, place: str, about: About, findings: Findings) -> None:
+    known = [operation.name for operation in about.operations]
+    if health.operation not in known:
+        message = f"{health.operation!r} is no operation of this file"
+        findings.add(place, message, did_you_mean(health.operation, known))
+    elif not any(operation.critical and operation.name != health.operation for operation in about.operations):
+        message = f"there is no critical operation beside {health.operation!r}, so it could be compared with nothing"
+        findings.add(place, message, "let another operation be critical")
 
 
 def _check_breaker(breaker: Breaker, place: str, names: Sequence[str], about: About, findings: Findings) -> None:

@@ -18,6 +18,7 @@ from resilience.model import (
     Effect,
     Expect,
     Feeder,
+    Health,
     Journey,
     Ledger,
     Load,
@@ -209,6 +210,11 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     Degradation: (
         Key("dependencies", "dependencies", listing(block(Dependency)), "Whose calls are counted during the run."),
         Key("breakers", "breakers", listing(block(Breaker)), "Circuit breakers that must be seen to work."),
+        Key("health", "health", block(Health), "What the target says of itself, beside what its clients see."),
+    ),
+    Health: (
+        Key("operation", "operation", NAME, "The operation that asks the target how it is: /ready, /health."),
+        Key("within", "within_s", LENGTH, "It must have noticed by then that a critical operation fails."),
     ),
     Dependency: (
         Key("name", "name", NAME, "Unique among the dependencies of the file."),
@@ -253,6 +259,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("objects", "objects", count(1, 1_000_000), "How many objects its writes are spread over, by ${key}."),
         Key("amount", "amount", count(1, 1_000_000), "The most that one write adds or transfers."),
         Key("initial", "initial", count(0, 10**12), "What each object of a transfer has at first."),
+        Key("rows", "rows", count(1, 10_000), "Of insert: how many rows one write stores, all or none."),
         Key("min_acknowledged", "min_acknowledged", count(1, 10**9), "With fewer acknowledged writes: unknown."),
         Key("min_exposed", "min_exposed", count(1, 10**9), "Writes that each fault must have had a chance to lose."),
         Key("exposure", "exposure_s", DURATION, "How long before a fault an acknowledged write counts as exposed."),
