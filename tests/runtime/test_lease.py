@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resilience.errors import DebtsOutstanding, FaultError, Interrupted
-from resilience.model import Event, EventKind, FaultSpec, Undo
+from resilience.model import Event, EventKind, FaultSpec, Place, Undo
 from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.lease import Limits, lease
@@ -106,6 +106,21 @@ def test_order(book: DebtBook):
     assert sink.kinds() == ["fault-requested", "fault-confirmed", "fault-reverting", "fault-clear"]
     assert sink.events[0].detail == {"kind": "switch", "on": "redis", "settings": {"hard": 1}}
     assert book.owed() == ()
+
+
+def test_a_fault_that_is_aimed_at_another_part_is_not_injected(book: DebtBook):
+    """It would be seen active there and survived by anything here: so it is refused, and the record says why."""
+
+    class Astray(Switch):
+        def prepare(self) -> Undo:
+            return Undo(kind="switch", data={"part": "redis-of-somebody-else"})
+
+    fault, sink = Astray(), Sink()
+    place = Place(name="redis", host="127.0.0.1", port=1, via_port=2)
+    astray = lease(fault, SPEC, book=book, sink=sink, clock=MonotonicClock(), limits=QUICK, place=place)
+    with pytest.raises(FaultError, match="done to something else than redis"), astray:
+        pytest.fail("it was held")
+    assert (fault.steps, sink.problems(), book.owed()) == ([], ["prepare"], ())
 
 
 @pytest.mark.parametrize("step", ["prepare", "inject", "active"])

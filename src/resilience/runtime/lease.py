@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from resilience.errors import DebtsOutstanding, FaultError, ResilienceError
-from resilience.model import EventKind, FaultSpec, Problem, Undo
+from resilience.model import EventKind, FaultSpec, Place, Problem, Undo
 from resilience.ports import Clock, EventSink, Fault
+from resilience.runtime.aim import missed
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.radius import Radius, length_of
 
@@ -52,6 +53,7 @@ def lease(
     clock: Clock,
     limits: Limits = Limits(),
     radius: Radius | None = None,
+    place: Place | None = None,
 ) -> AbstractContextManager[Undo]:
     """Hold a fault for the length of a `with` block; the value of the block is the fault's `Undo`. Leases nest.
 
@@ -67,6 +69,7 @@ def lease(
         clock: the run's clock; once cancelled, no lease begins.
         limits: how long the ends may take.
         radius: what may be touched, together with what else is in place; None only where nothing else can be.
+        place: the part that is meant, with which the fault's undo is compared; None compares nothing.
 
     Raises:
         Interrupted: the clock was cancelled; if that was before, nothing was touched.
@@ -74,7 +77,8 @@ def lease(
         DebtsOutstanding: it is not known to be gone (or an earlier one is not). The debt stays open. If the block
             itself raised something other than a FaultError, that goes on instead, with a note: ask the book at the end.
     """
-    return _Lease(fault, spec, book, sink, _Pace(clock, limits), radius or Radius.of_one(spec))
+    about = _About(spec, radius or Radius.of_one(spec), place)
+    return _Lease(fault, about, book, sink, _Pace(clock, limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +89,24 @@ class _Pace:
     limits: Limits
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is held, and what it may touch."""
+
+    spec: FaultSpec
+    radius: Radius
+    place: Place | None
+
+
 class _Lease:
     """The context manager of `lease`."""
 
-    def __init__(
-        self, fault: Fault, spec: FaultSpec, book: DebtBook, sink: EventSink, pace: _Pace, radius: Radius
-    ) -> None:
-        self._fault, self._spec, self._book, self._sink = fault, spec, book, sink
-        self._clock, self._limits, self._radius = pace.clock, pace.limits, radius
+    def __init__(self, fault: Fault, about: _About, book: DebtBook, sink: EventSink, pace: _Pace) -> None:
+        self._fault, self._book, self._sink = fault, book, sink
+        self._spec, self._radius, self._place = about.spec, about.radius, about.place
+        self._clock, self._limits = pace.clock, pace.limits
         self._step_under_way: _Step | None = None
-        self._debt = book.new_id(spec.name)
+        self._debt = book.new_id(about.spec.name)
         self._undo = Undo(kind=fault.kind, data={})
         self._problem: Exception | None = None
         self._outstanding: DebtsOutstanding | None = None
@@ -108,7 +120,7 @@ class _Lease:
         self._radius.enter(self._spec)
         try:
             with self._step("prepare"):
-                self._undo = self._fault.prepare()
+                self._undo = self._aimed(self._fault.prepare())
         except BaseException:
             self._radius.leave(self._spec)
             raise
@@ -130,6 +142,16 @@ class _Lease:
                 self._end(late)
                 raise
         self._end(error)
+
+    def _aimed(self, undo: Undo) -> Undo:
+        """The undo, if it is about the part that is meant.
+
+        Raises:
+            FaultError: it is about something else.
+        """
+        if self._place is not None and (wrong := missed(self._place, undo)):
+            raise FaultError(Problem(self._spec.name, wrong))
+        return undo
 
     def _end(self, error: BaseException | None) -> None:
         """Give back, then raise what was noted; an error that is under way goes first unless it is a FaultError."""

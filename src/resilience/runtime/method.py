@@ -200,6 +200,7 @@ class Method:
             clock=self._with.clock,
             limits=limits,
             radius=self._radius,
+            place=self._with.places()[spec.on],
         )
 
     def _built(self, spec: FaultSpec) -> tuple[FaultSpec, Fault | Strike]:
