@@ -11,6 +11,7 @@ NAMES = {
     "judge": "reading and judging a record of 10 million samples: time and memory",
     "residue": "how often failures that remain are told where there are none, and found where there are",
     "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
+    "breaker": "how exact the times of a circuit breaker are that stays open for exactly seven seconds, on a real run",
     "drivers": "the same fault seen by our engine and by a script of k6: how far apart their recoveries are",
     "experiments": "every shipped experiment on the healthy target: each must pass",
     "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon",
