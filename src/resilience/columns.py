@@ -233,6 +233,8 @@ class Record:
             Any of it keeps the verdict from passing.
         accounts: those of the ledger that the experiment declares beside `ledger` itself.
         readings: of the dependencies whose calls are counted, in the order of the file.
+        incomplete: how the ledgers that are there fall short of, or exceed, what the generator says that it noted: what
+            they do not name may have been sent all the same.
     """
 
     folder: str
@@ -247,3 +249,4 @@ class Record:
     cached: Truth | None = None
     accounts: tuple[AccountBook, ...] = ()
     readings: tuple[Readings, ...] = ()
+    incomplete: tuple[str, ...] = ()

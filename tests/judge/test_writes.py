@@ -1,7 +1,10 @@
 """The write ledger: one planted case for every class, the gates, and what the evidence tells."""
 
+from dataclasses import replace
+
 import pytest
 
+from resilience.judge.case import prepare
 from resilience.judge.entries import index
 from resilience.judge.writes import check_baseline, check_writes, intervals
 from resilience.model import Answer, EventKind
@@ -223,6 +226,16 @@ def test_a_torn_ledger_is_not_believed():
     found = part(problems_of_ledger=("writes/w03 is missing",))
     assert found.answer is Answer.UNKNOWN
     assert "writes/w03 is missing" in found.because
+
+
+def test_what_a_missing_ledger_would_have_named_is_no_phantom():
+    """Rows that nobody sent, by ledgers that fall short of what was counted: it is the tool's own files that lack."""
+    record = scene(tuple(row for row in BASE if row[0] != 3)).record()
+    assert check_writes(prepare(record)).answer is Answer.FAIL
+    short = "the load generator counted 800 attempted, the record has 600"
+    found = check_writes(prepare(replace(record, incomplete=(short,))))
+    assert found.answer is Answer.UNKNOWN
+    assert short in found.because
 
 
 def test_no_truth_or_an_empty_one_is_unknown():

@@ -51,7 +51,7 @@ def _judge(case: Case, account: Account, place: int, book: AccountBook | None) -
     told = sent(book.lines, truth.read_ns if truth else 0, place=place, objects=account.objects)
     counts: dict[str, Json] = dict(_counts(told))
     acknowledged = int(np.count_nonzero(told.entries.acknowledged))
-    doubts = distrust(told.problems, truth, acknowledged)
+    doubts = distrust((*told.problems, *case.record.incomplete), truth, acknowledged)
     if truth is None or doubts:
         return _verdict(account, Answer.UNKNOWN, doubts[0], doubts, counts | {"unverified": acknowledged})
     judge = EFFECTS[account.effect]
@@ -84,7 +84,7 @@ def _judge_delivered(case: Case, account: Account, place: int, book: AccountBook
     if book.receipts is None or not wanted:
         return _verdict(account, Answer.UNKNOWN, "there are no receipts of subscribers in the record", (), counts)
     receipts = read_receipts(book.receipts, told, to_ns(account.exposure_s))
-    doubts = [f"the write ledger cannot be believed: {one}" for one in told.problems]
+    doubts = [f"the write ledger cannot be believed: {one}" for one in (*told.problems, *case.record.incomplete)]
     doubts += [f"the receipts cannot be believed: {one}" for one in receipts.problems]
     if doubts or not receipts.stays:
         because = doubts[0] if doubts else "no subscription was ever confirmed"

@@ -62,7 +62,7 @@ def _check_ledger(case: Case) -> Part:
         return Part(NAME, Answer.UNKNOWN, "there is no write ledger in the record", (), {"writes": None})
     entries = index(lines)
     counts = _counts(entries)
-    doubts = distrust(entries.problems, truth, counts["acknowledged"])
+    doubts = distrust((*entries.problems, *case.record.incomplete), truth, counts["acknowledged"])
     if truth is None or doubts:
         return Part(
             NAME, Answer.UNKNOWN, doubts[0], tuple(doubts), {"writes": counts | {"unverified": counts["acknowledged"]}}

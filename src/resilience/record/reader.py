@@ -1,13 +1,13 @@
 """A run folder read back as one value. What is damaged is left out and said so; nothing is guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from resilience.columns import AccountBook, LedgerLines, Mark, Record, Samples, Truth
 from resilience.errors import RecordError
-from resilience.model import OUTCOMES, Account, Event, EventKind, Experiment, Plan, Problem
+from resilience.model import OUTCOMES, Account, Event, EventKind, Experiment, Json, Plan, Problem
 from resilience.record import truth as truths
 from resilience.record.documents import load_experiment, load_plan
 from resilience.record.events import read_events
@@ -55,8 +55,10 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         problems += account_problems
     header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
     problems += _compare_header(header.get("run"), plan.run)
+    incomplete: tuple[str, ...] = ()
     if finished:
-        problems += _compare_counts(events, samples, _ledgers(ledger, books))
+        incomplete = _compare_writes(events, _ledgers(ledger, books))
+        problems += (*_compare_counts(events, samples), *incomplete)
     stack = header.get("stack")
     return Record(
         folder=str(folder),
@@ -74,6 +76,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
             read_readings(folder, dependency.name, finished=finished)
             for dependency in experiment.degradation.dependencies
         ),
+        incomplete=incomplete,
     )
 
 
@@ -117,18 +120,30 @@ def _compare_header(told: object, run: str) -> tuple[str, ...]:
     return (f"events are of run {told!r}, plan.json is of run {run!r}",)
 
 
-def _compare_counts(events: Sequence[Event], samples: Samples, ledgers: Sequence[LedgerLines]) -> tuple[str, ...]:
+def _compare_counts(events: Sequence[Event], samples: Samples) -> tuple[str, ...]:
     """What the generator says it did beside what is there: whole files can be missing without a trace otherwise."""
     accounts = [event.detail for event in events if event.kind is EventKind.LOAD]
     if not accounts:
         return ("the load generator's own account is missing: its samples cannot be checked for completeness",)
-    account = accounts[-1]
     found = {"offered": len(samples)}
     counts = np.bincount(samples.outcome, minlength=len(OUTCOMES)).tolist()
     found |= {outcome.value: count for outcome, count in zip(OUTCOMES, counts, strict=True)}
-    if ledgers:
-        for name, mark in (("attempted", Mark.ATTEMPTED), ("acknowledged", Mark.ACKNOWLEDGED)):
-            found[name] = sum(int(np.count_nonzero(ledger.mark == mark)) for ledger in ledgers)
+    return _compared(accounts[-1], found)
+
+
+def _compare_writes(events: Sequence[Event], ledgers: Sequence[LedgerLines]) -> tuple[str, ...]:
+    """The same of the ledgers: of a file that is missing nothing else would tell."""
+    accounts = [event.detail for event in events if event.kind is EventKind.LOAD]
+    if not accounts or not ledgers:
+        return ()
+    found = {
+        name: sum(int(np.count_nonzero(ledger.mark == mark)) for ledger in ledgers)
+        for name, mark in (("attempted", Mark.ATTEMPTED), ("acknowledged", Mark.ACKNOWLEDGED))
+    }
+    return _compared(accounts[-1], found)
+
+
+def _compared(account: Mapping[str, Json], found: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(
         f"the load generator counted {account[name]} {name}, the record has {count}"
         for name, count in found.items()
