@@ -196,6 +196,7 @@ class Account:
         objects: how many objects (lists, documents, counters) its writes are spread over, by `${key}`.
         amount: the most that a write adds or transfers; each is from 1 to this.
         initial: what each object of a transfer has at first.
+        rows: how many rows a write stores, all or none; of inserts.
         read_your_writes, min_acknowledged, min_exposed, exposure_s: as of `Ledger`.
     """
 
@@ -208,6 +209,7 @@ class Account:
     objects: int = 100
     amount: int = 9
     initial: int = 1000
+    rows: int = 1
     min_acknowledged: int = 100
     min_exposed: int = 5
     exposure_s: float = 2.0

@@ -10,10 +10,11 @@ from resilience.judge.effects.findings import Findings
 from resilience.judge.effects.messages import judge_messages
 from resilience.judge.effects.sent import Sent
 from resilience.judge.effects.transfer import judge_transfer
+from resilience.judge.effects.units import judge_units
 from resilience.model import Account, Effect
 
 EFFECTS: Mapping[Effect, Callable[[Sent, Truth, Account], Findings]] = {
-    Effect.INSERT: judge_messages,
+    Effect.INSERT: judge_units,
     Effect.QUEUE: judge_messages,
     Effect.STREAM: judge_messages,
     Effect.APPEND: judge_append,

@@ -47,6 +47,7 @@ def findings(classified: Classified, account: Account, more: dict[str, int] | No
                 "acknowledged write is lost",
                 "acknowledged writes are lost",
             ),
+            ("partial", True, "write is stored in part", "writes are stored in part"),
             ("corrupted", True, "write is corrupted", "writes are corrupted"),
             (
                 "misattributed",

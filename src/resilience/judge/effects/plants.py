@@ -47,6 +47,9 @@ def plants(sent: Sent, truth: Truth, account: Account, right: Int64) -> Iterator
     yield "phantom", _with_row(truth, -1, -1, -1, 0)
     if row is None:
         return
+    if account.rows > 1:
+        yield from _of_units(sent, truth, row)
+        return
     yield from {
         Effect.COUNTER: _of_values,
         Effect.TRANSFER: _of_values,
@@ -100,6 +103,14 @@ def _of_messages(_: Sent, truth: Truth, row: int) -> Iterator[Plant]:
     yield "corrupted", _changed(truth, row, intact=False)
 
 
+def _of_units(sent: Sent, truth: Truth, row: int) -> Iterator[Plant]:
+    slots = sent.entries.slots(truth.writer, truth.epoch, truth.seq)
+    yield "partial", _without(truth, row)
+    yield "lost", _without(truth, np.flatnonzero(slots == slots[row]))
+    yield "duplicated", _doubled(truth, row)
+    yield "corrupted", _changed(truth, row, intact=False)
+
+
 def _of_elements(sent: Sent, truth: Truth, row: int) -> Iterator[Plant]:
     yield from _of_messages(sent, truth, row)
     yield "misattributed", _changed(truth, row, position=int(truth.position[row]) + sent.objects * PLACES)
@@ -121,7 +132,7 @@ def _each(truth: Truth, change: Callable[[str, Any], Any]) -> Truth:
     return replace(truth, **columns)
 
 
-def _without(truth: Truth, row: int) -> Truth:
+def _without(truth: Truth, row: int | Int64) -> Truth:
     return _each(truth, lambda _, column: np.delete(column, row))
 
 
