@@ -52,6 +52,9 @@ from resilience.spec.resolve import resolve
 from resilience.stack import kept
 from resilience.stack.embedded import EmbeddedStack
 
+PROBES = "resilience.ctk.probes"
+"""The module of our probes, as files name it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -238,17 +241,34 @@ def _play(session: Session, options: Options) -> Verdict:
 
 
 class ActivityWatch(RunEventHandler):  # type: ignore[misc] # chaostoolkit has no types
-    """Tells the session of every activity that failed: chaostoolkit goes on and calls the experiment completed."""
+    """Tells the session of every activity that failed: chaostoolkit goes on and calls the experiment completed.
+
+    And of every probe of ours that says something else than the session answered it, or did not ask: what it said
+    lets chaostoolkit go on, or stop.
+    """
 
     def __init__(self, session: Session) -> None:
         """Tell this session."""
         self._session = session
+        self._answered = 0
+
+    def start_activity(self, activity: dict[str, Any]) -> None:  # noqa: ARG002 - as declared
+        """Note how often the session was asked before."""
+        self._answered = len(self._session.answered)
 
     def activity_completed(self, activity: dict[str, Any], run: dict[str, Any]) -> None:
-        """Note a failed activity; what chaostoolkit calls failed is one that raised."""
+        """Note a failed activity, which to chaostoolkit is one that raised, and a probe that is not to be believed."""
+        name = activity.get("name")
         if run.get("status") != "succeeded":
             exception = run.get("exception") or ["no reason given"]
-            self._session.problem("method", f"activity {activity.get('name')!r} failed: {str(exception[-1]).strip()}")
+            self._session.problem("method", f"activity {name!r} failed: {str(exception[-1]).strip()}")
+        elif (activity.get("provider") or {}).get("module") == PROBES:
+            answered = self._session.answered[self._answered :]
+            if not answered:
+                self._session.problem("hypothesis", f"probe {name!r} said {run.get('output')} and asked nobody")
+            elif run.get("output") is not answered[-1]:
+                message = f"probe {name!r} said {run.get('output')}, the answer that it was given is {answered[-1]}"
+                self._session.problem("hypothesis", message)
 
 
 @contextmanager

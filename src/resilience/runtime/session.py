@@ -9,11 +9,8 @@ The session knows ports only; who stands behind them is decided where things are
 Whatever happens in between, `close()` gives everything back; if this process dies, the reaper does.
 """
 
-import platform
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from resilience.errors import EnvironmentNotReady, Interrupted, ResilienceError
@@ -41,6 +38,7 @@ from resilience.runtime.clock import MonotonicClock
 from resilience.runtime.collaborators import Collaborators
 from resilience.runtime.debts import DebtBook
 from resilience.runtime.guard import Guard
+from resilience.runtime.header import header_of
 from resilience.runtime.heartbeat import Held, heartbeat_of
 from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
@@ -54,9 +52,6 @@ from resilience.spec.stores import asked
 
 START_MARGIN_S = 2.0
 """From the decision when the run begins until its zero: the load generator, already running, takes its order in it."""
-
-VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
-"""Packages whose versions stand in the record."""
 
 NOT_BEGUN = "the run has not begun"
 
@@ -73,6 +68,9 @@ class Session:
         folder: the run folder, already made.
         book: where debts are written down; `guard` is the reaper that settles them if we cannot.
         collaborators: who does what.
+
+    Attributes:
+        answered: what `answers` has said, one after the other.
     """
 
     def __init__(
@@ -107,6 +105,7 @@ class Session:
         self._method_began = False
         self._baseline: tuple[Part, ...] | None = None
         self._verdict: Verdict | None = None
+        self.answered: list[bool] = []
 
     @property
     def began(self) -> bool:
@@ -167,7 +166,7 @@ class Session:
         zero_ns = time.monotonic_ns() + round(START_MARGIN_S * 1e9)
         self._clock = MonotonicClock(zero_ns)
         sinks = [self._held.note, *(display.on_event for display in self._with.displays)]
-        header = self._header(zero_ns)
+        header = header_of(self.experiment, self.plan, self._with, zero_ns)
         self._log = EventLog(self.folder / names.EVENTS, self._clock, sinks, header=header, redactor=self.redactor)
         places = self._with.stack.places()
         self._load = driver.start(
@@ -222,23 +221,6 @@ class Session:
         faulted = {spec.on for spec in self.experiment.faults}
         expect_users(faulted, self._with.stack.places(), self._with.users, clock=self._clock, sink=self._events)
 
-    def _header(self, zero_ns: int) -> dict[str, Json]:
-        return {
-            "run": self.plan.run,
-            "experiment": self.experiment.name,
-            "digest": self.experiment.digest,
-            "seed": self.plan.seed,
-            "stack": self._with.stack.name,
-            "zero_ns": zero_ns,
-            "wall_clock": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in VERSIONS},
-                **self._with.stack.found,
-            },
-            **self._with.header,
-        }
-
     # ----------------------------------------------------------------------------------------------------- in between
 
     def hold_fault(self, name: str) -> dict[str, Json]:
@@ -285,9 +267,9 @@ class Session:
 
     def answers(self, part: str) -> bool:
         """Whether a part of the verdict is *pass*: of the baseline before the method, of the whole run after it."""
-        if not self._method_began:
-            return self._judge_baseline()[part].answer is Answer.PASS
-        return {known.name: known for known in self.finish().parts}[part].answer is Answer.PASS
+        parts = {known.name: known for known in self.finish().parts} if self._method_began else self._judge_baseline()
+        self.answered.append(parts[part].answer is Answer.PASS)
+        return self.answered[-1]
 
     def baseline_failures(self) -> tuple[Part, ...]:
         """The parts of the baseline's judgement that did not pass; empty if it was never asked for."""
