@@ -25,6 +25,8 @@ PAGE = "docs/reference/selftest-matrix.md"
 MARK = "<!-- the matrix -->"
 """In the page, what follows this is written by the command."""
 _SHOWN = 160
+_WIDE = 200
+"""So many characters a line has where there is no terminal."""
 
 
 @click.command()
@@ -49,9 +51,11 @@ _SHOWN = 160
     "--write-docs", "page", type=FILE, is_flag=False, flag_value=PAGE, help=f"Write the tables to a page.  [{PAGE}]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+@click.pass_context
 def selftest(
+    context: click.Context,
+    /,
     *,
-    folder: Path | None,
     out: Path,
     jobs: int | None,
     listing: bool,
@@ -59,7 +63,7 @@ def selftest(
     again: bool,
     page: Path | None,
     as_json: bool,
-    **wanted: Any,  # noqa: ANN401 - what is chosen
+    **wanted: Any,  # noqa: ANN401 - what is chosen, and where
 ) -> None:
     """Show that planted bugs are told for the right reason, and that defects of the tool itself never pass.
 
@@ -71,11 +75,11 @@ def selftest(
 
     from resilience.drill.selftest import keeping, machine, rows, tables, trials
     from resilience.drill.selftest.conduct import conduct, missing
-    from resilience.drill.selftest.programs import run
+    from resilience.drill.selftest.programs import run as run_program
     from resilience.host import namespace
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    matrix = rows.read_matrix((folder or rows.DEFAULT).absolute())
+    matrix = rows.read_matrix((wanted["folder"] or rows.DEFAULT).absolute())
     resumed = keeping.read(out) if resume or again else None
     choice = _choice(wanted) if resumed is None else resumed.choice
     experiments = trials.experiments_of(matrix, choice)
@@ -92,6 +96,7 @@ def selftest(
     kept = resumed or keeping.begin(out, matrix, choice, experiments, machine.describe(at_once))
     left = missing(every, kept, again=again)
     console.print(_announced(left, at_once) if left else "nothing is left to run", markup=False)
+    run = context.obj or run_program  # whoever calls this from Python may run trials in another way
     with Screen(console, left, at_once) as screen:
         kept = conduct(left, kept, run, jobs=at_once, watcher=screen.watcher())
     if page is not None:
@@ -170,6 +175,8 @@ def _show(matrix: "Matrix", kept: "Kept", every: Sequence["Trial"], *, as_json: 
         _print(tables.document(matrix, kept, every))
         return
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDE)
     table = Table("row", "kind", "must be", "told", "as it must", "outcome")
     found = [line for line in tables.lines(matrix, kept) if line.tried]
     for line in found:

@@ -75,7 +75,20 @@ def test_a_defect_of_the_tool_never_passes():
     assert came_to(Kind.MUTANT, replace(unknown("never seen"), code=0)) is Outcome.WRONG_PASS
     assert came_to(Kind.MUTANT, replace(passed(), code=2)) is Outcome.WRONG_PASS
     assert came_to(Kind.MUTANT, failed("lost")) is Outcome.BROKE, "fail is no honest answer of this one"
-    assert came_to(Kind.MUTANT, Ended(code=70, document=None)) is Outcome.BROKE, "it was never reached"
+    assert came_to(Kind.MUTANT, Ended(code=70, document=None)) is Outcome.BROKE, "no launcher, no such code"
+
+
+@pytest.mark.parametrize("kind", [Kind.WITHOUT, Kind.MUTANT])
+def test_a_defect_that_was_never_reached_shows_nothing(kind):
+    """Of a run that ended early it may be reached another time; of one that passed it never will be."""
+    trial = Trial(name="t", kind=kind, row=ROWS[kind], experiment=Path("x.yaml"), number=1, words=("launch",))
+    for document, outcome in (
+        (failed("lost"), Outcome.UNCERTAIN),
+        (unknown(), Outcome.UNCERTAIN),
+        (passed(), Outcome.BROKE),
+    ):
+        assert judge(trial, replace(document, code=70)).outcome is outcome
+    assert judge(trial, Ended(code=70, document=None)).outcome is Outcome.UNCERTAIN
 
 
 @pytest.mark.parametrize("kind", [Kind.BUG, Kind.HEALTHY, Kind.WITHOUT])

@@ -16,6 +16,9 @@ from resilience.drill.selftest.trials import Kind, Trial
 from resilience.model import Json
 
 EXITS: Final = {"pass": 0, "fail": 1, "unknown": 2}
+NEVER_REACHED: Final = 70
+"""The exit code by which a launcher says that what it was to make wrong never came to be."""
+
 SHOWN: Final = 3
 """So many sentences of a class are kept."""
 
@@ -107,7 +110,7 @@ def judge(trial: Trial, ended: Ended) -> Result:
 
 
 def _came_to(trial: Trial, ended: Ended, answer: str, said: str) -> tuple[Outcome, str]:
-    if (amiss := _amiss(trial, ended)) is not None:
+    if (amiss := _amiss(trial, ended, said)) is not None:
         return amiss
     if isinstance(trial.row, Mutant):
         return _of_mutant(trial.row, ended, answer, said)
@@ -133,7 +136,7 @@ def _came_to(trial: Trial, ended: Ended, answer: str, said: str) -> tuple[Outcom
     return (Outcome.WRONG_REASON, f"it {wrong}: {said}") if wrong else (Outcome.RIGHT, said)
 
 
-def _amiss(trial: Trial, ended: Ended) -> tuple[Outcome, str] | None:
+def _amiss(trial: Trial, ended: Ended, said: str) -> tuple[Outcome, str] | None:
     """What went wrong with the run as a program; None if nothing did."""
     may_owe = isinstance(trial.row, Mutant) and Outcome.OWING in {KNOWN.get(code) for code in trial.row.exits}
     if ended.left or (ended.owing and not may_owe):
@@ -141,6 +144,10 @@ def _amiss(trial: Trial, ended: Ended) -> tuple[Outcome, str] | None:
         return Outcome.OWING, f"it left debts, {after}: {'; '.join(ended.left or ended.owing)}"
     if ended.overdue:
         return Outcome.BROKE, f"it did not end in {ended.took_s:.0f} s and was ended"
+    if trial.words and ended.code == NEVER_REACHED:
+        # A run that went to its end without it will never reach it; one that ended early may.
+        passed = (ended.document or {}).get("answer") == "pass"
+        return (Outcome.BROKE if passed else Outcome.UNCERTAIN), f"what was to go wrong was never reached: {said}"
     return None
 
 
