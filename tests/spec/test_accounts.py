@@ -35,6 +35,11 @@ def test_every_effect_can_be_declared(effect):
     assert problems([account(effect)], [operation()]) == []
 
 
+def test_a_write_may_store_several_rows():
+    """Where each stores something of its own."""
+    assert problems([account("insert", rows=3)], [operation()]) == []
+
+
 @pytest.mark.parametrize(
     ("accounts", "operations", "where", "says"),
     [
@@ -46,6 +51,7 @@ def test_every_effect_can_be_declared(effect):
         ([account()], [operation(), operation(deletes=True)], "operations[1].deletes", "only a write"),
         ([account()], [operation(), operation(Role.READ_BACK)], "operations[1].account", "cannot be read back"),
         ([account("transfer", objects=1)], [operation()], "accounts[0].objects", "too few"),
+        ([account(rows=2)], [operation()], "accounts[0].rows", "mean nothing for counter"),
         ([account(duplicates="at-most-once")], [operation()], "accounts[0].duplicates", "means nothing"),
         ([account(truth=Truth(query=TRUTH.query))], [operation()], "accounts[0].truth", "neither part nor dsn_env"),
     ],
