@@ -148,18 +148,44 @@ class Server:
                 )
         program = self._reachable()
         self._mount()
-        template = self.template
-        if (template / "data" / "PG_VERSION").exists() and (template / "password").exists():
-            copy(template / "data", self.data, self.environment)
-            return program, (template / "password").read_text()
+        known = self._from_template()
+        if known is not None:
+            return program, known
         password = secrets.token_urlsafe(24)
         self._initialise(program.with_name("initdb"), password)
-        self._keep(template, password)
+        self._keep(self.template, password)
         return program, password
+
+    def _from_template(self) -> str | None:
+        """Copy the template; its superuser's password, or None if there is none.
+
+        Another stack may discard it meanwhile and make a new one: then the copy is of the one, or of parts of it, and
+        the password of the other. Each has a password of its own, so one that is still there afterwards is that of
+        what was copied.
+        """
+        secret = self.template / "password"
+        password = _text(secret)
+        if password is None or not (self.template / "data" / "PG_VERSION").exists():
+            return None
+        try:
+            copy(self.template / "data", self.data, self.environment)
+        except EnvironmentNotReady:
+            if _text(secret) == password:
+                raise
+        if _text(secret) == password:
+            return password
+        shutil.rmtree(self.data, ignore_errors=True)
+        return None
 
     def discard_template(self) -> None:
         """Forget the template: a server that will not start from it may start from a new one next time."""
-        shutil.rmtree(self.template, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it is not there, or another was quicker
+            # At once, not file by file: nobody must copy what is half gone and believe it whole.
+            aside = Path(tempfile.mkdtemp(dir=self.template.parent, prefix=".old-"))
+            try:
+                self.template.rename(aside / "template")
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
 
     def launch(self, program: Path, port: int, tag: str) -> Launch:
         """How to start the server."""
@@ -254,6 +280,14 @@ class Server:
                 beside.rename(template)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def _text(path: Path) -> str | None:
+    """What a file holds; None if it is not there."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
 
 
 def _runs(path: Path, user: str) -> bool:
