@@ -24,8 +24,8 @@ check: GROUPS += --group check
 check: setup     ## lint, types, architecture, lock file, schema
 	@./scripts/check "$(BIN)"
 
-selftest: setup  ## the shipped experiment on the healthy target and on each planted bug
-	@$(BIN)/python -m benchmarks verdicts --count 1
+selftest: setup  ## planted bugs must be told, the healthy target must pass, defects of the tool must not (ARGS=--list)
+	@$(BIN)/resilience selftest $(ARGS)
 
 bench: setup     ## every benchmark, as a table and as JSON
 	@missed=; for name in $$($(BIN)/python -m benchmarks --list | cut -d' ' -f1); do echo "== $$name"; $(BIN)/python -m benchmarks $$name --json || missed="$$missed $$name"; done; \

@@ -20,7 +20,6 @@ NAMES = {
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
     "reap": "the runner killed at 200 random moments over all kinds of fault: how soon the target is as found",
     "reap_runs": "whole experiments killed at random moments: how soon every fault and every process is gone",
-    "verdicts": "the shipped experiment, again and again: healthy must pass, each planted bug must fail for its reason",
     "websocket": "a thousand subscribers given 10 000 messages a second: delay, loss, order, processor time beside k6",
     "wire": "what a proxy in the way costs: direct, toxiproxy-server, our own without and with rules",
     "load_http": "what an HTTP operation costs the generator: ours, recorded whole, beside k6, Locust's users and wrk",

@@ -115,13 +115,18 @@ def test_going_on(selftest: Command):
 
 
 def test_going_on_with_something_else(selftest: Command):
-    """Results of rows that have changed since are results of something else."""
+    """Results of rows that have changed since are results of something else: told, and run anew."""
     assert selftest("--bug", "B1").exit_code == 0
     row = selftest.matrix / "bugs" / "B2.yaml"
     row.write_text(row.read_text().replace("goes away", "is gone"))
+    assert selftest("--resume").exit_code == 0
+    assert selftest.runner.ran == [], "of this row nothing was run"
+    row = selftest.matrix / "bugs" / "B1.yaml"
+    row.write_text(row.read_text().replace("[lost]", "[lost, stale]"))
     done = selftest("--resume")
-    assert done.exit_code == 3
-    assert "have changed since" in done.output
+    assert done.exit_code == 1, "it is not told as it must be now"
+    assert "2 results are of rows or experiments that have changed since" in done.stderr
+    assert selftest.runner.ran == ["B1-1", "B1-without-1"]
 
 
 def test_the_page_is_written(selftest: Command):
@@ -133,6 +138,10 @@ def test_the_page_is_written(selftest: Command):
     assert text.startswith(f"# Head\n\n{MARK}\n\n* cores: ")
     assert "leftover" not in text
     assert "| B2 | Redis goes away | `story.yaml` | lost | not tried |" in text
+    page.write_text(f"# Head\n\n{MARK}\n")
+    assert selftest("--list", "--resume", "--write-docs", str(page)).exit_code == 0
+    assert page.read_text() == text, "the same from what was kept, without running anything"
+    assert selftest.runner.ran == []
 
 
 def test_wrong_rows_and_names(selftest: Command):

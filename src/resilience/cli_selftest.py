@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from resilience.errors import SpecError
-from resilience.model import Problem
-
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -87,13 +84,17 @@ def selftest(
     stories = {path: trials.look(path, own_network=own_network) for path in experiments}
     every = trials.lay_out(matrix, choice, stories)
     at_once = jobs or machine.jobs()
+    if resumed is not None:
+        resumed = resumed.of(every)
+        if resumed.outdated:
+            count = len(resumed.outdated)
+            console.print(f"{count} results are of rows or experiments that have changed since, and do not count")
     if listing:
-        _list(every, at_once, as_json=as_json)
+        _list(every if resumed is None else missing(every, resumed, again=again), at_once, as_json=as_json)
+        if page is not None and resumed is not None:
+            _write(page, tables.markdown(matrix, resumed))
         return
-    if resumed is not None and resumed.digest != keeping.digest(matrix, experiments):
-        hint = "begin anew, without --resume"
-        raise SpecError(Problem(str(resumed.folder), "rows or experiments have changed since it was begun", hint))
-    kept = resumed or keeping.begin(out, matrix, choice, experiments, machine.describe(at_once))
+    kept = resumed or keeping.begin(out, choice, machine.describe(at_once))
     left = missing(every, kept, again=again)
     console.print(_announced(left, at_once) if left else "nothing is left to run", markup=False)
     run = context.obj or run_program  # whoever calls this from Python may run trials in another way

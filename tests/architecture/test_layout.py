@@ -48,6 +48,8 @@ TESTED_ELSEWHERE = {
     "drill/examples.py": "faults/test_contract.py",  # each is tried there
     "drill/found.py": "drill/test_matrix.py",  # what a broken target looks like
     "drill/runner.py": "test_reaper.py",  # what is struck there
+    "drill/selftest/keeping.py": "drill/selftest/test_conduct.py",  # as it is written and read there
+    "drill/selftest/machine.py": "drill/selftest/test_tables.py",  # what stands above the tables
     "errors.py": "contract/test_commands.py",  # exit codes
     "faults/kinds.py": "faults/test_registry.py",  # kinds as the registry uses them
     "faults/presence.py": "faults/test_redis.py",  # servers started again, and gone with their stack

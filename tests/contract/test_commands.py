@@ -11,8 +11,8 @@ from resilience.model import Answer
 
 ROOT = Path(__file__).parents[2]
 
-COMMANDS = {"run", "plan", "validate", "schema", "check", "report", "up", "down", "status", "debts", "reap", "abort"}
-WITH_JSON = {"run", "plan", "validate", "check", "status", "debts", "reap"}
+COMMANDS = {"run", "plan", "validate", "schema", "check", "report", "up", "down", "status", "debts", "reap", "abort", "selftest"}
+WITH_JSON = {"run", "plan", "validate", "check", "status", "debts", "reap", "selftest"}
 
 
 def test_commands():
@@ -39,7 +39,7 @@ def test_exit_codes():
 def test_make_targets():
     """The targets that users and CI call."""
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {"setup", "demo", "test", "check"} <= set(targets)
+    assert {"setup", "demo", "test", "check", "selftest"} <= set(targets)
     ci = (ROOT / ".ci" / "run").read_text()
     assert "make check" in ci
     assert "make test" in ci

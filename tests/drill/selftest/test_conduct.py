@@ -28,15 +28,15 @@ def laid_out(matrix, choice=None):
     return lay_out(matrix, choice, {path: Story(length_s=30.0) for path in experiments_of(matrix, choice)})
 
 
-def begun(tmp_path, matrix, choice=None):
+def begun(tmp_path, choice=None):
     choice = choice or Choice()
-    return keeping.begin(tmp_path / "out", matrix, choice, experiments_of(matrix, choice), {"cores": "2"})
+    return keeping.begin(tmp_path / "out", choice, {"cores": "2"})
 
 
 def test_every_trial_is_run_once_and_kept(tmp_path: Path, matrix):
     """Each in a folder of its own; the index on disk says the same as what is returned."""
     runner, trials = Runner(), laid_out(matrix)
-    kept = conduct(trials, begun(tmp_path, matrix), runner, jobs=2)
+    kept = conduct(trials, begun(tmp_path), runner, jobs=2)
     assert sorted(runner.ran) == sorted(trial.name for trial in trials)
     assert {done.outcome for done in kept.results} == {Outcome.RIGHT}
     assert keeping.read(tmp_path / "out") == kept
@@ -48,7 +48,7 @@ def test_whoever_watches_is_told(tmp_path: Path, matrix):
     """Of each beginning and each end."""
     told = []
     watcher = Watcher(begun=lambda trial: told.append(trial.name), ended=lambda done: told.append(done.outcome))
-    conduct(laid_out(matrix, Choice(names=("H1",))), begun(tmp_path, matrix), Runner(), jobs=1, watcher=watcher)
+    conduct(laid_out(matrix, Choice(names=("H1",))), begun(tmp_path), Runner(), jobs=1, watcher=watcher)
     assert told == ["H1-1", Outcome.RIGHT]
 
 
@@ -72,7 +72,7 @@ def test_side_by_side_and_alone(tmp_path: Path, matrix):
     """As many at once as there are places, no more; what must be alone has nothing beside it."""
     trials = [replace(trial, alone=trial.name.startswith("B2")) for trial in laid_out(matrix)]
     runner = Together(2)
-    kept = conduct(trials, begun(tmp_path, matrix), runner, jobs=2)
+    kept = conduct(trials, begun(tmp_path), runner, jobs=2)
     assert runner.most == 2
     assert len(kept.results) == 6
     assert {done.trial for done in kept.results[-2:]} == {"B2-1", "B2-without-1"}
@@ -104,7 +104,7 @@ def test_stopped_and_gone_on(tmp_path: Path, matrix, number: int):
     trials, runner = laid_out(matrix), Endless("B1-1")
     runner.number = number
     with pytest.raises(Interrupted, match="--resume"):
-        conduct(trials, begun(tmp_path, matrix), runner, jobs=1)
+        conduct(trials, begun(tmp_path), runner, jobs=1)
     assert runner.gave_back
     kept = keeping.read(tmp_path / "out")
     over = {done.trial for done in kept.results}
@@ -122,7 +122,7 @@ def test_only_what_could_not_tell_is_run_again(tmp_path: Path, matrix):
     """Both results are kept; what was found stays found, good or bad."""
     runner = Runner(B1_1=[unknown()], B2_1=[failed("phantom")], healthy_story_1=[Ended(code=4, document=None)])
     trials = laid_out(matrix)
-    kept = conduct(trials, begun(tmp_path, matrix), runner, jobs=1)
+    kept = conduct(trials, begun(tmp_path), runner, jobs=1)
     assert missing(trials, kept, again=False) == ()
     again = missing(trials, kept, again=True)
     assert sorted(trial.name for trial in again) == ["B1-1", "healthy-story-1"]
@@ -141,31 +141,47 @@ def test_what_breaks_in_the_runner_breaks_it(tmp_path: Path, matrix):
         raise OSError("no more processes")
 
     with pytest.raises(OSError, match="no more processes"):
-        conduct(laid_out(matrix), begun(tmp_path, matrix), broken, jobs=2)
+        conduct(laid_out(matrix), begun(tmp_path), broken, jobs=2)
 
 
-def test_an_index_that_is_none(tmp_path: Path, matrix):
+def test_an_index_that_is_none(tmp_path: Path):
     """Nothing to go on with, and something that is not ours, are told."""
     with pytest.raises(SpecError, match="there is no self-test to go on with"):
         keeping.read(tmp_path / "nowhere")
-    kept = begun(tmp_path, matrix)
+    kept = begun(tmp_path)
     (kept.folder / keeping.INDEX).write_text("{}")
     with pytest.raises(SpecError, match="is not the index"):
         keeping.read(tmp_path / "out")
 
 
-def test_two_that_begin_in_the_same_second(tmp_path: Path, matrix):
+def test_two_that_begin_in_the_same_second(tmp_path: Path):
     """Each has a folder of its own, and the last one is the newest."""
-    folders = [begun(tmp_path, matrix).folder for _ in range(3)]
+    folders = [begun(tmp_path).folder for _ in range(3)]
     assert len(set(folders)) == 3
     assert keeping.read(tmp_path / "out").folder == folders[-1]
 
 
-def test_the_digest_knows_rows_and_experiments(matrix):
-    """Results of other rows, or of another experiment, are results of something else."""
-    paths = experiments_of(matrix, Choice())
-    before = keeping.digest(matrix, paths)
-    assert keeping.digest(matrix, paths) == before
-    assert keeping.digest(replace(matrix, bugs=matrix.bugs[:1]), paths) != before
-    paths[0].write_text(paths[0].read_text() + "# more\n")
-    assert keeping.digest(matrix, paths) != before
+def test_a_result_counts_while_row_and_experiment_are_what_they_were(tmp_path: Path, matrix):
+    """Results of another row, or of another experiment, are results of something else: kept, and not counted."""
+    trials = laid_out(matrix)
+    kept = conduct(trials, begun(tmp_path), Runner(), jobs=1)
+    assert kept.of(trials) == kept
+    stricter = replace(matrix, bugs=(replace(matrix.bugs[0], reported=("lost", "stale")), matrix.bugs[1]))
+    changed = laid_out(stricter)
+    left = missing(changed, kept.of(changed), again=False)
+    assert [trial.name for trial in left] == ["B1-1", "B1-without-1"]
+    assert {done.trial for done in kept.of(changed).outdated} == {"B1-1", "B1-without-1"}
+    path = matrix.bugs[0].experiment
+    path.write_text(path.read_text() + "# more\n")
+    assert missing(trials, kept.of(trials), again=False) == trials
+    more = conduct(left, kept.of(changed), Runner(), jobs=1)
+    assert keeping.read(tmp_path / "out") == more
+    assert len(more.outdated) == 6, "nothing that was kept is thrown away"
+
+
+def test_rows_that_came_or_went(tmp_path: Path, matrix):
+    """What is new is run when it goes on; what is gone does not count."""
+    trials = laid_out(matrix)
+    kept = conduct(trials[:-1], begun(tmp_path), Runner(), jobs=1)
+    assert missing(trials, kept.of(trials), again=False) == trials[-1:]
+    assert {done.trial for done in kept.of(trials[1:]).outdated} == {trials[0].name}

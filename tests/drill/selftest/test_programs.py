@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resilience.drill.selftest import programs
-from resilience.drill.selftest.programs import run
+from resilience.drill.selftest.programs import Patience, run
 from resilience.drill.selftest.trials import Kind, Trial
 
 WORDS = "import json, os, signal, sys, time, pathlib\n"
@@ -104,9 +104,8 @@ def test_told_to_stop(tmp_path: Path):
     assert (ended.code, ended.overdue) == (2, False)
 
 
-def test_what_does_not_stop_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_does_not_stop_is_killed_with_its_children(tmp_path: Path):
     """After its time; whoever started it goes on."""
-    monkeypatch.setattr(programs, "ENDS_S", 0.3)
     own = folder(tmp_path)
     code = """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -114,7 +113,7 @@ def test_what_does_not_stop_is_killed_with_its_children(tmp_path: Path, monkeypa
     pathlib.Path("begun").touch()
     time.sleep(60)
     """
-    ended = run(trial(tmp_path, code), own, (own / "begun").exists)
+    ended = run(trial(tmp_path, code), own, (own / "begun").exists, Patience(ends_s=0.3))
     assert ended.code == -9
     child = int((own / "child").read_text())
     deadline = time.monotonic() + 10
@@ -123,16 +122,14 @@ def test_what_does_not_stop_is_killed_with_its_children(tmp_path: Path, monkeypa
         time.sleep(0.01)
 
 
-def test_what_does_not_end_is_overdue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_does_not_end_is_overdue(tmp_path: Path):
     """A run that hangs does not hold everything up for ever."""
-    monkeypatch.setattr(programs, "SLACK_S", 0.3)
-    ended = run(trial(tmp_path, "time.sleep(60)", planned_s=0.0), folder(tmp_path), never)
+    ended = run(trial(tmp_path, "time.sleep(60)", planned_s=0.0), folder(tmp_path), never, Patience(slack_s=0.3))
     assert ended.overdue
 
 
-def test_what_is_owed_is_seen_and_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_is_owed_is_seen_and_settled(tmp_path: Path):
     """A run that leaves a debt leaves it in its own state, where it is found and settled, and is told all the same."""
-    monkeypatch.setattr(programs, "SETTLES_S", 0.2)
     left = tmp_path / "resilience-left"
     left.mkdir()
     code = f"""
@@ -144,7 +141,7 @@ def test_what_is_owed_is_seen_and_settled(tmp_path: Path, monkeypatch: pytest.Mo
     book.owe("stack", Undo(kind="stack.embedded", data={{"folder": {str(left)!r}, "tag": "left"}}))
     os._exit(5)
     """
-    ended = run(trial(tmp_path, code), folder(tmp_path), never)
+    ended = run(trial(tmp_path, code), folder(tmp_path), never, Patience(settles_s=0.2))
     assert ended.code == 5
     assert "stack.embedded is still owed" in ended.owing[0]
     assert ended.left == ()

@@ -23,7 +23,7 @@ def conducted(tmp_path, matrix, choice=None, again=0, **instead):
     """The trials and the index after them; `again` more rounds of what could not tell."""
     choice = choice or Choice()
     trials = lay_out(matrix, choice, {path: Story(length_s=30.0) for path in experiments_of(matrix, choice)})
-    kept = keeping.begin(tmp_path / "out", matrix, choice, experiments_of(matrix, choice), {"cores": "2"})
+    kept = keeping.begin(tmp_path / "out", choice, {"cores": "2"})
     runner = Runner(**instead)
     kept = conduct(trials, kept, runner, jobs=1)
     for _ in range(again):

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from resilience.drill.selftest.answers import Ended, Outcome, Result
-from resilience.drill.selftest.rows import Matrix
 from resilience.drill.selftest.trials import Choice, Kind, Trial
 from resilience.errors import SpecError
 from resilience.host import files
@@ -37,6 +36,7 @@ class Done:
         exit: of the run; `answer` of its verdict.
         load: mean number of processes that ran or waited on the machine when it was over.
         folder: of the run, in the folder of the self-test.
+        digest: of row and experiment: a result of other ones is a result of something else.
     """
 
     trial: str
@@ -54,6 +54,7 @@ class Done:
     at: str
     load: float
     folder: str
+    digest: str
 
     def json(self) -> dict[str, Json]:
         """As in the index."""
@@ -70,16 +71,23 @@ class Kept:
     """The index.
 
     Attributes:
-        digest: of all rows and experiments: results of other ones are results of something else.
         machine: where it was done, in words by name.
+        outdated: results of rows or experiments that have changed since; they do not count.
     """
 
     folder: Path
     begun: str
-    digest: str
     choice: Choice
     machine: Mapping[str, str]
     results: tuple[Done, ...] = ()
+    outdated: tuple[Done, ...] = ()
+
+    def of(self, trials: Iterable[Trial]) -> Self:
+        """The index as far as it is of these trials, as rows and experiments stand now."""
+        now_ = {trial.name: digest(trial) for trial in trials}
+        valid = tuple(done for done in self.results if now_.get(done.trial) == done.digest)
+        gone = tuple(done for done in self.results if done not in valid)
+        return replace(self, results=valid, outdated=(*self.outdated, *gone))
 
     def last(self) -> dict[str, Done]:
         """The last result of each trial."""
@@ -115,6 +123,7 @@ class Kept:
             at=now(),
             load=round(load, 2),
             folder=folder.name,
+            digest=digest(trial),
         )
         more = replace(self, results=(*self.results, done))
         more.write()
@@ -126,15 +135,15 @@ class Kept:
         document = {
             "format": FORMAT,
             "begun": self.begun,
-            "digest": self.digest,
             "choice": choice,
             "machine": dict(self.machine),
             "results": [done.json() for done in self.results],
+            "outdated": [done.json() for done in self.outdated],
         }
         files.write_json(self.folder / INDEX, document, mode=0o644)
 
 
-def begin(out: Path, matrix: Matrix, choice: Choice, experiments: Iterable[Path], machine: Mapping[str, str]) -> Kept:
+def begin(out: Path, choice: Choice, machine: Mapping[str, str]) -> Kept:
     """A new folder, named by the time in UTC."""
     at = datetime.now(UTC)
     out = out.absolute()
@@ -148,7 +157,7 @@ def begin(out: Path, matrix: Matrix, choice: Choice, experiments: Iterable[Path]
             number += 1
             folder = out / f"{at:%Y-%m-%dT%H%M%SZ}-{number}"
     folder.chmod(0o755)  # a server's own user must be able to enter it, whatever the umask
-    kept = Kept(folder=folder, begun=now(), digest=digest(matrix, experiments), choice=choice, machine=dict(machine))
+    kept = Kept(folder=folder, begun=now(), choice=choice, machine=dict(machine))
     kept.write()
     beside = out / f".{LATEST}.new"
     beside.unlink(missing_ok=True)
@@ -171,7 +180,6 @@ def read(out: Path) -> Kept:
         return Kept(
             folder=folder,
             begun=document["begun"],
-            digest=document["digest"],
             choice=Choice(
                 names=tuple(choice["names"]),
                 only=choice["only"],
@@ -181,6 +189,7 @@ def read(out: Path) -> Kept:
             ),
             machine=document["machine"],
             results=tuple(Done.of(row) for row in document["results"]),
+            outdated=tuple(Done.of(row) for row in document["outdated"]),
         )
     except FileNotFoundError as error:
         hint = "begin one without --resume, or name its folder with --out"
@@ -189,12 +198,10 @@ def read(out: Path) -> Kept:
         raise SpecError(Problem(str(path), f"is not the index of a self-test: {error!r}")) from error
 
 
-def digest(matrix: Matrix, experiments: Iterable[Path]) -> str:
-    """SHA-256 of all rows and experiments, as they stand on disk."""
-    found = hashlib.sha256(repr((matrix.bugs, matrix.mutants, matrix.launcher, matrix.without_fault)).encode())
-    for path in sorted(set(experiments)):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+def digest(trial: Trial) -> str:
+    """SHA-256 of what is run and what must come of it: the row, the experiment as it stands on disk, the launcher."""
+    told = repr((trial.kind, trial.row, trial.words, sorted(trial.environment.items()), sorted(trial.without)))
+    return hashlib.sha256(told.encode() + trial.experiment.read_bytes()).hexdigest()
 
 
 def now() -> str:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 
 from resilience import __version__
 from resilience.drill.selftest.trials import jobs_for
@@ -14,7 +15,7 @@ def describe(jobs: int) -> dict[str, str]:
     words = {
         "cores": f"{cores()}, {jobs} runs at once",
         "load before": f"{os.getloadavg()[0]:.1f} processes",
-        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "kernel": f"{platform.system()} {_numbers(platform.release())} {platform.machine()}",
         "Python": platform.python_version(),
         "resilience": __version__,
     }
@@ -24,6 +25,11 @@ def describe(jobs: int) -> dict[str, str]:
         except ResilienceError:
             words[name] = "not found"
     return words
+
+
+def _numbers(release: str) -> str:
+    """The kernel's version without what whoever built it added."""
+    return re.split(r"[^0-9.]", release, maxsplit=1)[0]
 
 
 def cores() -> int:

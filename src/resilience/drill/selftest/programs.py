@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,35 +28,45 @@ OWN: Final = (sys.executable, "-m", "resilience.cli")
 CHANGE_A_RUN: Final = frozenset({"TARGET_BUGS", "RESILIENCE_STATE", "RESILIENCE_STACK"})
 """Variables of this process that a run must not inherit."""
 
-SLACK_S: Final = 180.0
-"""A run may take its planned length, as long again, and so much more."""
-
-ENDS_S: Final = 60.0
-"""So long a run has to give everything back when it is told to stop; then it is killed, and its reaper does that."""
-
-SETTLES_S: Final = 20.0
-"""So long a reaper has after its run is over."""
-
 _LOOK_S: Final = 0.1
 _SAID: Final = 20_000
 
 Stopped = Callable[[], bool]
 
 
-def run(trial: Trial, folder: Path, stopped: Stopped) -> Ended:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long is waited for what.
+
+    Attributes:
+        slack_s: a run may take its planned length, as long again, and so much more.
+        ends_s: a run that is told to stop has so long to give everything back; then it is killed, and its reaper does.
+        settles_s: a reaper has so long after its run is over.
+    """
+
+    slack_s: float = 180.0
+    ends_s: float = 60.0
+    settles_s: float = 20.0
+
+
+USUAL: Final = Patience()
+
+
+def run(trial: Trial, folder: Path, stopped: Stopped, patience: Patience = USUAL) -> Ended:
     """Run a trial to its end.
 
     Args:
         trial: what to run.
         folder: its own, empty.
         stopped: asked again and again; once it says yes, the run is told to stop, and gives everything back.
+        patience: how long is waited.
     """
     state, runs = folder / "state", folder / "runs"
     environment = {name: value for name, value in os.environ.items() if name not in CHANGE_A_RUN | trial.without}
     environment |= {**trial.environment, "RESILIENCE_STATE": str(state)}
     words = [*_program(trial.words), "run", str(trial.experiment), "--runs", str(runs), "--json"]
     begin = time.monotonic()
-    limit_s = 2 * trial.planned_s + SLACK_S
+    limit_s = 2 * trial.planned_s + patience.slack_s
     with (folder / "verdict.json").open("wb") as out, (folder / "said.txt").open("wb") as err:
         process = subprocess.Popen(
             words,
@@ -66,11 +77,11 @@ def run(trial: Trial, folder: Path, stopped: Stopped) -> Ended:
             cwd=folder,
             start_new_session=True,  # Ctrl-C is ours to hand on, once
         )
-        overdue = _watch(process, begin + limit_s, stopped)
+        overdue = _watch(process, begin + limit_s, stopped, patience.ends_s)
     took_s = time.monotonic() - begin
-    owing = _owing(state)
+    owing = _owing(state, patience.settles_s)
     if owing:
-        _settle(environment)
+        _settle(environment, patience.ends_s)
     return Ended(
         code=process.returncode,
         document=_document(folder / "verdict.json"),
@@ -88,7 +99,7 @@ def _program(words: tuple[str, ...]) -> tuple[str, ...]:
     return (sys.executable, *words[1:]) if words[0] == "python" else words
 
 
-def _watch(process: "subprocess.Popen[bytes]", deadline: float, stopped: Stopped) -> bool:
+def _watch(process: "subprocess.Popen[bytes]", deadline: float, stopped: Stopped, ends_s: float) -> bool:
     """Wait for the end; whether it did not come in time."""
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -96,22 +107,22 @@ def _watch(process: "subprocess.Popen[bytes]", deadline: float, stopped: Stopped
             return False
         overdue = time.monotonic() > deadline
         if overdue or stopped():
-            _end(process)
+            _end(process, ends_s)
             return overdue
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[bytes]", ends_s: float) -> None:
     """Tell it to stop; kill it if it does not."""
     process.terminate()
     try:
-        process.wait(ENDS_S)
+        process.wait(ends_s)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def _owing(state: Path, patience_s: float = SETTLES_S) -> tuple[str, ...]:
+def _owing(state: Path, patience_s: float) -> tuple[str, ...]:
     """What is still owed; a reaper that is at work is given time."""
     deadline = time.monotonic() + patience_s
     while debts.outstanding(state) and time.monotonic() < deadline:
@@ -119,10 +130,10 @@ def _owing(state: Path, patience_s: float = SETTLES_S) -> tuple[str, ...]:
     return tuple(str(problem) for page in debts.outstanding(state) for problem in debts.problems_of(page))
 
 
-def _settle(environment: Mapping[str, str]) -> None:
+def _settle(environment: Mapping[str, str], patience_s: float) -> None:
     """Settle what a run left, as its user would: whatever it was, the next run must not meet it."""
     with contextlib.suppress(EnvironmentNotReady):  # what is owed then is looked at by whoever called this
-        commands.run([*OWN, "reap"], timeout_s=ENDS_S, environment=environment)
+        commands.run([*OWN, "reap"], timeout_s=patience_s, environment=environment)
 
 
 def _document(path: Path) -> Mapping[str, Json] | None:
