@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import fixtures.target
 from fixtures.target import bugs, settings
 from fixtures.target.description import Description
 from fixtures.target.parts import Parts, made_of
@@ -45,3 +46,10 @@ def test_every_planted_bug_is_on_the_page_and_no_other():
 def test_every_setting_is_on_the_page(name):
     """Under the name that its environment variable has."""
     assert any(f"`{name}`" in row for row in rows("Settings"))
+
+
+def test_every_module_is_in_the_order_of_reading():
+    """A newcomer is told where to begin, and is not left with a module that nobody mentioned."""
+    folder = Path(fixtures.target.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}
+    assert modules | {"planted"} == set(re.findall(r"`(\w+)`", fixtures.target.__doc__ or ""))
