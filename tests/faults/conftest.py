@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from resilience.host import clocks
 from resilience.model import Program
 from tests.faults.parts import Parts, parts
 from tests.faults.world import World, world
 
-PROVIDER = Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health")
+PROVIDER = Program(
+    name="provider",
+    command=("python", "-m", "resilience.provider"),
+    ready="/health",
+    own_clock=clocks.library() is not None,
+)
 
 
 @pytest.fixture(scope="module")

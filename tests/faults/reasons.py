@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from resilience.faults import shaping
-from resilience.host import cgroups, nftables, processes
+from resilience.host import cgroups, clocks, nftables, processes
 from resilience.stack.postgres import may_mount
 
 Reason = Callable[[], str]
@@ -35,6 +35,10 @@ def _no_disk_of_its_own() -> str:
     return "" if may_mount() else "only root may mount a small file system for the data folder"
 
 
+def _no_library() -> str:
+    return "" if clocks.library() else "libfaketime is not installed"
+
+
 def _no_container() -> str:
     return "the embedded stack has processes and no containers; see test_docker.py"
 
@@ -50,6 +54,7 @@ REASONS: Mapping[str, Reason] = {
     "network.bandwidth": without_queue("htb"),
     "network.delay": without_queue("netem"),
     "postgres.disk-full": _no_disk_of_its_own,
+    "process.clock": _no_library,
     **{f"network.{what}": without_rights for what in ("dns", "duplicate", "loss", "partition", "reset")},
     **{f"docker.{what}": _no_container for what in ("pause", "kill", "restart", "cpu", "memory", "disconnect")},
     **{

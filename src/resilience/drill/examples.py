@@ -86,6 +86,7 @@ EXAMPLES: Mapping[str, Subject] = {
     **_on(
         "provider",
         {
+            "process.clock": {"ahead_s": 300},
             "provider.failing": {},
             "provider.nonsense": {},
             "provider.slow": {"latency_ms": 400, "jitter_ms": 50},

@@ -21,8 +21,9 @@ from redis.retry import Retry
 
 from resilience.errors import EnvironmentNotReady, ResilienceError
 from resilience.faults import effects
+from resilience.faults.clock import offset_s
 from resilience.faults.toxiproxy import Toxiproxy
-from resilience.host import commands, processes
+from resilience.host import clocks, commands, processes
 from resilience.model import Identity, Json, Place
 
 SLOW_S = 0.25
@@ -125,6 +126,8 @@ def _questions(place: Place) -> Iterator[tuple[str, Callable[[Place], Json]]]:
         yield "settings", _redis
     if place.protocol == "postgres":
         yield "settings", _postgres
+    if place.protocol == "http" and place.identity is not None and clocks.file_of(place.identity) is not None:
+        yield "clock", _clock
     if place.protocol == "http" and place.passfile:
         yield "faults set", _provider
     if place.control and not place.proxy:
@@ -160,6 +163,11 @@ def _redis(place: Place) -> Json:
         role = client.info("replication")
         client.set("resilience-look", "1", px=1000)
         return {**settings, "(role)": role["role"], "(write)": "taken"}
+
+
+def _clock(place: Place) -> Json:
+    """Whether its clock is right: whole minutes, since answers are dated to about a second."""
+    return round(offset_s(place.host, place.port) / 60)
 
 
 def _provider(place: Place) -> Json:

@@ -16,6 +16,7 @@ from resilience.drill.matrix import QUICK, SIGNALS, Cell, Matrix, Subject
 from resilience.drill.runner import MOMENTS
 from resilience.errors import SpecError
 from resilience.faults import registry
+from resilience.host import clocks
 from resilience.host.files import state_folder
 from resilience.model import Experiment, Json, Problem, Program, StackSpec, Undo
 from resilience.runtime.debts import DebtBook
@@ -27,7 +28,14 @@ from resilience.stack.postgres import SHOP, may_mount
 from resilience.stack.settle import STATE
 
 OWN_STACK = StackSpec(
-    programs=(Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health"),),
+    programs=(
+        Program(
+            name="provider",
+            command=("python", "-m", "resilience.provider"),
+            ready="/health",
+            own_clock=clocks.library() is not None,
+        ),
+    ),
     postgres_disk_mb=256 if may_mount() else 0,
     postgres_replica=True,
 )

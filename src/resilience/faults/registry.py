@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from resilience.errors import FaultError
 from resilience.faults import (
     cgroup,
+    clock,
     cpu,
     docker,
     docker_limits,
@@ -44,6 +45,7 @@ _OWN = (
     toxics,
     process,
     process_stop,
+    clock,
     docker,
     docker_limits,
     kubernetes,

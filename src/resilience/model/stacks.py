@@ -15,6 +15,7 @@ class Service:
     Attributes:
         ready: HTTP path that answers 200 once it can serve.
         copies: how many run; with more than one they are the parts `service-1`, `service-2`, … behind a load balancer.
+        own_clock: whether its clock can be moved, by `process.clock`; it is started with libfaketime then.
     """
 
     command: tuple[str, ...]
@@ -22,6 +23,7 @@ class Service:
     ready: str = "/ready"
     start_timeout_s: float = 20.0
     copies: int = 1
+    own_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Program:
     Attributes:
         name: of the part.
         ready: HTTP path that answers 200 once it can serve; empty if it does not listen.
+        own_clock: as of the service.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: str = ""
     start_timeout_s: float = 20.0
+    own_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

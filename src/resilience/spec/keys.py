@@ -125,6 +125,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("ready", "ready", PATH, "HTTP path that answers 200 once the target can serve."),
         Key("start_timeout", "start_timeout_s", LENGTH, "The target must be ready after this long."),
         Key("copies", "copies", count(1, 16), "How many run; more than one stand behind a load balancer."),
+        Key("own_clock", "own_clock", FLAG, "Whether `process.clock` can move its clock: it runs with libfaketime."),
     ),
     Program: (
         Key("name", "name", NAME, "What the part is called; others find it in <NAME>_URL."),
@@ -132,6 +133,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("environment", "environment", texts("Name → text."), "Environment variables, besides the service's."),
         Key("ready", "ready", PATH, "HTTP path that answers 200 once it can serve; without it, it does not listen."),
         Key("start_timeout", "start_timeout_s", LENGTH, "It must be ready after this long."),
+        Key("own_clock", "own_clock", FLAG, "Whether `process.clock` can move its clock."),
     ),
     Load: (
         Key("rate", "rate", LEVEL, "Arrivals per second at which the run begins; or users."),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resilience.host import files
+from resilience.errors import EnvironmentNotReady
+from resilience.host import clocks, files
 from resilience.model import Launch, Place, Program, Region, Service
 from resilience.stack import balancer, health, parts, postgres
 from resilience.stack.loopback import HOST, Reservation
@@ -133,7 +134,8 @@ class Target:
             ready=service.ready,
             protocol="http",
         )
-        self._begin(place, service.command, {**service.environment, "PORT": str(port)})
+        own = {"PORT": str(port), **self._clock(name, own=service.own_clock)}
+        self._begin(place, service.command, {**service.environment, **own})
 
     def _begin_listening(self, program: Program) -> None:
         port = self.ports[program.name]
@@ -151,11 +153,24 @@ class Target:
             passfile=token,
         )
         own = {"PORT": str(port), **({"RESILIENCE_PROVIDER_TOKEN_FILE": token} if token else {})}
+        own |= self._clock(program.name, own=program.own_clock)
         self._begin(place, program.command, {**self._inherited(), **program.environment, **own})
 
     def _begin_alone(self, program: Program) -> None:
         place = Place(name=program.name, host=HOST, port=0, via_port=0)
-        self._begin(place, program.command, {**self._inherited(), **program.environment})
+        own = self._clock(program.name, own=program.own_clock)
+        self._begin(place, program.command, {**self._inherited(), **program.environment, **own})
+
+    def _clock(self, name: str, *, own: bool) -> Mapping[str, str]:
+        """What starts a part with a clock of its own, if it is to have one; that is right at first."""
+        if not own:
+            return {}
+        found = clocks.library()
+        if found is None:
+            raise EnvironmentNotReady(clocks.lacking() or name)
+        file = self.order.folder / f"{name}.clock"
+        clocks.move(file, clocks.REAL)
+        return clocks.environment(found, file)
 
     def _inherited(self) -> Mapping[str, str]:
         return {} if self.order.service is None else self.order.service.environment
