@@ -9,6 +9,7 @@ from resilience.judge.case import Case
 from resilience.judge.closed import users_problems
 from resilience.judge.generator import baseline_lag_s, clock_words, generator_problems
 from resilience.judge.journeys import journey_problems, journeys_of
+from resilience.judge.once import once_problems, once_words
 from resilience.judge.quantiles import OK
 from resilience.judge.scripts import of_script, script_problems
 from resilience.judge.signal import expected, too_few
@@ -23,6 +24,7 @@ def check_validity(case: Case) -> Part:
     if case.finished:
         problems += [*script_problems(case.record, case.phases, case.end_s), *_account(case), *_phases(case)]
         problems += journey_problems(case.record)
+        problems += once_problems(case)
     if problems:
         rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         return Part(NAME, Answer.UNKNOWN, problems[0] + rest, (*problems, *clock_words(case)), _data(case))
@@ -32,7 +34,7 @@ def check_validity(case: Case) -> Part:
         late = "as the script's program told them; when they were meant to start is not known"
     because = f"{len(case.traffic.samples):,} operations all accounted for, {late}"
     clock = clock_words(case)
-    return Part(NAME, Answer.PASS, "; ".join([because, *clock[:1]]), tuple(clock), _data(case))
+    return Part(NAME, Answer.PASS, "; ".join([because, *clock[:1]]), (*clock, *once_words(case)), _data(case))
 
 
 def _data(case: Case) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 import gc
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,6 +16,7 @@ from resilience.errors import LoadError
 from resilience.load.accounts import AccountLedger
 from resilience.load.engine import Engine
 from resilience.load.health import Health, Reading
+from resilience.load.selfcheck import self_check
 from resilience.load.statistics import Statistics, heard
 from resilience.load.users import ArrivalUser, reporter
 from resilience.load.workers.shares import name_of
@@ -110,6 +112,7 @@ class Carrier:
         engine.walking.wait()
         self._say("ready", {"ready_ns": time.monotonic_ns()})
         helpers = [gevent.spawn(self._slices), gevent.spawn(self._flushes)]
+        checking = gevent.spawn(_checked, self._order)
         if self._subscriptions is not None:
             self._subscriptions.start(engine, self._samples)
         engine.walked.wait()
@@ -132,6 +135,7 @@ class Carrier:
             "cpu_s": time.process_time() - self._began_cpu,
             "wall_s": (engine.now_ns() - self._began_ns) / 1e9,
             "generator": self._health.account() if self._health is not None else {},
+            "self_check": checking.get(),
         }
         self._samples.close()
         for ledger in (self._ledger, *self._accounts.values()):
@@ -183,6 +187,15 @@ class Carrier:
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be sent any more
                 self.engine.fail(error)
                 return
+
+
+def _checked(order: LoadOrder) -> dict[str, Json]:
+    """Whether the clients send once; nothing if that could not be tried, which then nobody knows."""
+    try:
+        return self_check(order)
+    except Exception:  # noqa: BLE001 - whatever it is, the load goes on, and the record lacks what it should hold
+        traceback.print_exc()
+        return {}
 
 
 def _subscriptions(order: LoadOrder, accounts: Mapping[str, AccountLedger]) -> "Subscriptions | None":

@@ -10,6 +10,9 @@ from resilience.runtime.collaborators import Collaborators
 VERSIONS = ("resilience", "chaostoolkit", "chaostoolkit-lib", "locust")
 """Packages whose versions stand in the record."""
 
+SELF_CHECK = "self_check"
+"""What our own clients promise: the account of the load says whether they send each operation once."""
+
 
 def header_of(experiment: Experiment, plan: Plan, collaborators: Collaborators, zero_ns: int) -> dict[str, Json]:
     """The fields of the header; `zero_ns` is the run's zero by the monotonic clock."""
@@ -26,5 +29,6 @@ def header_of(experiment: Experiment, plan: Plan, collaborators: Collaborators, 
             **{name: version(name) for name in VERSIONS},
             **collaborators.stack.found,
         },
+        "promises": [SELF_CHECK] if experiment.load.driver == "locust" else [],
         **collaborators.header,
     }
