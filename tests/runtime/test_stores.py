@@ -31,6 +31,7 @@ def stores(tmp_path, ledger=CACHED, **said):
     readers = SimpleNamespace(
         stack=SimpleNamespace(places=dict),
         know_store=answer("before"),
+        count_entries=answer("left"),
         read_truth=answer("truth"),
         read_cache=answer("copies"),
     )
@@ -43,15 +44,20 @@ def read(found):
     return problems
 
 
-GOOD = {"before": {"run_id": "a"}, "truth": truth_rows([(0, 0, 0)]), "copies": truth_rows([(0, 0, 0), (0, 0, 1)])}
+GOOD = {
+    "before": {"run_id": "a"},
+    "left": 0,
+    "truth": truth_rows([(0, 0, 0)]),
+    "copies": truth_rows([(0, 0, 0), (0, 0, 1)]),
+}
 
 
 def test_truth_and_copies_are_written_with_what_was_known_before(tmp_path):
     """Both are in the record, and the truth says what the store said before the run."""
     found = stores(tmp_path, **GOOD)
-    found.know()
+    found.know("0badcafe")
     assert read(found) == []
-    assert truth_files.load(tmp_path).before == {"run_id": "a"}
+    assert truth_files.load(tmp_path).before == {"run_id": "a", "entries": "0"}
     assert len(truth_files.load(tmp_path, what=truth_files.CACHE)) == 2
 
 
@@ -64,7 +70,21 @@ def test_without_a_declared_cache_none_is_read(tmp_path):
 def test_a_store_that_is_not_there_refuses_the_run(tmp_path):
     """Its truth could not be read in the end, either: nothing is touched."""
     with pytest.raises(EnvironmentNotReady, match="not there"):
-        stores(tmp_path, **GOOD | {"before": NOT_THERE}).know()
+        stores(tmp_path, **GOOD | {"before": NOT_THERE}).know("0badcafe")
+
+
+def test_entries_of_an_earlier_run_under_the_same_name_refuse_the_run(tmp_path):
+    """They would be taken for this run's own, and hide that its own were lost: nothing is touched."""
+    with pytest.raises(EnvironmentNotReady, match="holds 20 entries of a run 0badcafe already"):
+        stores(tmp_path, **GOOD | {"left": 20}).know("0badcafe")
+
+
+def test_where_it_cannot_be_told_what_was_left_nothing_is_claimed(tmp_path):
+    """A table that comes with the first write is no reason to refuse; the truth has to be read in the end anyway."""
+    found = stores(tmp_path, **GOOD | {"left": NOT_THERE})
+    found.know("0badcafe")
+    assert read(found) == []
+    assert truth_files.load(tmp_path).before == {"run_id": "a"}
 
 
 @pytest.mark.parametrize(("what", "source"), [("truth", "truth"), ("copies", "cache")])

@@ -14,7 +14,7 @@ from resilience.errors import RecordError
 from resilience.model import CacheCopy, Experiment, Place, Problem, RedisTruth
 from resilience.model import Truth as Declared
 from resilience.observe.rows import Columns
-from resilience.observe.truth import BATCH, SettledReader, Source, read_settled
+from resilience.observe.truth import BATCH, ByRows, SettledReader, Source, read_settled
 from resilience.observe.truth_function import FunctionReader
 from resilience.observe.truth_http import HttpReader
 from resilience.observe.truth_postgres import PostgresTruth
@@ -39,6 +39,16 @@ def know_store(experiment: Experiment, places: Mapping[str, Place]) -> dict[str,
         RecordError: it cannot be reached, or is no primary: its truth could not be read in the end, either.
     """
     return source_of(_declared(experiment), places, experiment.folder).facts()
+
+
+def count_entries(experiment: Experiment, places: Mapping[str, Place], run: str) -> int:
+    """How many entries of a run the primary store holds now.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    source = source_of(_declared(experiment), places, experiment.folder)
+    return (source if isinstance(source, Source) else ByRows(source)).look(run).rows
 
 
 def read_cache(experiment: Experiment, places: Mapping[str, Place], run: str, now_ns: Callable[[], int]) -> Truth:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resilience.ctk.drivers import driver_of, script_secrets
 from resilience.ctk.given import load_secrets
-from resilience.ctk.truths import know_store, read_cache, read_truth, secrets_of
+from resilience.ctk.truths import count_entries, know_store, read_cache, read_truth, secrets_of
 from resilience.ctk.workers import say, staff_of
 from resilience.faults import registry
 from resilience.host.network import connections_to
@@ -47,6 +47,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         users=connections_through_proxy,
         read_truth=read_truth,
         know_store=know_store,
+        count_entries=count_entries,
         read_cache=read_cache,
         collect=collect,
         judge=judge,

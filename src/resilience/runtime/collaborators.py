@@ -24,6 +24,7 @@ class Collaborators:
         secrets: values besides the stack's that must appear in no artefact.
         read_truth: reads the primary store, settled; the callable gives nanoseconds since the run began.
         know_store: what the primary store says of itself, before anything is written.
+        count_entries: how many entries of a run the primary store holds, not settled.
         read_cache: reads the copies that a cache holds.
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
@@ -44,6 +45,7 @@ class Collaborators:
     judge_baseline: Callable[[Record], tuple[Part, ...]]
     displays: tuple[Display, ...]
     know_store: Callable[[Experiment, Mapping[str, Place]], dict[str, str]] = lambda _experiment, _places: {}
+    count_entries: Callable[[Experiment, Mapping[str, Place], str], int] = lambda _experiment, _places, _run: 0
     read_cache: Callable[[Experiment, Mapping[str, Place], str, Callable[[], int]], Truth] | None = None
     mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()

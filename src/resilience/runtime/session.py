@@ -123,7 +123,7 @@ class Session:
         """
         driver = self._launch_driver()
         self._start_stack()
-        self._stores.know()
+        self._stores.know(self.plan.run)
         self._start_load(driver)
         load = self.experiment.load
         self._clock.sleep_until(0.0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from resilience.errors import EnvironmentNotReady, RecordError, ResilienceError
-from resilience.model import Experiment
+from resilience.model import Experiment, Problem
 from resilience.record import truth as truth_files
 from resilience.record.redact import Redactor
 from resilience.runtime.collaborators import Collaborators
@@ -26,11 +26,12 @@ class Stores:
         self._folder = folder
         self._before: dict[str, dict[str, str]] = {}
 
-    def know(self) -> None:
-        """Ask what they are while nothing is written: a truth needs the same ones.
+    def know(self, run: str) -> None:
+        """Ask what they are while nothing is written: a truth needs the same ones, and nothing of the run's name there.
 
         Raises:
-            EnvironmentNotReady: one cannot be read, so its truth could not be in the end, either.
+            EnvironmentNotReady: one cannot be read, so its truth could not be in the end, either; or it holds entries
+                of a run of that name, which would be taken for this one's.
         """
         for name, ledger in self._experiment.truths.items():
             try:
@@ -39,6 +40,20 @@ class Stores:
                 )
             except RecordError as error:
                 raise EnvironmentNotReady(error.problems) from error
+        self._expect_nothing_of(run)
+
+    def _expect_nothing_of(self, run: str) -> None:
+        """Entries of the ledger itself; what an account does to objects begins with whatever these hold."""
+        if self._experiment.ledger is None:
+            return
+        try:
+            left = self._with.count_entries(self._experiment, self._with.stack.places(), run)
+        except RecordError:  # such as a table that the first write makes: then it is not known, and not claimed
+            return
+        self._before[""] = {**self._before[""], "entries": str(left)}
+        if left:
+            message = f"the store holds {left} entries of a run {run} already, which would be taken for this one's"
+            raise EnvironmentNotReady(Problem("ledger.truth", message, "begin again: every run has a name of its own"))
 
     def read(
         self, run: str, now_ns: Callable[[], int], redactor: Redactor, problem: Callable[[str, str], None]
