@@ -23,14 +23,8 @@ def test_less_than_can_be_told_is_refused(ahead_s, wrong):
 
 def test_a_stack_that_is_gone_has_no_clocks(tmp_path):
     """Reverting then has nothing to do, and nothing is active."""
-    data = {
-        "part": "it",
-        "file": str(tmp_path / "gone"),
-        "before": "+0\n",
-        "after": "+300\n",
-        "address": ["127.0.0.1", 1],
-    }
-    fault, undo = Clock(), Undo(kind="process.clock", data={**data, "ahead_s": 300})
+    said = {"part": "it", "before": "+0\n", "after": "+300\n", "ahead_s": 300, "address": ["127.0.0.1", 1]}
+    fault, undo = Clock(), Undo(kind="process.clock", data={**said, "file": str(tmp_path / "gone")})
     fault.revert(undo)
     assert fault.active(undo) is False
 
