@@ -1,9 +1,9 @@
-"""How exact the times of a circuit breaker are in a verdict: one that stays open for exactly seven seconds, on a real run.
+"""How exact the times of a circuit breaker are in a verdict: one that stays open for seven seconds, on a real run.
 
 The reference target's breaker is told to stay open for seven seconds (`BREAKER_RECOVERY_S`), and Redis, which hangs, is
-back long before. So the time from opened to closed is known before it is measured: seven seconds, and the time until the
-next reader asks, some hundredths of a second. An outage begins with the first reader who waits in vain, at most twice the
-deadline for the cache (0.4 s) before the breaker opens, and ends when it closes.
+back long before. So the time from opened to closed is known before it is measured: seven seconds, and the time until
+the next reader asks, some hundredths of a second. An outage begins with the first reader who waits in vain, at most
+twice the deadline for the cache (0.4 s) before the breaker opens, and ends when it closes.
 """
 
 from pathlib import Path

@@ -55,8 +55,8 @@ class StackSpec:
         service: the target itself.
         programs: what belongs to it besides.
         postgres_disk_mb: size of a small file system for PostgreSQL's data folder; 0 is the machine's disk.
-        postgres_replica: whether a second PostgreSQL follows it, the part `postgres-replica`, which the service finds in
-            `DATABASE_REPLICA_URL`.
+        postgres_replica: whether a second PostgreSQL follows it, the part `postgres-replica`, which the service finds
+            in `DATABASE_REPLICA_URL`.
     """
 
     use: str = "embedded"
