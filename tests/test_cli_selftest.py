@@ -1,15 +1,18 @@
 """The command `resilience selftest`, with a runner that only says what would have come of each run."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from resilience.cli import main
 from resilience.cli_selftest import MARK
 from tests.drill.selftest.scene import Runner, failed, passed, unknown, write_matrix
-from tests.program import SHIPPED
+from tests.program import SHIPPED, own_block, short
 
 
 class Command:
@@ -152,3 +155,48 @@ def test_wrong_rows_and_names(selftest: Command):
     assert done.exit_code == 3
     assert done.output.count("is missing") == 3
     assert not (selftest.folder / "out").exists()
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_real_bug_on_a_real_target(tmp_path: Path):
+    """Issue 6: orders that are acknowledged before they are committed are told as lost, by the program as it is."""
+    matrix = tmp_path / "m"
+    (matrix / "bugs").mkdir(parents=True)
+    document = short("service-killed")
+    own = own_block(document)
+    own["objectives"] = [{"expression": "rate<0.5 @ baseline"}]  # the machine may be busy; this is about the ledger
+    own["load"]["rate"] = 150
+    next(one for one in own["load"]["operations"] if one["name"] == "place-order")["weight"] = 30
+    (matrix / "killed.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    row = {
+        "bug": "B01",
+        "exposed_by": "the service is killed",
+        "experiment": "../killed.yaml",
+        "reported": ["lost"],
+        "also": ["objective", "degraded", "not-recovered"],  # the machine may be busy, as above
+    }
+    (matrix / "bugs" / "B01.yaml").write_text(yaml.safe_dump(row))
+    words = [
+        sys.executable,
+        "-m",
+        "resilience.cli",
+        "selftest",
+        "--matrix",
+        str(matrix),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(
+        [*words, "--only", "bugs", "--json"], capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    (run,) = told["runs"]
+    assert (done.returncode, run["outcome"], run["answer"]) == (0, "as it must", "fail"), run["because"]
+    assert run["classes"]["lost"][0].startswith("ledger: ")
+    record = tmp_path / "out" / "latest" / "B01-1"
+    assert json.loads((record / "verdict.json").read_text())["writes"]["lost"] > 0
+    assert (record / "runs" / "latest" / "events.jsonl").is_file(), "the record is kept"
+    assert list((record / "state" / "debts").glob("*")) == [], "and nothing is owed"
