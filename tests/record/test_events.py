@@ -1,5 +1,6 @@
 """The event log, written and read back."""
 
+import hashlib
 import json
 import resource
 import subprocess
@@ -33,6 +34,11 @@ def written(path, clock):
     return path
 
 
+def digest_before_footer(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    return hashlib.blake2b(b"".join(lines[:-1]), digest_size=32).hexdigest()
+
+
 def test_log_reads_back(written):
     """Everything that was emitted is read back, between header and footer, in order, without a problem."""
     events, problems = read_events(written)
@@ -45,7 +51,7 @@ def test_log_reads_back(written):
         ),
         Event(3.0, EventKind.CONFIRMED, "redis-down", {"proof": "refused"}),
         Event(4.0, EventKind.END),
-        Event(5.0, EventKind.FOOTER, "", {"events": 5}),
+        Event(5.0, EventKind.FOOTER, "", {"events": 5, "blake2b": digest_before_footer(written)}),
     )
     assert isinstance(events[1].kind, EventKind)
 
@@ -128,6 +134,27 @@ def test_damage_is_a_problem_and_the_rest_is_read(written, damage, message, left
     events, problems = read_events(written)
     assert message in " ".join(problems)
     assert len(events) == left
+
+
+def test_a_flipped_bit_that_leaves_good_json_is_a_problem(written):
+    """Another instant, another name: each line reads well, and the whole is not what was written."""
+    content = written.read_bytes()
+    end = content[:-1].rindex(b"\n")
+    for place in range(0, end, 7):
+        for bit in (0, 2):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            written.write_bytes(damaged)
+            assert read_events(written)[1], damaged
+
+
+def test_an_old_log_without_a_digest_is_read_as_it_was(written):
+    """Its footer has the count alone."""
+    *lines, footer = written.read_bytes().splitlines(keepends=True)
+    told = json.loads(footer)
+    del told["detail"]["blake2b"]
+    written.write_bytes(b"".join(lines) + json.dumps(told).encode() + b"\n")
+    assert read_events(written)[1] == ()
 
 
 def test_missing_log_is_a_problem(path):

@@ -1,9 +1,11 @@
 """The event log: JSON lines, one write per event, so that a crash costs at most the line being written.
 
 The first line is the header (format version and whatever the run says of itself), the last one the footer with the
-number of lines before it. What must survive the loss of the host, faults above all, is fsynced before `emit` returns.
+number of lines before it and their BLAKE2b-256, which older logs do not have. What must survive the loss of the host,
+faults above all, is fsynced before `emit` returns.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -34,6 +36,9 @@ DURABLE = frozenset(
     }
 )
 """Events that are on the disk, not only with the kernel, before `emit` returns."""
+
+DIGEST = "blake2b"
+"""In the footer."""
 
 Listener = Callable[[Event], None]
 
@@ -72,6 +77,7 @@ class EventLog:
         self._failed: set[int] = set()
         self._count = 0
         self._torn = False
+        self._digest = hashlib.blake2b(digest_size=32)
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -102,11 +108,18 @@ class EventLog:
             if self._file < 0:
                 return
             try:
-                footer = self._write_locked(EventKind.FOOTER, "", {"events": self._count})
+                sealed: dict[str, Json] = {"events": self._count, DIGEST: self._sealed()}
+                footer = self._write_locked(EventKind.FOOTER, "", sealed)
             finally:
                 os.close(self._file)
                 self._file = -1
         self._tell(footer)
+
+    def _sealed(self) -> str:
+        """The digest of all lines so far; if half a line was written last, of that line with its end."""
+        digest = self._digest.copy()
+        digest.update(b"\n" if self._torn else b"")
+        return digest.hexdigest()
 
     def _write(self, kind: EventKind, name: str, detail: Mapping[str, Json]) -> Event:
         with self._lock:  # the time is read inside, so lines stand in order of time
@@ -124,6 +137,7 @@ class EventLog:
         content = ("\n" if self._torn else "").encode() + line.encode(errors="backslashreplace")
         try:
             written = os.write(self._file, content)
+            self._digest.update(content[:written])
             self._torn = written != len(content)
             if not self._torn and kind in DURABLE:
                 os.fsync(self._file)
@@ -176,6 +190,10 @@ def read_events(path: Path, *, finished: bool = True) -> tuple[tuple[Event, ...]
     if tail and finished:
         problems.append(f"{path.name} ends in half a line of {len(tail)} bytes: the run was cut short")
     problems += _check(path.name, events, finished)
+    if not problems and events and DIGEST in events[-1].detail:
+        before = content[: content.rindex(b"\n", 0, -1) + 1]
+        if hashlib.blake2b(before, digest_size=32).hexdigest() != events[-1].detail[DIGEST]:
+            problems.append(f"{path.name} is not what its footer says: it was changed after it was written")
     return tuple(events), tuple(problems)
 
 
