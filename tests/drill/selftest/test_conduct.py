@@ -48,7 +48,7 @@ def test_whoever_watches_is_told(tmp_path: Path, matrix):
     """Of each beginning and each end."""
     told = []
     watcher = Watcher(begun=lambda trial: told.append(trial.name), ended=lambda done: told.append(done.outcome))
-    conduct(laid_out(matrix, Choice(names=("H1",))), begun(tmp_path), Runner(), jobs=1, watcher=watcher)
+    conduct(laid_out(matrix, Choice(only="harness")), begun(tmp_path), Runner(), jobs=1, watcher=watcher)
     assert told == ["H1-1", Outcome.RIGHT]
 
 

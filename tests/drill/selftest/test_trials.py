@@ -54,7 +54,7 @@ def test_one_healthy_run_serves_all_bugs_of_an_experiment(matrix):
     ("choice", "wanted"),
     [
         (Choice(names=("B2",)), ["healthy-story-1", "B2-1", "B2-without-1"]),
-        (Choice(names=("H1",)), ["H1-1"]),
+        (Choice(names=("H1",)), ["healthy-story-1", "H1-1"]),
         (Choice(only="healthy", times=2), ["healthy-story-1", "healthy-story-2"]),
         (Choice(only="bugs", names=("B1",), times=2), ["B1-1", "B1-2", "B1-without-1", "B1-without-2"]),
         (Choice(only="harness"), ["H1-1"]),

@@ -159,7 +159,7 @@ def lay_out(matrix: Matrix, choice: Choice, stories: Mapping[Path, Story]) -> tu
         raise SpecError(problems)
     found: list[Trial] = []
     if choice.only in {"", "healthy"}:
-        found += _healthy(matrix, choice, bugs, stories)
+        found += _healthy(matrix, choice, (*bugs, *mutants), stories)
     if choice.only in {"", "bugs"}:
         found += [trial for bug in bugs for trial in _of_bug(matrix, bug, choice.times, stories)]
     if choice.only in {"", "harness"}:
@@ -169,15 +169,20 @@ def lay_out(matrix: Matrix, choice: Choice, stories: Mapping[Path, Story]) -> tu
     return tuple(found)
 
 
-def _healthy(matrix: Matrix, choice: Choice, bugs: Sequence[Bug], stories: Mapping[Path, Story]) -> Iterator[Trial]:
-    """Every experiment of a bug, and every one that was asked for, on the healthy target."""
+def _healthy(
+    matrix: Matrix, choice: Choice, rows: Sequence[Bug | Mutant], stories: Mapping[Path, Story]
+) -> Iterator[Trial]:
+    """Every experiment of a row, and every one that was asked for, on the healthy target.
+
+    Those of defects of the tool, too: of an experiment that cannot pass, not passing shows nothing.
+    """
     names: dict[str, Path] = {}
-    for experiment in dict.fromkeys((*(bug.experiment for bug in bugs), *choice.experiments)):
+    for experiment in dict.fromkeys((*(row.experiment for row in rows), *choice.experiments)):
         name = name_of(experiment.name)
         while name in names:
             name += "-too"
         names[name] = experiment
-        alone = stories[experiment].shares or any(bug.alone for bug in bugs if bug.experiment == experiment)
+        alone = stories[experiment].shares or any(row.alone for row in rows if row.experiment == experiment)
         for number in range(1, (choice.healthy or choice.times) + 1):
             yield Trial(
                 name=f"healthy-{name}-{number}",
