@@ -98,7 +98,7 @@ def test_what_was_run_again_is_shown_beside_what_came_first(tmp_path: Path, matr
     trials, kept = conducted(tmp_path, matrix, again=1, B1_1=[unknown("too busy")])
     line = by_name(matrix, kept)["bug", "B1"]
     assert (line.seen, line.again, code_for(trials, kept)) == ("1 of 1", 1, 0)
-    assert line.odd == ("B1-1: not certain: too busy",)
+    assert line.odd == (f"B1-1: not certain: too busy (load {kept.every('B1-1')[0].load:.1f})",)
     assert "B1-1: not certain: too busy" in markdown(matrix, kept)
 
 
@@ -106,7 +106,7 @@ def test_what_could_not_tell_twice_is_not_certain(tmp_path: Path, matrix):
     """Running it again is no way to a pass by itself."""
     trials, kept = conducted(tmp_path, matrix, again=1, B1_1=[unknown("busy"), unknown("busy still")])
     assert code_for(trials, kept) == 2
-    assert by_name(matrix, kept)["bug", "B1"].odd[1] == "B1-1, run 2: not certain: busy still"
+    assert by_name(matrix, kept)["bug", "B1"].odd[1].startswith("B1-1, run 2: not certain: busy still (load ")
 
 
 def test_what_it_missed_when_it_was_run_again_is_missed(tmp_path: Path, matrix):

@@ -121,9 +121,9 @@ def _line(kind: Kind, name: str, about: str, must: str, experiment: str, results
 
 
 def said_of(done: Done) -> str:
-    """One result in one sentence."""
+    """One result in one sentence, with how busy the machine was: that is the first thing to be asked."""
     again = f", run {done.attempt}" if done.attempt > 1 else ""
-    return f"{done.trial}{again}: {done.outcome.value}: {done.because}"
+    return f"{done.trial}{again}: {done.outcome.value}: {done.because} (load {done.load:.1f})"
 
 
 def document(matrix: Matrix, kept: Kept, trials: Iterable[Trial]) -> dict[str, Json]:
