@@ -9,7 +9,6 @@ import pytest
 from resilience.errors import FaultError
 from resilience.faults import registry
 from resilience.faults.clock import Clock, offset_s
-from resilience.host import clocks
 from resilience.model import FaultSpec, Undo
 
 SPEC = FaultSpec(name="late", kind="process.clock", on="provider", duration_s=5)
@@ -65,9 +64,3 @@ def test_who_does_not_answer_cannot_be_asked():
     """A refused connection is no time of day."""
     with pytest.raises(FaultError, match="cannot be asked"):
         offset_s("127.0.0.1", 1)
-
-
-def test_without_the_library_it_is_said_how_to_get_it(monkeypatch):
-    """What is missing stands in the problem, and how to get it."""
-    monkeypatch.setattr(clocks, "FOLDERS", ("/nowhere",))
-    assert "apt install libfaketime" in str(clocks.lacking())

@@ -1,6 +1,5 @@
 """What an answer means."""
 
-import itertools
 import json
 
 import pytest
@@ -20,7 +19,6 @@ from resilience.load.classify import (
     StoreAnswer,
     classify,
 )
-from resilience.load.fields import text_at
 from resilience.model import Expect, Marker, Outcome, Role
 
 ENTRY = format_id("0badcafe", 1, 0, 17)
@@ -181,38 +179,6 @@ def test_a_marker_may_ask_for_the_text_of_its_header_or_for_a_status():
 def test_a_plain_answer_carries_its_status():
     """Status and outcome of an ordinary good read."""
     assert classify(Role.READ, Reply(200), Expect()) == Finding(Outcome.OK, None, 200)
-
-
-DOCUMENT = {"a": {"b": [10, {"c": None}]}, "t": True, "s": "x", "f": 1.5, "": "e", "n": 3}
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("a.b.0", "10"),
-        ("a.b.1.c", "null"),
-        ("t", "true"),
-        ("s", "x"),
-        ("f", "1.5"),
-        ("", "e"),
-        ("a", None),
-        ("a.b", None),
-        ("a.b.2", None),
-        ("a.b.-1", None),
-        ("s.0", None),
-        ("zz", None),
-        ("a..b", None),
-    ],
-)
-def test_text_at_a_path(path, expected):
-    """Values are compared as JSON writes them, strings as themselves; objects, lists and nothing have no text."""
-    assert text_at(DOCUMENT, path) == expected
-
-
-def test_no_document_breaks_a_look_at_it():
-    """Any JSON document can be looked into along any path."""
-    for document, path in itertools.product([None, 1, "x", [], {}, [[]]], ["", ".", "0", "a.b"]):
-        assert text_at(document, path) is None
 
 
 @pytest.mark.parametrize(
