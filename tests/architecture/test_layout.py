@@ -119,7 +119,6 @@ TESTED_ELSEWHERE = {
     "record/gathered.py": "record/test_samples.py",  # what samples are read into
     "record/sealed.py": "record/test_ledger.py",  # what a reader of the ledger goes through
     "runtime/collaborators.py": "runtime/test_session.py",  # ports, all of them faked there
-    "runtime/strike.py": "runtime/test_method.py",  # strikes among other steps
     "runtime/way.py": "runtime/test_session.py",  # parts with and without users
     "spec/chaos.py": "spec/test_schema.py",  # keys that chaostoolkit defines
     "spec/checks.py": "spec/test_parse.py",  # what does not fit together
