@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from resilience.judge.degradation import check_degradation
 from resilience.judge.health import judge_health
 from resilience.judge.verdict import judge
-from resilience.model import Answer, Health
+from resilience.model import Answer, Health, Shed
 from tests.judge.builder import Scene, Spell
 from tests.judge.degrading import declared
 
@@ -69,9 +69,11 @@ def test_what_is_not_critical_may_fail_unsaid():
     assert found.findings == found.rows == ()
 
 
-def test_clients_that_are_put_off_in_order_have_been_told():
-    """503 that says when to come back is the target's own word."""
-    assert judged(Spell(BEGIN_S, END_S, "shed", operation="place-order")).rows == ()
+def test_what_may_be_shed_has_not_failed_when_it_is():
+    """The file allows it. Where nobody does, 503 is a failure, however politely it says when to come back."""
+    spell = Spell(BEGIN_S, END_S, "shed", operation="place-order")
+    assert judged(spell, place_order={"shed": Shed(at_most=1.0)}).rows == ()
+    assert answers(judged(spell)) == [Answer.FAIL]
 
 
 def test_nobody_asked_is_unknown():

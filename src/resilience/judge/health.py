@@ -5,8 +5,8 @@ send it more of them, and nobody is called. (Huang et al., HotOS 2017, call it *
 gray failure.) One operation of the file asks the target how it is, as a balancer would; the others are its clients.
 
 * For each critical operation the time since the first baseline is cut into windows of a second, or as long as it takes
-  for `ENOUGH` of it. In a window it *fails* if at least `MUCH` of those that were due were neither ok nor shed (429 or
-  503 that says when to come back: that is the target's word, too).
+  for `ENOUGH` of it. In a window it *fails* if at least `MUCH` of those that were due were not ok. What is shed in
+  order counts as failed, unless the file says that this operation may be shed.
 * A *stretch* is an uninterrupted row of such windows. The target has `within_s` to notice. What it answered to those
   questions that were due after that and before the stretch's end is its word: more than half of them ok, and not
   degraded, says that it is well. No answer says that it is not.
@@ -61,7 +61,10 @@ def _stretches(case: Case, operation: Operation, begin_s: float) -> list[_Stretc
     windows = max(1, int(length_s / width_s))
     where = np.clip(((own.arrival_ns / NS - begin_s) / width_s).astype(np.int64), 0, windows - 1)
     due = np.bincount(where, minlength=windows)
-    lost = np.bincount(where[(own.outcome != OK) & ~own.shed], minlength=windows)
+    failed = own.outcome != OK
+    if operation.shed is not None:  # what it may be shed is limited by itself
+        failed &= ~own.shed
+    lost = np.bincount(where[failed], minlength=windows)
     failing = (due > 0) & (lost >= MUCH * due)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], failing.astype(np.int8), [0]))))
     return [
