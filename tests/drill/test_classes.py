@@ -50,6 +50,11 @@ SAID = {
     "shedding": failing("degradation", degradation={"broken": ["shedding"]}),
     "amplification": failing("degradation", degradation={"broken": ["amplification"]}),
     "breakers": failing("degradation", degradation={"broken": ["breakers"]}),
+    "disagreement": failing(
+        "degradation",
+        degradation={"broken": ["health"]},
+        health=[{"operation": "place-order", "asked": 9, "well": 9, "disagrees": True}, {"disagrees": False}],
+    ),
     "cache-divergent": failing("cache", cache={"divergent": 2}),
     "isolation": failing("isolation", isolation={"foreign": 2}),
     "objective": failing("objectives", objectives=[{"expression": "rate<0.01 @ after", "answer": "fail"}]),

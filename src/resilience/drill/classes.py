@@ -138,6 +138,15 @@ def _named(name: str, document: Row) -> Iterable[str]:
     yield from _suffered(name, document)
 
 
+def _disagreed(document: Row) -> Iterable[str]:
+    """The target said that it was well while clients failed."""
+    if any(_suffered("disagreement", document)):
+        for row in _rows(document, "health"):
+            if row.get("disagrees") is True:
+                well, asked, what = row.get("well"), row.get("asked"), row.get("operation")
+                yield f"the target said {well} times of {asked} that all was well while {what} failed"
+
+
 def _strangers(document: Row) -> Iterable[str]:
     """What is named as broken and is in no class."""
     for who, figures, classes in _ledgers(document):
@@ -203,6 +212,7 @@ def _longer(document: Row) -> Iterable[str]:
 
 CLASSES: Final[Mapping[str, Callable[[Row], Iterable[str]]]] = {
     **{name: partial(_named, name) for name in (*WRITTEN.values(), *DELIVERED.values(), *SUFFERED.values())},
+    "disagreement": _disagreed,
     "cache-divergent": _divergent,
     "isolation": _foreign,
     "objective": lambda document: missed(document).values(),
