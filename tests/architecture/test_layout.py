@@ -170,6 +170,7 @@ OF_NO_MODULE = {
     "test_refused.py",  # what is refused before anything is touched
     "test_identity.py",  # the load that was offered, under every kind of fault
     "test_bottleneck.py",  # a real load process that is held up, judged
+    "test_recovery_strength.py",  # failures that never end, weaker and weaker
     "test_evidence.py",  # what a record says without one of its parts
     "test_oracle.py",  # the figures of a verdict, counted one by one
 }
