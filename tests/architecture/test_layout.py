@@ -137,7 +137,6 @@ TESTED_ELSEWHERE = {
     "spec/method.py": "spec/test_parse.py",  # steps and modules
     "spec/shapes.py": "spec/test_schema.py",  # shapes of values
     "stack/health.py": "stack/test_embedded.py",  # servers that do not get well
-    "stack/postgres.py": "stack/test_embedded.py",  # a real server
     "stack/roster.py": "stack/test_embedded.py",  # parts that do not start are all reported
     "stack/starting.py": "stack/test_embedded.py",  # one attempt to start
     "faults/exchanges.py": "faults/test_protocol.py",  # what a fault is seen by
