@@ -74,6 +74,12 @@ def test_a_class_is_told_from_its_figures_alone(name: str):
     assert all(all(sentences) for sentences in told.values())
 
 
+def test_an_answer_can_be_misattributed_as_well_as_a_row():
+    """Both are one class, whichever part told of it."""
+    document = failing("degradation", degradation={"broken": ["wrong", "attribution"]})
+    assert set(reported(document)) == {"wrong", "misattributed"}
+
+
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_every_class_can_be_told_and_explains_a_part(name: str):
     """No class is dead: there is a verdict above that it is told of; and no part fails for a class that it has not."""
