@@ -166,9 +166,13 @@ def test_a_real_bug_on_a_real_target(tmp_path: Path):
     (matrix / "bugs").mkdir(parents=True)
     document = short("service-killed")
     own = own_block(document)
-    own["objectives"] = [{"expression": "rate<0.5 @ baseline"}]  # the machine may be busy; this is about the ledger
-    own["load"]["rate"] = 150
-    next(one for one in own["load"]["operations"] if one["name"] == "place-order")["weight"] = 30
+    # The machine may be busy with other tests, and this is about the ledger: whatever is answered at all is in time.
+    own["objectives"] = [{"expression": "rate<0.5 @ baseline"}]
+    own["recovery"]["latency_floor"] = "10s"
+    for one in own["load"]["operations"]:
+        one["timeout"] = "10s"
+    own["load"] |= {"rate": 60, "baseline": "10s"}
+    next(one for one in own["load"]["operations"] if one["name"] == "place-order")["weight"] = 60
     (matrix / "killed.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     row = {
         "bug": "B01",

@@ -73,6 +73,7 @@ def selftest(
     from resilience.drill.selftest import keeping, machine, rows, tables, trials
     from resilience.drill.selftest.conduct import conduct, missing
     from resilience.drill.selftest.programs import run as run_program
+    from resilience.drill.selftest.trials import AROUND_S
     from resilience.host import namespace
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -90,15 +91,17 @@ def selftest(
             count = len(resumed.outdated)
             console.print(f"{count} results are of rows or experiments that have changed since, and do not count")
     if listing:
-        _list(every if resumed is None else missing(every, resumed, again=again), at_once, as_json=as_json)
+        left = every if resumed is None else missing(every, resumed, again=again)
+        _list(left, at_once, AROUND_S if resumed is None else resumed.around_s(every), as_json=as_json)
         if page is not None and resumed is not None:
             _write(page, tables.markdown(matrix, resumed))
         return
     kept = resumed or keeping.begin(out, choice, machine.describe(at_once))
     left = missing(every, kept, again=again)
-    console.print(_announced(left, at_once) if left else "nothing is left to run", markup=False)
+    around_s = kept.around_s(every)
+    console.print(_announced(left, at_once, around_s) if left else "nothing is left to run", markup=False)
     run = context.obj or run_program  # whoever calls this from Python may run trials in another way
-    with Screen(console, left, at_once) as screen:
+    with Screen(console, left, at_once, around_s) as screen:
         kept = conduct(left, kept, run, jobs=at_once, watcher=screen.watcher())
     if page is not None:
         _write(page, tables.markdown(matrix, kept))
@@ -118,7 +121,7 @@ def _choice(wanted: Mapping[str, Any]) -> "Choice":
     )
 
 
-def _announced(every: Sequence["Trial"], jobs: int) -> str:
+def _announced(every: Sequence["Trial"], jobs: int, around_s: float) -> str:
     """How much it is and how long it will take, before it begins."""
     from resilience.drill.selftest.trials import estimate_s
 
@@ -126,14 +129,14 @@ def _announced(every: Sequence["Trial"], jobs: int) -> str:
     alone = sum(trial.alone for trial in every)
     said = f"{len(every)} runs of {experiments} experiments, {jobs} at once"
     said += f", {alone} of them alone" if alone else ""
-    return f"{said}: about {_minutes(estimate_s(every, jobs))}"
+    return f"{said}: about {_minutes(estimate_s(every, jobs, around_s))}"
 
 
 def _minutes(length_s: float) -> str:
     return f"{length_s:.0f} s" if length_s < 120 else f"{length_s / 60:.0f} min"  # noqa: PLR2004 - two minutes
 
 
-def _list(every: Sequence["Trial"], jobs: int, *, as_json: bool) -> None:
+def _list(every: Sequence["Trial"], jobs: int, around_s: float, *, as_json: bool) -> None:
     from resilience.drill.selftest.trials import estimate_s
 
     if as_json:
@@ -148,12 +151,12 @@ def _list(every: Sequence["Trial"], jobs: int, *, as_json: bool) -> None:
             }
             for trial in every
         ]
-        _print({"runs": listed, "jobs": jobs, "estimate_s": estimate_s(every, jobs)})
+        _print({"runs": listed, "jobs": jobs, "estimate_s": estimate_s(every, jobs, around_s)})
         return
     for trial in every:
         alone = ", alone" if trial.alone else ""
         click.echo(f"{trial.name}: {trial.kind.value}, {trial.experiment.name}, {trial.planned_s:.0f} s{alone}")
-    click.echo(_announced(every, jobs))
+    click.echo(_announced(every, jobs, around_s))
 
 
 def _print(document: object) -> None:
@@ -198,13 +201,15 @@ class Screen:
         console: where.
         trials: what is to be run.
         jobs: how many at once.
+        around_s: how much longer than planned a run takes.
     """
 
-    def __init__(self, console: "Console", trials: Sequence["Trial"], jobs: int) -> None:
+    def __init__(self, console: "Console", trials: Sequence["Trial"], jobs: int, around_s: float) -> None:
         """Nothing is shown yet."""
         from rich.live import Live
 
-        self._console, self._jobs = console, jobs
+        self._console, self._jobs, self._around_s = console, jobs, around_s
+        self._longer: list[float] = []
         self._left = {trial.name: trial for trial in trials}
         self._running: dict[str, float] = {}
         self._over: dict[str, int] = {}
@@ -236,7 +241,10 @@ class Screen:
         from resilience.text import printable
 
         self._running.pop(done.trial, None)
-        self._left.pop(done.trial, None)
+        trial = self._left.pop(done.trial, None)
+        if trial is not None:  # what runs really take is known the better the longer it goes on
+            self._longer.append(done.took_s - trial.planned_s)
+            self._around_s = max(0.0, sum(self._longer) / len(self._longer))
         self._over[done.outcome.value] = self._over.get(done.outcome.value, 0) + 1
         told = f" ({', '.join(done.classes)})" if done.classes else ""
         line = f"{done.trial}: {done.outcome.value}{told}, {done.took_s:.0f} s"
@@ -256,7 +264,9 @@ class Screen:
                 table.add_row(name, f"{time.monotonic() - since:.0f} s", f"{trial.planned_s:.0f} s")
         over = ", ".join(f"{count} {name}" for name, count in self._over.items()) or "none yet"
         left = list(self._left.values())
-        table.caption = f"{len(left)} left, about {_minutes(estimate_s(left, self._jobs))}; over: {over}"[:_SHOWN]
+        table.caption = (
+            f"{len(left)} left, about {_minutes(estimate_s(left, self._jobs, self._around_s))}; over: {over}"[:_SHOWN]
+        )
         return table
 
 

@@ -13,7 +13,7 @@ from resilience.drill.selftest import keeping
 from resilience.drill.selftest.answers import Ended, Outcome
 from resilience.drill.selftest.conduct import Watcher, conduct, missing
 from resilience.drill.selftest.rows import read_matrix
-from resilience.drill.selftest.trials import Choice, Story, experiments_of, lay_out
+from resilience.drill.selftest.trials import AROUND_S, Choice, Story, experiments_of, lay_out
 from resilience.errors import Interrupted, SpecError
 from tests.drill.selftest.scene import Runner, failed, passed, unknown, write_matrix
 
@@ -185,3 +185,13 @@ def test_rows_that_came_or_went(tmp_path: Path, matrix):
     kept = conduct(trials[:-1], begun(tmp_path), Runner(), jobs=1)
     assert missing(trials, kept.of(trials), again=False) == trials[-1:]
     assert {done.trial for done in kept.of(trials[1:]).outdated} == {trials[0].name}
+
+
+def test_how_long_runs_really_take(tmp_path: Path, matrix):
+    """What is known of a machine is better than what is usual."""
+    trials = laid_out(matrix)
+    kept = begun(tmp_path)
+    assert kept.around_s(trials) == AROUND_S
+    took = Runner(B1_1=[replace(failed("lost"), took_s=50.0)], B2_1=[replace(failed("lost"), took_s=90.0)])
+    of_these = [trial for trial in trials if trial.name in {"B1-1", "B2-1"}]
+    assert conduct(of_these, kept, took, jobs=1).around_s(trials) == pytest.approx((20.0 + 60.0) / 2)

@@ -113,6 +113,7 @@ def test_how_long_it_takes(matrix):
     assert estimate_s(trials, 2) == pytest.approx(3 * each)
     assert estimate_s([replace(trial, alone=True) for trial in trials], 2) == pytest.approx(5 * each)
     assert estimate_s([], 2) == 0.0
+    assert estimate_s(trials, 1, around_s=60.0) == pytest.approx(5 * 90.0), "on a machine with other work to do"
 
 
 def test_how_many_at_once():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from resilience.drill.selftest.answers import Ended, Outcome, Result
-from resilience.drill.selftest.trials import Choice, Kind, Trial
+from resilience.drill.selftest.trials import AROUND_S, Choice, Kind, Trial
 from resilience.errors import SpecError
 from resilience.host import files
 from resilience.model import Json, Problem
@@ -96,6 +96,12 @@ class Kept:
     def every(self, trial: str) -> tuple[Done, ...]:
         """All results of a trial, in the order in which they came."""
         return tuple(done for done in self.results if done.trial == trial)
+
+    def around_s(self, trials: Iterable[Trial]) -> float:
+        """How much longer than planned their runs took on average; what is usual if nothing is known yet."""
+        planned = {trial.name: trial.planned_s for trial in trials}
+        known = [done.took_s - planned[done.trial] for done in self.results if done.trial in planned]
+        return max(0.0, sum(known) / len(known)) if known else AROUND_S
 
     def place(self, trial: Trial) -> Path:
         """A folder for its next run, not made yet."""
