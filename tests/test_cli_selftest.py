@@ -198,6 +198,9 @@ def test_a_real_bug_on_a_real_target(tmp_path: Path):
     assert done.stdout, done.stderr
     told = json.loads(done.stdout)
     (run,) = told["runs"]
+    if run["answer"] == "unknown" and run["because"].startswith("validity: baseline: "):
+        assert (done.returncode, run["outcome"]) == (2, "not certain"), "it counts neither way"
+        pytest.skip(f"needs a machine that is not too busy for a baseline: {run['because']}")
     assert (done.returncode, run["outcome"], run["answer"]) == (0, "as it must", "fail"), run["because"]
     assert run["classes"]["lost"][0].startswith("ledger: ")
     record = tmp_path / "out" / "latest" / "B01-1"
