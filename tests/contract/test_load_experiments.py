@@ -44,18 +44,18 @@ def test_a_file_says_what_it_would_do(file: Path):
 @pytest.mark.parametrize(
     ("name", "level", "most", "planned_s"),
     [
-        ("baseline", 50, 100, 370),
-        ("normal", 50, 500, 700),
-        ("peak", 100, 1000, 760),
-        ("stress", 100, 2000, 940),
-        ("spike", 100, 1000, 460),
-        ("sustained", 500, 500, 1840),
-        ("soak", 100, 100, 14_440),
-        ("day", 20, 200, 86_440),
+        ("baseline", 50, 100, 372.5),
+        ("normal", 50, 500, 702.5),
+        ("peak", 100, 1000, 762.5),
+        ("stress", 100, 2000, 942.5),
+        ("spike", 100, 1000, 462.5),
+        ("sustained", 500, 500, 1842.5),
+        ("soak", 100, 100, 14_442.5),
+        ("day", 20, 200, 86_442.5),
     ],
 )
 def test_the_named_profiles_are_what_they_are_called(name: str, level: float, most: float, planned_s: float):
-    """Requirement L1: levels and lengths."""
+    """Requirement L1: levels and lengths; 2.5 s of each are for judging the baseline before the shape begins."""
     done = CliRunner().invoke(main, ["plan", str(FOLDER / f"{name}.yaml"), "--json"])
     plan = json.loads(done.output)
     assert (plan["load"]["level"], plan["load"]["most"], plan["duration_s"]) == (level, most, planned_s)
