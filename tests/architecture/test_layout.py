@@ -172,6 +172,7 @@ OF_NO_MODULE = {
     "test_recovery_strength.py",  # failures that never end, weaker and weaker
     "test_evidence.py",  # what a record says without one of its parts
     "test_oracle.py",  # the figures of a verdict, counted one by one
+    "test_activities.py",  # what chaostoolkit was told by activities, where it cannot be believed
 }
 """Tests of what several modules do together."""
 
