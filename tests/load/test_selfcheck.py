@@ -1,6 +1,8 @@
 """Whether a client sends each operation once is tried, and one that tries again by itself is found."""
 
+import socket
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,7 @@ from resilience.load.kinds import KINDS, Http
 from resilience.load.redis import Client as RedisClient
 from resilience.load.redis import Redis
 from resilience.load.selfcheck import self_check
-from resilience.model import Job, Load, LoadOrder, Operation, RedisCommand, Role, StreamedAnswer
+from resilience.model import Job, Load, LoadOrder, Operation, Place, RedisCommand, Role, StreamedAnswer
 
 READ = Operation(name="read", weight=1, path="/items/${key}")
 READ_BACK = Operation(name="again", weight=1, path="/orders/${acked_id}", role=Role.READ_BACK)
@@ -43,6 +45,19 @@ def test_our_clients_send_once():
         "redis": (6, 6, 0),
     }
     assert time.monotonic() - began < 10, "the load begins meanwhile, and may be short"
+
+
+def test_no_part_of_the_stack_is_asked():
+    """A model that is asked for its stream elsewhere may cost money, and would be asked for nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        provider.settimeout(0)
+        port = provider.getsockname()[1]
+        place = Place(name="provider", host="127.0.0.1", port=port, via_port=port, url=f"http://127.0.0.1:{port}")
+        stream = replace(MODEL, stream=StreamedAnswer(on="provider"))
+        found = self_check(replace(order(stream), places={"provider": place}))
+        with pytest.raises(BlockingIOError):
+            provider.accept()
+    assert (found["stream"]["asked"], found["stream"]["once"]) == (6, 6)
 
 
 class Retries(Client):

@@ -137,15 +137,16 @@ def _call(caller: Caller, request: Any, limit_s: float) -> None:  # noqa: ANN401
 
 
 def _towards(order: LoadOrder, operation: Operation, port: int) -> LoadOrder:
-    """The order with that operation alone, and our server in place of the target."""
+    """The order with that operation alone, and our server in place of the target and of every part."""
     if operation.redis is not None:
-        asked = replace(operation.redis, on=SERVER, dsn_env="")
-        operation = replace(operation, redis=asked)
+        operation = replace(operation, redis=replace(operation.redis, on=SERVER, dsn_env=""))
+    if operation.stream is not None:  # it may be another part of the stack that is asked: a model, which costs money
+        operation = replace(operation, stream=replace(operation.stream, on=""))
     place = Place(name=SERVER, host="127.0.0.1", port=port, via_port=port, protocol="redis")
     return replace(
         order,
         base_url=f"http://127.0.0.1:{port}",
-        places={**order.places, SERVER: place},
+        places={SERVER: place},
         load=replace(order.load, operations=(operation,)),
         ways={},
     )
