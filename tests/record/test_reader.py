@@ -10,7 +10,7 @@ from resilience.columns import Mark, Truth
 from resilience.errors import RecordError
 from resilience.model import Degradation, Dependency, EventKind
 from resilience.record import truth as truths
-from resilience.record.documents import save_experiment, save_plan
+from resilience.record.documents import digests, save_experiment, save_plan
 from resilience.record.events import EventLog
 from resilience.record.ledger import LedgerWriter
 from resilience.record.reader import read_record
@@ -60,6 +60,23 @@ def test_whole_record_reads_without_problem(run, experiment, plan):
     assert [event.kind for event in record.events] == [EventKind.HEADER, EventKind.LOAD, EventKind.FOOTER]
     assert (len(record.samples), len(record.ledger), len(record.truth)) == (4, 3, 1)
     assert record.truth.facts == {"fsync": "on"}
+
+
+def test_what_was_planned_cannot_be_changed_afterwards(run, plan, clock):
+    """One changed digit in the experiment or the plan is a problem of the record (Requirement J4)."""
+    events = run / "events.jsonl"
+    events.unlink()
+    log = EventLog(events, clock, header={"run": plan.run, "stack": "compose", "documents": digests(run)})
+    log.emit(EventKind.LOAD, **ACCOUNT)
+    log.close()
+    assert read_record(run).problems == ()
+    for name, old, new in (("experiment.json", '"rate": 10', '"rate": 11'), ("plan.json", '"seed": 1', '"seed": 3')):
+        path = run / name
+        before = path.read_text()
+        path.write_text(before.replace(old, new))
+        assert path.read_text() != before
+        assert f"{name} is not as it was when the run began" in read_record(run).problems
+        path.write_text(before)
 
 
 def test_link_reads_as_what_it_points_at(run):

@@ -1,5 +1,6 @@
 """The JSON documents of a run folder: written whole and durably, without secrets; read back as values."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,18 @@ def load_verdict(folder: Path) -> Mapping[str, Json]:
         msg = f"{folder / VERDICT} holds a {type(document).__name__}, an object was expected"
         raise RecordError(msg)
     return document
+
+
+def digests(folder: Path) -> dict[str, Json]:
+    """The SHA-256 of `experiment.json` and `plan.json` as they stand there, by name, in hexadecimal.
+
+    Raises:
+        RecordError: one cannot be read.
+    """
+    try:
+        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (EXPERIMENT, PLAN)}
+    except OSError as error:
+        raise RecordError(Problem(where=str(folder), message=f"cannot be read: {error}")) from error
 
 
 def save_document(path: Path, document: Json, redactor: Redactor = _NO_SECRETS) -> None:

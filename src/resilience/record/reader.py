@@ -1,6 +1,6 @@
 """A run folder read back as one value. What is damaged is left out and said so; nothing is guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from resilience.columns import AccountBook, LedgerLines, Mark, Record, Samples, 
 from resilience.errors import RecordError
 from resilience.model import OUTCOMES, Account, Event, EventKind, Experiment, Json, Plan, Problem
 from resilience.record import truth as truths
-from resilience.record.documents import load_experiment, load_plan
+from resilience.record.documents import digests, load_experiment, load_plan
 from resilience.record.events import read_events
 from resilience.record.folder import EVENTS
 from resilience.record.ledger import read_ledger
@@ -54,7 +54,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         books.append(book)
         problems += account_problems
     header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
-    problems += _compare_header(header.get("run"), plan.run)
+    problems += (*_compare_header(header.get("run"), plan.run), *_compare_documents(folder, header.get("documents")))
     incomplete: tuple[str, ...] = ()
     if finished:
         incomplete = _compare_writes(events, _ledgers(ledger, books))
@@ -118,6 +118,16 @@ def _compare_header(told: object, run: str) -> tuple[str, ...]:
     if told is None or told == run:
         return ()
     return (f"events are of run {told!r}, plan.json is of run {run!r}",)
+
+
+def _compare_documents(folder: Path, told: object) -> Iterator[str]:
+    """What is promised and planned beside what the header says of it: what was run cannot be changed afterwards.
+
+    Records of before this was noted say nothing.
+    """
+    if isinstance(told, Mapping):
+        found = digests(folder)
+        yield from (f"{name} is not as it was when the run began" for name in found if told.get(name) != found[name])
 
 
 def _compare_counts(events: Sequence[Event], samples: Samples) -> tuple[str, ...]:

@@ -167,6 +167,7 @@ class Session:
         self._clock = MonotonicClock(zero_ns)
         sinks = [self._held.note, *(display.on_event for display in self._with.displays)]
         header = header_of(self.experiment, self.plan, self._with, zero_ns)
+        header["documents"] = documents.digests(self.folder)
         self._log = EventLog(self.folder / names.EVENTS, self._clock, sinks, header=header, redactor=self.redactor)
         places = self._with.stack.places()
         self._load = driver.start(

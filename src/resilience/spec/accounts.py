@@ -110,7 +110,8 @@ def _own_problems(account: Account) -> Iterator[tuple[str, str, str]]:
     if account.effect is Effect.TRANSFER and account.objects < _FEWEST_TO_TRANSFER:
         yield "objects", f"{account.objects} is too few to transfer between", "write 2 or more"
     if account.rows > 1 and account.effect is not Effect.INSERT:
-        yield "rows", f"{account.rows} rows for a write mean nothing for {account.effect}; they are for insert", "remove it"
+        message = f"{account.rows} rows for a write mean nothing for {account.effect}; they are for insert"
+        yield "rows", message, "remove it"
     if account.duplicates == "at-most-once" and account.effect not in _DELIVERED:
         known = ", ".join(_DELIVERED)
         yield "duplicates", f"at-most-once means nothing for {account.effect}; it is for {known}", "remove it"
