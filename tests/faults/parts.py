@@ -20,9 +20,9 @@ from resilience.stack import loopback, programs
 SETTINGS = {
     kind: dict(example.settings)
     for kind, example in EXAMPLES.items()
-    if kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike
+    if kind.startswith(("toxiproxy.", "process.")) and not registry.KINDS[kind].is_strike and kind != "process.clock"
 }
-"""The kinds that this stack can do, with settings."""
+"""The kinds that this stack can do, with settings; its servers have no clocks of their own."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from resilience.drill.examples import EXAMPLES, VARIANTS
 from resilience.drill.matrix import Subject
 from resilience.errors import FaultError
 from resilience.faults import registry
+from resilience.host import clocks
 from resilience.load.drivers.locust import check_account
 from resilience.load.engine import IN_FLIGHT_AT_END, Engine
 from resilience.model import OUTCOMES, Expect, Load, LoadOrder, Operation, Outcome, Program, Role
@@ -51,7 +52,12 @@ TO_THE_END = {
 SUBJECTS = dict(EXAMPLES) | OTHERWISE | ON_SERVICE | TO_THE_END
 KINDS = sorted(SUBJECTS)
 
-PROVIDER = Program(name="provider", command=("python", "-m", "resilience.provider"), ready="/health")
+PROVIDER = Program(
+    name="provider",
+    command=("python", "-m", "resilience.provider"),
+    ready="/health",
+    own_clock=clocks.library() is not None,
+)
 ORDER = {"id": "${write_id}", "item": "${key}", "body": "${write_body}"}
 OPERATIONS = (
     Operation(name="read-item", weight=5, method="GET", path="/items/${key}", timeout_s=0.25),

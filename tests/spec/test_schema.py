@@ -45,6 +45,7 @@ USER_FACING = (
     model.Degradation,
     model.Dependency,
     model.Breaker,
+    model.Health,
     model.Recovery,
     model.Safety,
     model.Service,
