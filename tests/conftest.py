@@ -1,6 +1,7 @@
 """What all tests share: property tests without a deadline, a state folder of their own, and the outward programs."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from tests.program import Program, clean
 
 settings.register_profile("suite", deadline=None)  # the machine may be busy with other things
 settings.load_profile("suite")
+
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so has every program of a test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
