@@ -11,11 +11,21 @@ from resilience.host import cgroups, processes
 from resilience.model import FaultSpec, Json
 from tests.faults.parts import eventually
 from tests.faults.reasons import without
-from tests.faults.test_cgroup import ALLOCATING, FORKING, held, needs, worker
+from tests.faults.test_cgroup import FORKING, held, needs, worker
 
 pytestmark = pytest.mark.stack
 
 IDLE = "import time\nprint('up')\ntime.sleep(60)\n"
+GROWING = """
+import time
+print("up")
+kept = []
+while len(kept) < 35:
+    kept.append(bytearray(b"x" * (1024 * 1024)))
+    time.sleep(0.02)
+time.sleep(60)
+"""
+"""Needs more than is left beside a leak, and less than the limit."""
 
 
 def resident_mb(pid: int) -> float:
@@ -58,7 +68,7 @@ def test_part_and_leak_share_a_limit(tmp_path: Path):
 def test_a_leak_that_the_kernel_ended_is_said(tmp_path: Path):
     """A part that grows to the limit costs the leak its life first: that is no fault any more, and is said."""
     needs("memory")
-    with worker(tmp_path, ALLOCATING) as part:
+    with worker(tmp_path, GROWING) as part:
         fault = part.fault("cgroup.memory-leak", mb_per_s=200, max_mb=30, limit_mb=50)
         with held(fault) as undo:
             eventually(lambda: not holder.holding(str(undo.data["holder"])), 15.0)
