@@ -129,6 +129,15 @@ def test_who_still_calls_is_told_by_the_dependency(read, answer, told):
     assert told in " ".join(one.because for one in found.findings)
 
 
+def test_calls_that_were_begun_before_it_opened_are_not_held_against_it():
+    """They are counted when they end, after it has opened; from then on there are few (Requirement J2)."""
+    slow_s = 0.6  # as the builder has it
+    ended = (19.4, 200.0), (19.4 + slow_s, 150.0), (27.1, 1.0), (45.0, 200.0)
+    found = judged(breaker=CACHE, read=(readings(*ended),))
+    assert Answer.worst(answers(found)) is Answer.PASS
+    assert found.rows[0]["calls_per_second"] == pytest.approx(1.0, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("scene", "told"),
     [

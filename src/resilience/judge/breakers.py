@@ -13,7 +13,8 @@ For each time of the fault, between its request and the beginning of its undoing
   open = opened - met, at most `opens_within`.
 * While it is open, from then to the beginning of the undoing, at least the share `fallbacks` are quick fallbacks: the
   rest may try whether the dependency is back. Who looked for it in the dependency's count must find at most
-  `calls_per_second` between the first and the last reading in that time.
+  `calls_per_second` between the first and the last reading in that time, once every operation that arrived before it
+  opened has ended: their calls were begun before, and some dependencies count a call at its end.
 * It *closed* at the arrival of the first full answer, after the undoing began, from which on full answers last. Time to
   close = closed - seen gone, at most `closes_within`. From then on it stays so: at least `MOST` of all answers are
   full.
@@ -172,7 +173,9 @@ def _calls(
     if readings is None or readings.problems:
         why = readings.problems[0] if readings is not None else "no reading is on record"
         return [_unknown(breaker, one, f"calls of {breaker.calls}: {why}")]
-    inside = np.flatnonzero((readings.at_ns >= to_ns(span[0])) & (readings.at_ns <= to_ns(span[1])))
+    before = case.traffic.between(span[0] - case.traffic.longest_s, span[0])
+    begin_ns = max(to_ns(span[0]), int(before.end_ns.max()) if len(before) else 0)
+    inside = np.flatnonzero((readings.at_ns >= begin_ns) & (readings.at_ns <= to_ns(span[1])))
     if not len(inside) or readings.at_ns[inside[-1]] - readings.at_ns[inside[0]] < to_ns(LEAST_S):
         return [_unknown(breaker, one, f"{breaker.calls} was hardly read while it was open")]
     first, last = int(inside[0]), int(inside[-1])
