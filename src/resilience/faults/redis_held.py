@@ -63,7 +63,7 @@ class HeldFault(RedisFault):
 
     def _start(self, undo: Undo) -> Identity:
         data: Mapping[str, Any] = undo.data
-        told = {name: data[name] for name in ("host", "port", "passfile", "orders")}
+        told = {name: data[name] for name in ("host", "port", "passfile", "orders", "changes") if name in data}
         self._held = holder.start(data["holder"], "redis", {"does": self.does, **told}, lease_s=data["lease_s"])
         return self._held
 

@@ -115,7 +115,11 @@ def _each(told: Orders, interval_s: float, act: Callable[["redis.Redis"], object
 
 
 def connections(told: Orders) -> None:
-    """Keep the connections that it is given, and take every place that becomes free."""
+    """Keep the connections that it is given, and take every place that becomes free.
+
+    Never more than there are places under the limit: once that is lifted, nothing more is taken.
+    """
+    most = int(told["changes"][0]["ours"])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with selectors.DefaultSelector() as held:
@@ -123,7 +127,7 @@ def connections(told: Orders) -> None:
             held.register(line, selectors.EVENT_READ)
         while True:
             try:
-                while (more := accepted(told["host"], told["port"])) is not None:
+                while len(held.get_map()) < most and (more := accepted(told["host"], told["port"])) is not None:
                     held.register(more, selectors.EVENT_READ)
             except OSError:
                 time.sleep(AGAIN_S)
