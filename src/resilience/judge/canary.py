@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from resilience.columns import Int64, LedgerLines, Mark, Truth
 from resilience.judge.entries import Entries, index
@@ -119,6 +120,8 @@ def _joined(blocks: list[_Columns]) -> _Columns:
 def tamper(lines: LedgerLines, entries: Entries, truth: Truth, classified: Classified) -> Shadow:
     """Plant one error of each class."""
     clean = classified.members["verified"]
+    alone = clean[_decides_nothing(entries, truth)[clean]]
+    clean = alone if len(alone) >= len(VICTIMS) else clean
     chosen = clean[np.linspace(0, len(clean) - 1, len(VICTIMS)).astype(np.int64)]
     victims = dict(zip(VICTIMS, (int(slot) for slot in chosen), strict=True))
     names = {what: entries.name(slot) for what, slot in victims.items()}
@@ -145,6 +148,22 @@ def tamper(lines: LedgerLines, entries: Entries, truth: Truth, classified: Class
     }
     expected["verified"] = expected["verified"][~np.isin(expected["verified"], chosen)]
     return Shadow(shadow_lines, shadow_truth, expected)
+
+
+def _decides_nothing(entries: Entries, truth: Truth) -> npt.NDArray[np.bool_]:
+    """Which entries make no later one of their writer out of order: nothing else changes where they are tampered with.
+
+    Where no order is asked for, an entry may be stored behind later ones, which are out of order because of it alone.
+    """
+    none = np.iinfo(np.int64).max
+    stored = np.full(len(entries), none, dtype=np.int64)
+    slots = entries.slots(truth.writer, truth.epoch, truth.seq)
+    np.minimum.at(stored, slots[slots >= 0], truth.position[slots >= 0])
+    later = np.full(len(entries), none, dtype=np.int64)
+    for begin, end in zip(entries.base[:-1], entries.base[1:], strict=True):
+        later[begin : end - 1] = np.minimum.accumulate(stored[begin + 1 : end][::-1])[::-1]
+    alone: npt.NDArray[np.bool_] = stored < later
+    return alone
 
 
 def _tampered_truth(truth: Truth, slots: Int64, victims: dict[str, int], writer: int) -> Truth:
