@@ -87,7 +87,6 @@ TESTED_ELSEWHERE = {
     "host/nftables.py": "faults/test_network.py",  # the tables of those faults
     "host/memory.py": "observe/test_truth.py",  # no answer depends on it, only how soon it comes
     "host/files.py": "runtime/test_debts.py",  # what is durable is a debt first of all
-    "judge/canary.py": "judge/test_writes.py",  # the check of the checker
     "judge/case.py": "judge/test_phases.py",  # a record, prepared
     "judge/changes.py": "judge/test_recovery.py",  # edges of a cycle
     "judge/cycles.py": "judge/test_recovery.py",  # as above
