@@ -36,7 +36,7 @@ def _no_disk_of_its_own() -> str:
 
 
 def _no_library() -> str:
-    return "" if clocks.library() else "libfaketime is not installed"
+    return "" if clocks.faketime() else "libfaketime is not installed"
 
 
 def _no_container() -> str:

@@ -15,7 +15,7 @@ TELL = "import sys, time\nfor _ in sys.stdin: print(time.time(), time.monotonic(
 @pytest.fixture
 def started(tmp_path):
     """A process with a clock of its own, and the file that moves it."""
-    found = clocks.library()
+    found = clocks.faketime()
     if found is None:
         pytest.skip(f"libfaketime is not installed: {clocks.HOW}")
     file = tmp_path / "clock"
@@ -57,5 +57,5 @@ def test_the_file_of_a_process_is_known(started):
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch):
     """What is missing stands in the problem, and how to get it."""
     monkeypatch.setattr(clocks, "FOLDERS", ("/nowhere",))
-    assert clocks.library() is None
+    assert clocks.faketime() is None
     assert "apt install libfaketime" in str(clocks.lacking())

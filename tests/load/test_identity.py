@@ -56,7 +56,7 @@ PROVIDER = Program(
     name="provider",
     command=("python", "-m", "resilience.provider"),
     ready="/health",
-    own_clock=clocks.library() is not None,
+    own_clock=clocks.faketime() is not None,
 )
 ORDER = {"id": "${write_id}", "item": "${key}", "body": "${write_body}"}
 OPERATIONS = (

@@ -33,7 +33,7 @@ OWN_STACK = StackSpec(
             name="provider",
             command=("python", "-m", "resilience.provider"),
             ready="/health",
-            own_clock=clocks.library() is not None,
+            own_clock=clocks.faketime() is not None,
         ),
     ),
     postgres_disk_mb=256 if may_mount() else 0,

@@ -22,7 +22,7 @@ REAL = "+0\n"
 _FILE = "FAKETIME_TIMESTAMP_FILE"
 
 
-def library() -> Path | None:
+def faketime() -> Path | None:
     """The library on this machine, if there is one."""
     found = (path for folder in FOLDERS for path in sorted(Path("/").glob(f"{folder[1:]}/{LIBRARY}")))
     return next(found, None)
@@ -30,7 +30,7 @@ def library() -> Path | None:
 
 def lacking() -> Problem | None:
     """What is missing for it, and how to get it."""
-    return None if library() else Problem("process.clock", f"{LIBRARY} was not found in {', '.join(FOLDERS)}", HOW)
+    return None if faketime() else Problem("process.clock", f"{LIBRARY} was not found in {', '.join(FOLDERS)}", HOW)
 
 
 def environment(found: Path, file: Path) -> dict[str, str]:

@@ -165,7 +165,7 @@ class Target:
         """What starts a part with a clock of its own, if it is to have one; that is right at first."""
         if not own:
             return {}
-        found = clocks.library()
+        found = clocks.faketime()
         if found is None:
             raise EnvironmentNotReady(clocks.lacking() or name)
         file = self.order.folder / f"{name}.clock"
