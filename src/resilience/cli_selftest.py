@@ -38,6 +38,7 @@ _WIDE = 200
 )
 @click.option("--times", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How often each.")
 @click.option("--healthy", type=click.IntRange(1, 10_000), help="How often each experiment on the healthy target.")
+@click.option("--without", type=click.IntRange(1, 10_000), help="How often each bug without its fault.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="How many runs at once; by cores and load if not given.")
 @click.option("--matrix", "folder", type=FOLDER, help="Folder of the rows.  [default: fixtures/selftest]")
 @click.option("--out", type=FOLDER, default=Path("selftest-runs"), show_default=True, help="Folder for records.")
@@ -118,6 +119,7 @@ def _choice(wanted: Mapping[str, Any]) -> "Choice":
         experiments=tuple(path.resolve() for path in wanted["experiments"]),
         times=wanted["times"],
         healthy=wanted["healthy"] or 0,
+        without=wanted["without"] or 0,
     )
 
 

@@ -59,6 +59,10 @@ def test_one_healthy_run_serves_all_bugs_of_an_experiment(matrix):
         (Choice(only="bugs", names=("B1",), times=2), ["B1-1", "B1-2", "B1-without-1", "B1-without-2"]),
         (Choice(only="harness"), ["H1-1"]),
         (Choice(names=("B1",), only="healthy", healthy=2), ["healthy-story-1", "healthy-story-2"]),
+        (
+            Choice(names=("B1",), only="bugs", times=3, without=1),
+            ["B1-1", "B1-2", "B1-3", "B1-without-1"],
+        ),
         (Choice(experiments=(SHIPPED,), healthy=2), ["healthy-redis-failure-1", "healthy-redis-failure-2"]),
     ],
 )

@@ -192,6 +192,7 @@ def read(out: Path) -> Kept:
                 experiments=tuple(Path(one) for one in choice["experiments"]),
                 times=choice["times"],
                 healthy=choice["healthy"],
+                without=choice.get("without", 0),
             ),
             machine=document["machine"],
             results=tuple(Done.of(row) for row in document["results"]),

@@ -75,7 +75,8 @@ class Choice:
         names: of rows; empty is all.
         only: `healthy`, `bugs`, `harness`; empty is all three.
         experiments: only these; one that no row names is tried on the healthy target.
-        times: how often each; `healthy`: how often the healthy ones, 0 is the same.
+        times: how often each; `healthy` how often the healthy ones, `without` how often bugs without their fault; 0 is
+            as often.
     """
 
     names: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ class Choice:
     experiments: tuple[Path, ...] = ()
     times: int = 1
     healthy: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def lay_out(matrix: Matrix, choice: Choice, stories: Mapping[Path, Story]) -> tu
     if choice.only in {"", "healthy"}:
         found += _healthy(matrix, choice, (*bugs, *mutants), stories)
     if choice.only in {"", "bugs"}:
-        found += [trial for bug in bugs for trial in _of_bug(matrix, bug, choice.times, stories)]
+        found += [trial for bug in bugs for trial in _of_bug(matrix, bug, choice, stories)]
     if choice.only in {"", "harness"}:
         found += [trial for row in mutants for trial in _of_mutant(matrix, row, choice.times, stories)]
     if not found:
@@ -199,13 +201,14 @@ def _healthy(
             )
 
 
-def _of_bug(matrix: Matrix, bug: Bug, times: int, stories: Mapping[Path, Story]) -> Iterator[Trial]:
+def _of_bug(matrix: Matrix, bug: Bug, choice: Choice, stories: Mapping[Path, Story]) -> Iterator[Trial]:
     story = stories[bug.experiment]
-    kinds: dict[Kind, tuple[str, tuple[str, ...]]] = {Kind.BUG: (bug.name, ())}
+    kinds: dict[Kind, tuple[str, int, tuple[str, ...]]] = {Kind.BUG: (bug.name, choice.times, ())}
     if bug.needs_fault:
-        kinds[Kind.WITHOUT] = (f"{bug.name}-without", launcher_of(matrix, matrix.without_fault))
-    for kind, (name, words) in kinds.items():
-        for number in range(1, times + 1):
+        launcher = launcher_of(matrix, matrix.without_fault)
+        kinds[Kind.WITHOUT] = (f"{bug.name}-without", choice.without or choice.times, launcher)
+    for kind, (name, count, words) in kinds.items():
+        for number in range(1, count + 1):
             yield Trial(
                 name=f"{name}-{number}",
                 kind=kind,
