@@ -176,13 +176,16 @@ def test_pictures_have_the_same_figures_as_a_table(record, verdict):
     """Without a script the figures are there as a table; in every bin all that was offered has an outcome."""
     page = Page(render(record, verdict))
     data = json.loads(page.bodies["script"][0])
-    assert len(data["offered"]) == 69
+    latency, throughput, errors = data["charts"]
+    lines = {line["label"]: line["values"] for chart in (throughput, errors) for line in chart["lines"]}
+    assert len(lines["offered"]) == 69
     for index in range(69):
-        ended = sum(data[name][index] for name in ("ok", "failed", "unknown", "dropped"))
-        assert data["offered"][index] == pytest.approx(ended, abs=0.5)
-    assert sum(data["heat"][2::3]) == len(record.samples) - np.count_nonzero(record.samples.outcome == 3)
+        ended = sum(lines[name][index] for name in ("ok", "failed", "unknown", "dropped"))
+        assert lines["offered"][index] == pytest.approx(ended, abs=0.5)
+    assert sum(latency["heat"][2::3]) == len(record.samples) - np.count_nonzero(record.samples.outcome == 3)
     assert [band["short"] for band in data["phases"] if band["fault"]] == ["F1", "F2", "F3"]
-    assert "The pictures as a table" in page.text()
+    for title in ("Latency", "Throughput", "Not ok"):
+        assert f"{title} as a table" in page.text()
 
 
 def test_same_record_same_bytes(make):
@@ -216,7 +219,7 @@ def test_browser_draws_it_without_complaint(record, verdict, tmp_path):
     )  # fmt: skip
     drawn = done.stdout.decode()
     assert drawn.count("<canvas") == 3
-    assert 'id="pictures" hidden' not in drawn
+    assert 'id="tools" hidden' not in drawn
     complaints = [line for line in done.stderr.decode().splitlines() if "CONSOLE" in line]
     assert complaints == []
 

@@ -79,5 +79,10 @@ def about(row: Row) -> str:
     return ", ".join(name for name in named if name)
 
 
+def compares(evidence: Json) -> bool:
+    """Whether a piece of evidence compares an operation before, during and after a fault."""
+    return isinstance(evidence, Mapping) and {"fault", "operation", "during"} <= evidence.keys()
+
+
 def _plain(value: object) -> Json:
     return dict(value) if isinstance(value, Mapping) else str(value)

@@ -1,15 +1,26 @@
-/* Draws the three pictures of a run from the JSON in the page. Without this the same figures are there as tables. */
+/* Draws the charts of a run from the JSON in the page. Without this the same figures are there as tables. */
 (() => {
   "use strict";
-  const holder = document.getElementById("pictures");
-  if (!holder) return;
   const run = JSON.parse(document.getElementById("data").textContent);
+  const charts = run.charts.filter((chart) => document.getElementById("chart-" + chart.name));
+  if (!charts.length) return;
+  const placeOf = (chart) => document.getElementById("chart-" + chart.name);
   const rootStyle = () => getComputedStyle(document.documentElement);
   const colour = (name) => rootStyle().getPropertyValue("--" + name).trim();
-  const middle = run.offered.map((_, index) => Math.min((index + 0.5) * run.bin_s, run.length_s));
   const ratio = () => window.devicePixelRatio || 1;
-  const ms = (value) => value == null ? "–" : value >= 1000 ? +(value / 1000).toPrecision(3) + " s" : +value.toPrecision(3) + " ms";
-  const perSecond = (value) => value == null ? "–" : +value.toPrecision(4) + "/s";
+  const digits = (value, number) => +value.toPrecision(number);
+  const milliseconds = (value) => value >= 10000 ? digits(value / 1000, 3) + " s" : digits(value, 3) + " ms";
+  function bytes(value) {
+    let name = 0;
+    while (Math.abs(value) >= 1024 && name < 4) { value /= 1024; name++; }
+    return digits(value, 3) + " " + ["B", "KiB", "MiB", "GiB", "TiB"][name];
+  }
+  const units = {
+    ms: milliseconds, s: (value) => digits(value, 3) + " s", per_s: (value) => digits(value, 4) + "/s", bytes,
+    bytes_per_s: (value) => bytes(value) + "/s", ratio: (value) => digits(100 * value, 3) + " %",
+    cores: (value) => digits(value, 3) + "", count: (value) => digits(value, 4) + "",
+  };
+  const show = (unit, value) => value == null ? "–" : (units[unit] || units.count)(value);
   const instant = (value) => value == null ? "–" : +value.toFixed(1) + " s";
   const HEAD = 40; // pixels above the plot for names of phases and letters of marks
   let logarithmic = true;
@@ -103,64 +114,125 @@
   }
 
   /* The heat map: one cell per bin and row of response time, the darker the more operations. */
-  function drawHeat(plot) {
+  function drawHeat(plot, heat) {
     const { ctx, bbox } = plot;
     let most = 1;
-    for (let i = 2; i < run.heat.length; i += 3) most = Math.max(most, run.heat[i]);
+    for (let i = 2; i < heat.length; i += 3) most = Math.max(most, heat[i]);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     const shade = colour("heat");
-    for (let i = 0; i < run.heat.length; i += 3) {
-      const start = run.heat[i] * run.bin_s, row = run.heat[i + 1];
+    for (let i = 0; i < heat.length; i += 3) {
+      const start = heat[i] * run.bin_s, row = heat[i + 1];
       const left = plot.valToPos(start, "x", true), right = plot.valToPos(start + run.bin_s, "x", true);
       const top = plot.valToPos(10 ** ((row + 1) / run.per_decade), "y", true);
       const foot = plot.valToPos(10 ** (row / run.per_decade), "y", true);
-      ctx.fillStyle = `rgba(${shade}, ${0.14 + 0.66 * Math.log1p(run.heat[i + 2]) / Math.log1p(most)})`;
+      ctx.fillStyle = `rgba(${shade}, ${0.14 + 0.66 * Math.log1p(heat[i + 2]) / Math.log1p(most)})`;
       ctx.fillRect(left, top, Math.max(1, right - left), Math.max(ratio(), foot - top));
     }
     ctx.restore();
   }
 
-  function line(label, name, value, more) {
-    return { label, stroke: colour(name), width: 1.75, value: (_, raw) => value(raw), points: { show: false }, spanGaps: false, ...more };
+  /* Stretches of which nothing is known: hatched the other way, without colour. */
+  function drawGaps(plot, gaps) {
+    const { ctx, bbox } = plot;
+    for (const [start, end] of gaps) {
+      const left = Math.max(bbox.left, plot.valToPos(start, "x", true));
+      const width = Math.min(bbox.left + bbox.width, plot.valToPos(end, "x", true)) - left;
+      if (width <= 0) continue;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(left, bbox.top, width, bbox.height);
+      ctx.clip();
+      ctx.strokeStyle = colour("soft");
+      ctx.globalAlpha = 0.5;
+      for (let x = left; x < left + width + bbox.height; x += 6 * ratio()) {
+        ctx.beginPath();
+        ctx.moveTo(x - bbox.height, bbox.top);
+        ctx.lineTo(x, bbox.top + bbox.height);
+        ctx.stroke();
+      }
+      ctx.restore();
+    }
   }
 
-  function axes(values, size) {
+  /* The most that it can be: a line, or a word at the top where the line is far above what was seen. */
+  function drawLimit(plot, chart) {
+    if (chart.limit == null) return;
+    const { ctx, bbox } = plot;
+    const px = ratio(), y = plot.valToPos(chart.limit, "y", true), inside = y >= bbox.top - 1;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("fail");
+    ctx.lineWidth = 1.5 * px;
+    if (inside) {
+      ctx.setLineDash([7 * px, 3 * px]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.font = `600 ${11 * px}px system-ui, sans-serif`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = inside && y > bbox.top + 16 * px ? "bottom" : "top";
+    const text = `limit ${show(chart.unit, chart.limit)}${inside ? "" : " ↑"}`;
+    ctx.fillText(text, bbox.left + bbox.width - 4 * px, inside ? y + (ctx.textBaseline === "top" ? 3 : -3) * px : bbox.top + 3 * px);
+    ctx.restore();
+  }
+
+  const DASHES = { solid: undefined, dashed: [8, 4], dotted: [2, 3] };
+
+  function axes(unit, size) {
     const shared = { stroke: colour("soft"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 }, font: "12px system-ui, sans-serif" };
     return [
       { ...shared, values: (_, ticks) => ticks.map((tick) => tick + " s"), space: 60 },
-      { ...shared, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : values(tick)), size },
+      { ...shared, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : show(unit, tick)), size },
     ];
   }
 
-  function latencyRange() {
+  function latencyRange(heat) {
     let low = Infinity, high = -Infinity;
-    for (let i = 1; i < run.heat.length; i += 3) {
-      low = Math.min(low, run.heat[i]);
-      high = Math.max(high, run.heat[i] + 1);
+    for (let i = 1; i < heat.length; i += 3) {
+      low = Math.min(low, heat[i]);
+      high = Math.max(high, heat[i] + 1);
     }
     if (low > high) return [0.1, 1000];
     const top = 10 ** (high / run.per_decade), foot = 10 ** (low / run.per_decade), decade = 10 ** Math.floor(low / run.per_decade);
     return logarithmic ? [[5, 2, 1].map((step) => step * decade).find((step) => step <= foot * 1.0001), top] : [0, top];
   }
 
-  function build(id, height, y, series, values, heat) {
-    const place = document.getElementById(id);
-    place.textContent = "";
-    const options = {
-      width: place.clientWidth || 320,
-      height,
-      padding: [HEAD, 10, 0, 0],
-      legend: { markers: { width: 2, dash: (_, index) => index > 0 && series[index - 1][1].dash ? (series[index - 1][1].dash[0] > 4 ? "dashed" : "dotted") : "solid" } },
-      cursor: { sync: { key: "run" }, drag: { x: true, y: false }, points: { size: 6 } },
-      scales: { x: { time: false, range: (_, low, high) => low === middle[0] && high === middle[middle.length - 1] ? [0, run.length_s] : [low, high] }, y },
-      axes: axes(values, 68),
-      series: [{ label: "at", value: (_, raw) => instant(raw) }, ...series.map((one) => one[1])],
-      hooks: { drawClear: [drawBands, ...(heat ? [drawHeat] : [])], draw: [drawNames] },
+  function scaleOf(chart) {
+    if (chart.heat.length) return { distr: logarithmic ? 3 : 1, log: 10, range: () => latencyRange(chart.heat) };
+    return {
+      range: (_, low, high) => {
+        const top = high > 0 ? high : 1;
+        return [Math.min(0, low || 0), 1.08 * (chart.limit != null && chart.limit <= 4 * top ? Math.max(top, chart.limit) : top)];
+      },
     };
-    const plot = new uPlot(options, [middle, ...series.map((one) => run[one[0]])], place);
+  }
+
+  function build(chart) {
+    const place = placeOf(chart);
+    place.textContent = "";
+    const width = place.clientWidth || 320, heat = chart.heat.length > 0, last = chart.at.length - 1;
+    const options = {
+      width,
+      height: heat ? (width < 560 ? 300 : 340) : chart.small ? 190 : 240,
+      padding: [HEAD, 10, 0, 0],
+      legend: { markers: { width: 2, dash: (_, index) => index > 0 ? chart.lines[index - 1].dash : "solid" } },
+      cursor: { sync: { key: "run" }, drag: { x: true, y: false }, points: { size: 6 } },
+      scales: { x: { time: false, range: (_, low, high) => low === chart.at[0] && high === chart.at[last] ? [0, run.length_s] : [low, high] }, y: scaleOf(chart) },
+      axes: axes(chart.unit, 72),
+      series: [
+        { label: "at", value: (_, raw) => instant(raw) },
+        ...chart.lines.map((line) => ({ label: line.label, stroke: colour(line.tone), width: 1.75, dash: DASHES[line.dash], value: (_, raw) => show(chart.unit, raw), points: { show: false }, spanGaps: false })),
+      ],
+      hooks: {
+        drawClear: [drawBands, (plot) => drawGaps(plot, chart.gaps), ...(heat ? [(plot) => drawHeat(plot, chart.heat)] : [])],
+        draw: [drawNames, (plot) => drawLimit(plot, chart)],
+      },
+    };
+    const plot = new uPlot(options, [chart.at, ...chart.lines.map((line) => line.values)], place);
     for (const head of place.querySelectorAll(".u-legend .u-series:not(:first-child) th")) {
       head.tabIndex = 0;
       head.setAttribute("role", "button");
@@ -175,48 +247,37 @@
     return plot;
   }
 
-  function move(plot, event) {
+  function move(chart, plot, event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    const now = plot.cursor.idx == null ? (step > 0 ? -1 : middle.length) : plot.cursor.idx;
-    const next = Math.min(middle.length - 1, Math.max(0, now + step));
-    plot.setCursor({ left: plot.valToPos(middle[next], "x"), top: plot.over.clientHeight / 2 }, true);
+    const now = plot.cursor.idx == null ? (step > 0 ? -1 : chart.at.length) : plot.cursor.idx;
+    const next = Math.min(chart.at.length - 1, Math.max(0, now + step));
+    plot.setCursor({ left: plot.valToPos(chart.at[next], "x"), top: plot.over.clientHeight / 2 }, true);
   }
 
   function drawAll() {
     for (const plot of plots) plot.destroy();
-    const narrow = holder.clientWidth < 560;
-    plots = [
-      build("latency", narrow ? 300 : 340, { distr: logarithmic ? 3 : 1, log: 10, range: latencyRange }, [
-        ["p50", line("p50", "p50", ms)], ["p95", line("p95", "p95", ms, { dash: [8, 4] })], ["p99", line("p99", "p99", ms, { dash: [2, 3] })],
-      ], ms, true),
-      build("throughput", narrow ? 240 : 260, { range: (_, low, high) => [0, (high || 1) * 1.08] }, [
-        ["offered", line("offered", "offered", perSecond, { dash: [2, 3] })], ["ok", line("ok", "ok", perSecond)],
-        ["degraded", line("of these degraded", "degraded", perSecond, { dash: [8, 4] })],
-      ], (value) => value + "/s"),
-      build("errors", narrow ? 220 : 220, { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] }, [
-        ["failed", line("failed", "failed", perSecond)], ["unknown", line("unknown", "unsure", perSecond, { dash: [8, 4] })],
-        ["dropped", line("dropped", "dropped", perSecond, { dash: [2, 3] })],
-      ], (value) => value + "/s"),
-    ];
+    plots = charts.map(build);
   }
 
-  holder.hidden = false;
+  for (const chart of charts) placeOf(chart).hidden = false;
   drawAll();
-  ["latency", "throughput", "errors"].forEach((id, index) => {
-    document.getElementById(id).addEventListener("keydown", (event) => move(plots[index], event));
-  });
-  document.getElementById("scale").addEventListener("click", (event) => {
-    logarithmic = !logarithmic;
-    event.currentTarget.textContent = logarithmic ? "Linear latency" : "Logarithmic latency";
-    drawAll();
-  });
+  charts.forEach((chart, index) => placeOf(chart).addEventListener("keydown", (event) => move(chart, plots[index], event)));
+  const scale = document.getElementById("scale");
+  if (scale) {
+    document.getElementById("tools").hidden = false;
+    scale.addEventListener("click", () => {
+      logarithmic = !logarithmic;
+      scale.textContent = logarithmic ? "Linear latency" : "Logarithmic latency";
+      drawAll();
+    });
+  }
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  let width = holder.clientWidth;
+  let width = document.body.clientWidth;
   new ResizeObserver(() => {
-    if (holder.clientWidth === width) return;
-    width = holder.clientWidth;
+    if (document.body.clientWidth === width) return;
+    width = document.body.clientWidth;
     requestAnimationFrame(drawAll);
-  }).observe(holder);
+  }).observe(document.body);
 })();

@@ -1,0 +1,32 @@
+"""The sections of a report, one module each. What is listed here is in the report, in this order.
+
+A new one is a module with `section(of: Material) -> Section | None` (see `report.material`), its template in
+`assets/sections/`, and a line here.
+"""
+
+from collections.abc import Callable
+
+from resilience.report.material import Material, Section
+from resilience.report.sections import (
+    degradation,
+    events,
+    faults,
+    gaps,
+    objectives,
+    phases,
+    recovery,
+    time,
+    writes,
+)
+
+SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
+    time.section,
+    recovery.section,
+    writes.section,
+    objectives.section,
+    degradation.section,
+    phases.section,
+    faults.section,
+    gaps.section,
+    events.section,
+)
