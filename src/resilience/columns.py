@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resilience.model import Event, Experiment, Plan
+from resilience.model.resources import NOTHING, Resources
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -235,6 +236,7 @@ class Record:
         readings: of the dependencies whose calls are counted, in the order of the file.
         incomplete: how the ledgers that are there fall short of, or exceed, what the generator says that it noted: what
             they do not name may have been sent all the same.
+        resources: what collectors read; of old records and without collectors nothing.
     """
 
     folder: str
@@ -250,3 +252,4 @@ class Record:
     accounts: tuple[AccountBook, ...] = ()
     readings: tuple[Readings, ...] = ()
     incomplete: tuple[str, ...] = ()
+    resources: Resources = NOTHING

@@ -15,6 +15,7 @@ from resilience.record.folder import EVENTS
 from resilience.record.ledger import read_ledger
 from resilience.record.readings import read_readings
 from resilience.record.receipts import read_receipts
+from resilience.record.resources import read_resources
 from resilience.record.samples import read_samples
 
 
@@ -77,6 +78,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
             for dependency in experiment.degradation.dependencies
         ),
         incomplete=incomplete,
+        resources=read_resources(folder, finished),
     )
 
 

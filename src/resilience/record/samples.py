@@ -1,20 +1,15 @@
 """Samples on disk: Parquet files that pandas, Polars and DuckDB read as one folder (`samples/*.parquet`).
 
-Every flush writes one file under a name that `*.parquet` does not match and renames it, so a reader never meets half
-a file and a crash costs what came after the last flush. When all is written, `_<prefix>.sealed.json` says how many rows
-are in which part, and its digest: Parquet has checksums for its pages, none for its own description of them. Readers of
-whole folders pass over names that begin with `_` or a dot.
+Every flush writes one file, so a crash costs what came after the last flush; see `parts`.
 """
 
-import contextlib
-import hashlib
 import io
 import json
 from array import array
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +18,18 @@ import pyarrow.parquet as pq
 
 from resilience.columns import Samples
 from resilience.errors import RecordError
-from resilience.host.files import write_json
 from resilience.model import OUTCOMES
 from resilience.record.folder import SAMPLES
 from resilience.record.gathered import Gathered
+from resilience.record.parts import FORMAT, SEAL_SUFFIX, Parts, read_part, read_seals
 from resilience.record.redact import Redactor
 
-FORMAT = 1
+__all__ = ["SEAL_SUFFIX", "SampleWriter", "read_samples", "warm_up"]
+
 OPERATIONS_KEY = b"resilience.operations"
 TENANTS_KEY = b"resilience.tenants"
 REGIONS_KEY = b"resilience.regions"
 FORMAT_KEY = b"resilience.format"
-SEAL_SUFFIX = ".sealed.json"
-"""A seal's name begins with `_`, which readers of whole Parquet folders pass over."""
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -58,15 +52,6 @@ _TIMED = {"first_ns": pa.int64(), "queue_ns": pa.int64(), "processing_ns": pa.in
 """Columns that only loads with jobs or streamed answers have, after those; −1 where it is not known."""
 _UNTIMED = (-1, -1, -1, -1)
 _Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int, tuple[int, int, int, int]]
-
-
-class _Part(NamedTuple):
-    rows: int
-    blake2b: str
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _packed(table: pa.Table) -> bytes:
@@ -112,16 +97,13 @@ class SampleWriter:
         regions: Sequence[str] = (),
         timed: bool = False,
     ) -> None:
-        self._folder = folder / SAMPLES
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._prefix = prefix
+        self._parts = Parts(folder / SAMPLES, prefix)
         self._operations = tuple(operations)
         self._redactor = redactor or Redactor()
         # A deque appends and pops atomically. Swapping a list instead would lose a row whose `add` had fetched the old
         # list just before the swap.
         self._rows: deque[_Row] = deque()
         self._append = self._rows.append
-        self._parts: dict[str, _Part] = {}
         said = {FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: json.dumps(self._operations)}
         schema = SCHEMA
         for column, names in (("tenant", tenants), ("region", regions)):
@@ -172,19 +154,12 @@ class SampleWriter:
         rows = [self._rows.popleft() for _ in range(len(self._rows))]
         if not rows:
             return 0
-        name = f"{self._prefix}-{len(self._parts):05d}.parquet"
-        beside = self._folder / f".{name}.part"
         try:
-            content = _packed(_table(rows, self._operations, self._redactor, self._schema))
-            beside.write_bytes(content)
-            beside.rename(self._folder / name)
+            self._parts.add(_packed(_table(rows, self._operations, self._redactor, self._schema)), len(rows))
         except (OSError, pa.ArrowException, OverflowError) as error:
             self._rows.extendleft(reversed(rows))
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            msg = f"{len(rows)} samples cannot be written to {self._folder / name}: {error}"
+            msg = f"{len(rows)} samples cannot be written to {self._parts.following}: {error}"
             raise RecordError(msg) from error
-        self._parts[name] = _Part(len(rows), _digest(content))
         return len(rows)
 
     def close(self) -> None:
@@ -194,16 +169,7 @@ class SampleWriter:
             RecordError: as `flush`; then nothing is sealed.
         """
         self.flush()
-        seal = {
-            "format": FORMAT,
-            "rows": sum(part.rows for part in self._parts.values()),
-            "parts": {name: part._asdict() for name, part in self._parts.items()},
-        }
-        try:
-            write_json(self._folder / f"_{self._prefix}{SEAL_SUFFIX}", seal)
-        except OSError as error:
-            msg = f"samples in {self._folder} cannot be sealed: {error}"
-            raise RecordError(msg) from error
+        self._parts.seal()
 
 
 def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
@@ -258,7 +224,7 @@ def read_samples(
         The samples that can be read, and what is wrong with the files.
     """
     problems: list[str] = []
-    sealed = _read_seals(folder / SAMPLES, problems, of or "*")
+    sealed = read_seals(folder / SAMPLES, problems, of or "*")
     files = {path.name: path for path in (folder / SAMPLES).glob(f"{of}-*.parquet" if of else "*.parquet")}
     if not files:
         problems.append(f"there are no samples in {folder / SAMPLES}")
@@ -272,7 +238,7 @@ def read_samples(
             problems.append(f"samples/{name} is missing: it should have {sealed[name].rows} samples")
             continue
         try:
-            columns = names.columns(_read_table(files[name], sealed.get(name)))
+            columns = names.columns(read_part(files[name], sealed.get(name)))
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             problems.append(f"samples/{name} cannot be read: {error}")
             continue
@@ -283,32 +249,6 @@ def read_samples(
     if ordered:
         gathered.put_in_order()
     return names.samples(gathered.columns()), tuple(problems)
-
-
-def _read_table(path: Path, sealed: _Part | None) -> pa.Table:
-    content = path.read_bytes()
-    if sealed is not None and sealed.blake2b != _digest(content):
-        raise ValueError("it is not the file that was sealed")
-    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
-
-
-def _read_seals(folder: Path, problems: list[str], of: str) -> dict[str, _Part]:
-    """Parts of sealed writers by file name."""
-    parts: dict[str, _Part] = {}
-    for path in sorted(folder.glob(f"_{of}{SEAL_SUFFIX}")):
-        try:
-            parts |= _parse_seal(path.read_bytes())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(f"the seal samples/{path.name} is damaged: {error}")
-    return parts
-
-
-def _parse_seal(content: bytes) -> dict[str, _Part]:
-    seal = json.loads(content)
-    parts = {str(name): _Part(int(part["rows"]), str(part["blake2b"])) for name, part in seal["parts"].items()}
-    if seal["format"] != FORMAT or seal["rows"] != sum(part.rows for part in parts.values()):
-        raise ValueError(f"format {seal['format']!r} with {seal['rows']!r} rows in {parts}")
-    return parts
 
 
 class _Names:
