@@ -12,6 +12,7 @@ from resilience.judge.statistics import (
     cox_bounds,
     fisher_more,
     proven_share,
+    student,
     student_95,
     wilson_lower,
 )
@@ -107,3 +108,17 @@ def test_fisher_has_known_values():
     assert fisher_more(3, 4, 1, 4) == pytest.approx(17 / 70)
     assert fisher_more(3, 3, 0, 0) == 1.0
     assert fisher_more(0, 0, 3, 3) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("p", "freedom", "table"),
+    [
+        *((0.95, 8, 1.8595), (0.99, 8, 2.8965), (0.999, 8, 4.5008), (0.99, 11, 2.7181), (0.999, 11, 4.0247)),
+        *((0.9995, 10, 4.5869), (0.9999, 11, 5.4527), (0.99, 46, 2.4102), (0.975, 120, 1.9799), (0.05, 20, -1.7247)),
+    ],
+)
+def test_student_s_quantile_of_any_probability(p: float, freedom: int, table: float):
+    """Within 0.1 % of printed tables; where the expansion is not good enough it says so."""
+    assert student(p, freedom) == pytest.approx(table, rel=1e-3)
+    with pytest.raises(ValueError, match="at least 8"):
+        student(p, 7)

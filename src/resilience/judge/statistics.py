@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ _STUDENT_95 = (
     *(1.7959, 1.7823, 1.7709, 1.7613, 1.7531, 1.7459, 1.7396, 1.7341, 1.7291, 1.7247),
     *(1.7207, 1.7171, 1.7139, 1.7109, 1.7081, 1.7056, 1.7033, 1.7011, 1.6991, 1.6973),
 )
+
+_HILL = (4, 96, 384, 92_160)
 
 
 def binomial_quantile(p: float, n: int, q: float) -> int:
@@ -57,6 +60,28 @@ def student_95(freedom: int) -> float:
         return _STUDENT_95[freedom - 1]
     z = Z_ONE_95
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def student(p: float, freedom: int) -> float:
+    """The quantile of Student's t, by Hill's expansion in the normal quantile (1970; Abramowitz and Stegun 26.7.5).
+
+    Within 0.2 % from 8 degrees of freedom on for p up to 0.999, and within 2 % up to 0.9999.
+
+    Raises:
+        ValueError: there are fewer than 8 degrees of freedom, for which it is not good enough.
+    """
+    if freedom < 8:  # noqa: PLR2004 - as said
+        raise ValueError(f"at least 8 degrees of freedom, found {freedom}")
+    z = NormalDist().inv_cdf(p)
+    terms = (
+        z**3 + z,
+        5 * z**5 + 16 * z**3 + 3 * z,
+        3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z,
+        79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z,
+    )
+    return z + sum(
+        term / (scale * freedom**power) for power, (term, scale) in enumerate(zip(terms, _HILL, strict=True), 1)
+    )
 
 
 def cox_bounds(values: Sequence[float]) -> tuple[float, float]:
