@@ -117,6 +117,14 @@ class LoadHandle(Protocol):
         """End the generator now, without an account: for a run that is given up. Idempotent."""
 
 
+@runtime_checkable
+class SteeredLoad(Protocol):
+    """Load whose level is told while it goes on: a `LoadHandle` of an order that says `steered`."""
+
+    def steer(self, at_ns: int, level: float) -> None:
+        """From that instant on (nanoseconds since the run's zero) so many arrivals per second, or users."""
+
+
 class Driver(Protocol):
     """A program that sends load. Starting one takes seconds, so it can be launched while something else is prepared."""
 

@@ -72,6 +72,7 @@ class ClosedWalk:
         engine.when_stopped(self._news.set)
         change = next(self._changes, None)
         while engine.error is None:
+            change = self._newer(change)
             due_ns = self._next_ns(change, engine.until_ns)
             overdue = self._wait_until(due_ns, engine)
             if overdue is None:
@@ -85,6 +86,10 @@ class ClosedWalk:
                 self._act(engine)
             if overdue:
                 gevent.sleep(0)  # behind: let what was sent be worked on
+
+    def _newer(self, change: Change | None) -> Change | None:
+        """The next one who comes or goes, if that can have changed meanwhile (see `load.steering`)."""
+        return change
 
     def _next_ns(self, change: Change | None, until_ns: int) -> int:
         """When the next thing is due."""

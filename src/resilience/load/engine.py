@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 import gevent
 from gevent.event import Event
 
+from resilience.errors import LoadError
 from resilience.load.accounts import AccountLedger
 from resilience.load.classify import Happened
 from resilience.load.operate import IN_FLIGHT_AT_END, NO_FREE_SLOT, Attempt, Flow, Operator, Report, Samples, Slot
 from resilience.load.reactor import reactor
-from resilience.load.walks import walk_of
+from resilience.load.walks import Steered, walk_of
 from resilience.load.workers.shares import slots
 from resilience.load.writes import Ledger
 from resilience.model import LoadOrder
@@ -97,6 +98,13 @@ class Engine:
             self.until_ns = min(self.until_ns, self.now_ns())
             self.stopped_by = "stop"
             self._stopped.set()
+
+    def steer(self, at_ns: int, level: float) -> None:
+        """From that instant on the load has another level: arrivals per second, or users."""
+        if isinstance(self._walk, Steered):
+            self._walk.steer(at_ns, level)
+        else:
+            self.fail(LoadError(f"the level {level:g} was told to a load that was not to be told any"))
 
     def fail(self, error: Exception) -> None:
         """Send nothing more, at once."""

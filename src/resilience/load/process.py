@@ -1,6 +1,7 @@
 """The load process: `python -m resilience.load.process`, started and ended by `load.drivers.locust`.
 
-On standard input: one line with a `LoadOrder` as JSON, later the word `stop`. On standard output, one JSON object
+On standard input: one line with a `LoadOrder` as JSON, later the word `stop`; before that, of a steered load, lines
+`level AT_NS LEVEL`. On standard output, one JSON object
 a line:
 
 * `{"type": "idle"}` everything is imported, and the order is waited for
@@ -55,9 +56,15 @@ def carry_out(order: LoadOrder, commands: Commands, speaker: Speaker) -> dict[st
 
 
 def _listen(commands: Commands, engine: Engine) -> None:
-    while (word := commands.next()) == "stop":
-        engine.stop()
-    engine.fail(LoadError(f"{word!r} was read on standard input; stop was expected"))
+    while True:
+        match (word := commands.next()).split():
+            case ["stop"]:
+                engine.stop()
+            case ["level", at_ns, level]:
+                engine.steer(int(at_ns), float(level))
+            case _:
+                engine.fail(LoadError(f"{word!r} was read on standard input; stop or a level was expected"))
+                return
 
 
 def main() -> None:

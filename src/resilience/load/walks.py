@@ -7,11 +7,12 @@ arrivals are sent at once and their response time counts from the intended start
 *Closed*: users who wait for their answers and think: see `load.closed`.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import gevent
 
 from resilience.load.closed import ClosedWalk
+from resilience.load.steering import SteeredUsers, SteeredWalk
 from resilience.load.workers.shares import of_share
 from resilience.model import LoadOrder
 from resilience.spec.profile import arrivals
@@ -29,6 +30,14 @@ class Walk(Protocol):
 
     def follow(self, engine: "Engine") -> None:
         """Begin flows until `engine.until_ns`, which may come nearer meanwhile, or `engine.error`."""
+
+
+@runtime_checkable
+class Steered(Walk, Protocol):
+    """A walk whose level is told while it goes on."""
+
+    def steer(self, at_ns: int, level: float) -> None:
+        """From that instant on (nanoseconds since the run's zero) the level is this one."""
 
 
 class OpenWalk:
@@ -59,4 +68,6 @@ class OpenWalk:
 
 def walk_of(order: LoadOrder) -> Walk:
     """The walk that a load asks for."""
+    if order.steered:
+        return SteeredUsers(order) if order.load.closed else SteeredWalk(order)
     return ClosedWalk(order) if order.load.closed else OpenWalk(order)

@@ -51,6 +51,7 @@ class LoadOrder:
         places: the parts of the stack that operations ask directly, by name; no secret is in them, only where it is.
         share: which of several workers this is for.
         ways: region → the address at which its operations reach the target; the others use `base_url`.
+        steered: the level is told while the load goes on (see `load.steering`); by one process, without stages.
         boot: the boot by whose clock instants are counted, if that is not this machine's (see `load.workers`).
     """
 
@@ -67,3 +68,4 @@ class LoadOrder:
     share: Share = Share()
     boot: str = ""
     ways: Mapping[str, str] = field(default_factory=dict)
+    steered: bool = False

@@ -29,6 +29,7 @@ class Collaborators:
         judge, judge_baseline: the judgement of a record, and of its baseline alone.
         displays: live views.
         header: what the record's header says besides.
+        steered: the level of the load is told while it goes on, by a search.
         collect: begins to read the running stack beside the run, for its experiment, of its places, into its folder,
             with what takes secrets out, and nanoseconds since the run began; returns what ends that, in a few seconds
             at the most and again without harm.
@@ -50,6 +51,7 @@ class Collaborators:
     mechanism: Callable[[FaultSpec, Place], str] = lambda _spec, _place: ""
     secrets: tuple[str, ...] = ()
     header: Mapping[str, Json] = field(default_factory=dict)
+    steered: bool = False
     collect: Callable[[Experiment, Mapping[str, Place], Path, Redactor, Callable[[], int]], Callable[[], None]] = (
         lambda _experiment, _places, _folder, _redactor, _now_ns: lambda: None
     )

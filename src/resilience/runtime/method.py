@@ -81,6 +81,11 @@ class Method:
             raise FaultError(Problem(name, "is no fault of the experiment"))
         return {"confirmed_s": done[0]["confirmed_s"], "clear_s": done[-1]["clear_s"], "times": list(done)}
 
+    def lease_of(self, spec: FaultSpec) -> AbstractContextManager[Undo]:
+        """A lease of a fault that is no step by itself: of one of the plan's, with settings of its own."""
+        self._go_on(spec.name)
+        return self._lease(spec)
+
     def strike(self, name: str) -> dict[str, Json]:
         """Do a strike, and watch its consequences.
 

@@ -42,6 +42,7 @@ from resilience.runtime.header import header_of
 from resilience.runtime.heartbeat import Held, heartbeat_of
 from resilience.runtime.method import Means, Method
 from resilience.runtime.signals import signals_wait
+from resilience.runtime.steering import Steering
 from resilience.runtime.stores import Stores
 from resilience.runtime.watch import Watch, watched
 from resilience.runtime.way import expect_users, ways_of
@@ -183,6 +184,7 @@ class Session:
                 home=self.experiment.folder,
                 ways=ways,
                 places=asked(self.experiment.load, places),
+                steered=self._with.steered,
             )
         )
         self._beside.callback(self._with.collect(self.experiment, places, self.folder, self.redactor, self._now_ns))
@@ -249,6 +251,13 @@ class Session:
     def observe(self, phase: PhaseName, duration_s: float) -> dict[str, Json]:
         """Let time pass under load; says when that began and ended."""
         return self._steps.observe(phase, duration_s)
+
+    def steering(self) -> Steering:
+        """What a search is conducted by, instead of steps; from now on the phase is *after*."""
+        if self._load is None or self._method is None:
+            raise Interrupted(NOT_BEGUN)
+        self._enter(PhaseName.AFTER)
+        return Steering(self._clock, self._load, self._events, self._method)
 
     def interrupt(self, reason: str, /, **detail: Json) -> None:
         """Stop as soon as possible: leases revert, later faults are refused, it cannot pass (see `watch.Interrupt`)."""

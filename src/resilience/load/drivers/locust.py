@@ -165,6 +165,10 @@ class LocustHandle:
         """Whether the generator still runs."""
         return not self._ended.is_set() and self._process.poll() is None
 
+    def steer(self, at_ns: int, level: float) -> None:
+        """Tell another level of a steered load."""
+        self._tell(f"level {at_ns} {level!r}")
+
     def stop(self, timeout_s: float) -> Mapping[str, Json]:
         """Stop new arrivals, wait for what is in flight, seal samples and ledger; return the generator's account.
 
