@@ -6,13 +6,14 @@ nothing was touched · 5 debts outstanding.
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from resilience import __version__, cli_safety, cli_selftest, cli_shorten, cli_workers
+from resilience import __version__, cli_compare, cli_report, cli_safety, cli_selftest, cli_shorten, cli_workers
+from resilience.cli_report import record_folder
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
 
@@ -52,19 +53,6 @@ def main() -> None:
     """Chaos and load experiments with a verdict that can be trusted."""
 
 
-def _record_folder(folder: Path) -> Path:
-    """The folder, if a run was recorded in it.
-
-    Raises:
-        SpecError: it is no run folder.
-    """
-    from resilience.record import folder as names
-
-    if not (folder / names.EVENTS).is_file():
-        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
-    return folder
-
-
 def _print(document: object) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
@@ -78,8 +66,10 @@ def _print(document: object) -> None:
 )
 @click.option("--settle", is_flag=True, help="Settle what dead runs still owe, without asking.")
 @click.option("--consent", multiple=True, metavar="NAME", help="Touch this, although it looks like production.")
+@click.option("--baseline", type=FILE, help="Compare with these earlier runs; worse by more than the margin fails.")
+@click.option("--repeat", type=click.IntRange(1, 1000), help="Run one file so often, and judge all of it together.")
 @json_option
-def run(files: tuple[Path, ...], runs: Path, as_json: bool, **told: Any) -> None:  # noqa: ANN401 - options of a run
+def run(files: tuple[Path, ...], runs: Path, as_json: bool, repeat: int | None, **told: Any) -> None:  # noqa: ANN401 - options of a run
     """Run experiments, one after the other, and end with the worst verdict.
 
     \b
@@ -88,6 +78,8 @@ def run(files: tuple[Path, ...], runs: Path, as_json: bool, **told: Any) -> None
     from resilience.ctk.run import Options, load_file, run_file
 
     options = Options(runs=runs, as_json=as_json, **told)
+    if repeat is not None:
+        sys.exit(_repeated(files, options, repeat))
     if len(files) == 1:
         sys.exit(run_file(files[0], options))
     problems = []
@@ -104,14 +96,44 @@ def run(files: tuple[Path, ...], runs: Path, as_json: bool, **told: Any) -> None
     sys.exit(_worst([_run_apart(file, options) for file in files]))
 
 
+def _repeated(files: tuple[Path, ...], options: "Options", count: int) -> int:
+    """Run one file several times, from seeds that follow each other, and show what that comes to."""
+    import secrets
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from resilience.ctk.run import load_file
+    from resilience.drill.repeat import conduct, print_repeats
+
+    if len(files) != 1:
+        raise SpecError(Problem("--repeat", f"{len(files)} files were given", "give one"))
+    load_file(files[0])
+    first = secrets.randbits(31) if options.seed is None else options.seed
+    quiet = replace(options, as_json=False)
+    code, made = conduct(
+        lambda seed: _run_apart(files[0], replace(quiet, seed=seed), quiet=options.as_json),
+        options.runs,
+        list(range(first, first + count)),
+    )
+    if made is not None and options.as_json:
+        _print(made.json())
+    elif made is not None:
+        print_repeats(made, Console())
+    return code
+
+
 def _worst(codes: Iterable[int]) -> int:
     """The code that matters most: debts, environment, file, fail, unknown, pass."""
     order = [0, 2, 1, 3, 4, 5]
     return max(codes, key=lambda code: order.index(code) if code in order else len(order))
 
 
-def _run_apart(file: Path, options: "Options") -> int:
-    """Run one file in a process of its own; whatever signal ends us is handed to it, and it reverts."""
+def _run_apart(file: Path, options: "Options", *, quiet: bool = False) -> int:
+    """Run one file in a process of its own; whatever signal ends us is handed to it, and it reverts.
+
+    What it prints goes to standard error if it is to be `quiet`.
+    """
     import signal
     import subprocess
 
@@ -120,8 +142,9 @@ def _run_apart(file: Path, options: "Options") -> int:
     argv += ["--stack", options.stack] if options.stack else []
     argv += ["--settle"] if options.settle else []
     argv += [word for name in options.consent for word in ("--consent", name)]
+    argv += ["--baseline", str(options.baseline)] if options.baseline else []
     argv += ["--json"] if options.as_json else []
-    process = subprocess.Popen(argv, start_new_session=True)
+    process = subprocess.Popen(argv, start_new_session=True, stdout=sys.stderr if quiet else None)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: process.send_signal(number))
     return process.wait()
@@ -187,16 +210,18 @@ def schema() -> None:
 
 @main.command()
 @click.argument("folder", metavar="RUN", type=RUN)
+@click.option("--baseline", type=FILE, help="Compare with these earlier runs instead of those that it was run with.")
 @json_option
-def check(folder: Path, as_json: bool) -> None:
+def check(folder: Path, baseline: Path | None, as_json: bool) -> None:
     """Judge a record again; the record itself is not changed."""
     from rich.console import Console
 
+    from resilience.ctk.baselines import against
     from resilience.judge.verdict import judge
     from resilience.record.reader import read_record
     from resilience.report.summary import print_summary
 
-    verdict = judge(read_record(_record_folder(folder)))
+    verdict = judge(against(read_record(record_folder(folder)), baseline))
     if as_json:
         _print(verdict.document)
     else:
@@ -204,41 +229,14 @@ def check(folder: Path, as_json: bool) -> None:
     sys.exit(verdict.answer.exit_code)
 
 
-@main.command()
-@click.argument("folder", metavar="RUN", type=RUN)
-@click.option("--format", "formats", default="html", show_default=True, help="html, json; several with commas.")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to; the run's own if not given."
-)
-def report(folder: Path, formats: str, out: Path | None) -> None:
-    """Write reports of a record."""
-    from resilience.judge.verdict import judge
-    from resilience.record.reader import read_record
-    from resilience.report import html
-
-    renderers: dict[str, Callable[..., bytes]] = {
-        "html": html.render,
-        "json": lambda _record, verdict: (json.dumps(verdict.document, indent=2, ensure_ascii=False) + "\n").encode(),
-    }
-    wanted = formats.split(",")
-    unknown = [
-        Problem("--format", f"{name!r} is not one of {', '.join(renderers)}")
-        for name in wanted
-        if name not in renderers
-    ]
-    if unknown:
-        raise SpecError(unknown)
-    record = read_record(_record_folder(folder))
-    verdict = judge(record)
-    target = out or folder
-    target.mkdir(parents=True, exist_ok=True)
-    for name in wanted:
-        path = target / f"report.{name}"
-        path.write_bytes(renderers[name](record, verdict))
-        click.echo(str(path))
-
-
-for command in (*cli_safety.COMMANDS, *cli_selftest.COMMANDS, *cli_shorten.COMMANDS, *cli_workers.COMMANDS):
+for command in (
+    *cli_compare.COMMANDS,
+    *cli_report.COMMANDS,
+    *cli_safety.COMMANDS,
+    *cli_selftest.COMMANDS,
+    *cli_shorten.COMMANDS,
+    *cli_workers.COMMANDS,
+):
     main.add_command(command)
 
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from resilience.model import Event, Experiment, Plan
+from resilience.model import Baseline, Event, Experiment, Plan
 from resilience.model.resources import NOTHING, Resources
 
 Float64 = npt.NDArray[np.float64]
@@ -42,6 +42,9 @@ class Samples:
         queue_ns, processing_ns: of a job, how long it waited until it was begun, and how long it then took.
         tokens: how many tokens of a streamed answer came.
             Each of these four is −1 where it is not known, and None if the load has no such operation at all.
+        served: which copy of the service gave the answer, an index into `copies`; 0 and −1 are none.
+        trace: the trace that the operation was sent with, an index into `traces`; 0 and −1 are none.
+            Both are None if the load does not ask for it.
     """
 
     operations: Sequence[str]
@@ -63,6 +66,10 @@ class Samples:
     queue_ns: Int64 | None = None
     processing_ns: Int64 | None = None
     tokens: Int32 | None = None
+    served: Int16 | None = None
+    copies: Sequence[str] = ()
+    trace: Int32 | None = None
+    traces: Sequence[str] = ()
 
     def __len__(self) -> int:
         """The number of samples."""
@@ -90,6 +97,10 @@ class Samples:
             None if self.queue_ns is None else self.queue_ns[mask],
             None if self.processing_ns is None else self.processing_ns[mask],
             None if self.tokens is None else self.tokens[mask],
+            None if self.served is None else self.served[mask],
+            self.copies,
+            None if self.trace is None else self.trace[mask],
+            self.traces,
         )
 
 
@@ -237,6 +248,7 @@ class Record:
         incomplete: how the ledgers that are there fall short of, or exceed, what the generator says that it noted: what
             they do not name may have been sent all the same.
         resources: what collectors read; of old records and without collectors nothing.
+        baseline: earlier runs that it is compared with; None if it is compared with nothing.
     """
 
     folder: str
@@ -253,3 +265,4 @@ class Record:
     readings: tuple[Readings, ...] = ()
     incomplete: tuple[str, ...] = ()
     resources: Resources = NOTHING
+    baseline: Baseline | None = None

@@ -24,6 +24,7 @@ from chaoslib.run import RunEventHandler
 from chaoslib.types import Strategy
 from rich.console import Console
 
+from resilience.ctk.baselines import baseline_for
 from resilience.ctk.consent import require_consent
 from resilience.ctk.current import running
 from resilience.ctk.drivers import check_readable
@@ -39,6 +40,7 @@ from resilience.live.terminal import open_display
 from resilience.model import Experiment, Plan, Problem, Verdict
 from resilience.record import documents
 from resilience.record import folder as run_folder
+from resilience.record.baseline import save_baseline
 from resilience.record.reader import read_record
 from resilience.report import html
 from resilience.report.summary import print_summary
@@ -63,6 +65,7 @@ class Options:
     Attributes:
         settle: what dead runs still owe is settled without asking.
         consent: names of what looks like production and is meant all the same.
+        baseline: file with earlier runs to compare with, instead of the experiment's own.
     """
 
     seed: int | None = None
@@ -72,6 +75,7 @@ class Options:
     journal: Path | None = None
     settle: bool = False
     consent: tuple[str, ...] = ()
+    baseline: Path | None = None
     hypothesis_strategy: str = "default"
     variables: tuple[dict[str, Any], tuple[str, ...]] = ({}, ())
 
@@ -151,6 +155,7 @@ def run_file(path: Path, options: Options) -> int:
         experiment = load_file(path)
         if options.stack:
             experiment = replace(experiment, stack=replace(experiment.stack, use=options.stack))
+        baseline_for(experiment, options.baseline)
         consented = require_consent(experiment, options.consent)
         if lacks := tuple(load_lacks(experiment)):
             raise EnvironmentNotReady(lacks)
@@ -185,6 +190,8 @@ def _run(experiment: Experiment, plan: Plan, options: Options, consented: tuple[
     folder = run_folder.create(options.runs, experiment.name, at=datetime.now(UTC), need_bytes=need_bytes)
     began = False
     try:
+        if (baseline := baseline_for(experiment, options.baseline)) is not None:
+            save_baseline(folder / run_folder.BASELINE, baseline)
         with ExitStack() as undone, interruptible():
             book = undone.enter_context(DebtBook.create(state_folder(), plan.run))
             guard = undone.enter_context(Guard.start(book))

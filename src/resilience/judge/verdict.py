@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from resilience.columns import Record
 from resilience.judge import degradation, recovery, writes
@@ -14,6 +15,7 @@ from resilience.judge.figures import phase_figures
 from resilience.judge.generator import load_figures
 from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
+from resilience.judge.regression import part as regression
 from resilience.judge.service import service_level
 from resilience.judge.validity import check_validity
 from resilience.judge.workers import excused
@@ -88,6 +90,9 @@ def judge(record: Record) -> Verdict:
             "load": load_figures(case),
             "coverage": coverage(case, parts),
         }
+        if regression.is_asked(case):
+            compared = partial(regression.check_regression, parts=parts, figures=figures)
+            parts = (*parts, guarded(regression.NAME, compared, case))
     except Exception as error:  # noqa: BLE001 - as in `guarded`
         why = f"the figures of the phases cannot be told: {type(error).__name__}: {error}"
         return _verdict(record, (*parts, Part("phases", Answer.UNKNOWN, why)), {"duration_s": case.end_s})

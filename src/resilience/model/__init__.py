@@ -49,7 +49,7 @@ from resilience.model.operations import (
     StreamedAnswer,
 )
 from resilience.model.orders import Gathering, LoadOrder, Share
-from resilience.model.profiles import Profile, Region, Segment, Stage, Think, Workers
+from resilience.model.profiles import CONTROL_GROUP, EXPERIMENT_GROUP, Control, Profile, Region, Segment, Stage, Think, Workers
 from resilience.model.promises import (
     COMPARED_S,
     Breaker,
@@ -61,15 +61,19 @@ from resilience.model.promises import (
     Recovery,
     ServiceLevel,
 )
+from resilience.model.regression import Baseline, Change, Estimate, Measured, Regression
 from resilience.model.safety import AbortWhen, Safety
 from resilience.model.samples import HISTOGRAM_BASE, OUTCOMES, Outcome, Slice
+from resilience.model.searches import Capacity, Prices, Search, allowed_share
 from resilience.model.stacks import Identity, Launch, Place, Program, Service, StackSpec
 from resilience.model.steps import BeginFault, EndFault, FaultGroup, FaultSpec, Observe, Step, Undo, faults_of
 from resilience.model.verdicts import Answer, Part, Verdict
 
 __all__ = [
     "COMPARED_S",
+    "CONTROL_GROUP",
     "DIFFERS",
+    "EXPERIMENT_GROUP",
     "HISTOGRAM_BASE",
     "OTHER_ENTRY",
     "OUTCOMES",
@@ -77,16 +81,21 @@ __all__ = [
     "AbortWhen",
     "Account",
     "Answer",
+    "Baseline",
     "BeginFault",
     "Breaker",
     "CacheCopy",
+    "Capacity",
+    "Change",
     "Comparison",
+    "Control",
     "DataField",
     "Degradation",
     "Delivered",
     "Dependency",
     "Effect",
     "EndFault",
+    "Estimate",
     "Event",
     "EventKind",
     "Exchange",
@@ -110,6 +119,7 @@ __all__ = [
     "Load",
     "LoadOrder",
     "Marker",
+    "Measured",
     "Objective",
     "Observe",
     "Operation",
@@ -120,6 +130,7 @@ __all__ = [
     "Place",
     "Plan",
     "PlannedPhase",
+    "Prices",
     "Problem",
     "Profile",
     "Program",
@@ -127,9 +138,11 @@ __all__ = [
     "RedisCommand",
     "RedisTruth",
     "Region",
+    "Regression",
     "Removal",
     "Role",
     "Safety",
+    "Search",
     "Segment",
     "Service",
     "ServiceLevel",
@@ -150,6 +163,7 @@ __all__ = [
     "Undo",
     "Verdict",
     "Workers",
+    "allowed_share",
     "faults_of",
     "is_name",
 ]

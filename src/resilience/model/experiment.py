@@ -8,7 +8,11 @@ from resilience.model.events import PhaseName
 from resilience.model.ledgers import Account, Ledger
 from resilience.model.load import Load
 from resilience.model.promises import Degradation, Objective, Recovery, ServiceLevel
+from resilience.model.regression import Regression
 from resilience.model.safety import Safety
+from resilience.model.searches import Capacity, Search
+from resilience.model.serving import Balance, RateLimit, Scaling
+from resilience.model.soak import Soak
 from resilience.model.stacks import StackSpec
 from resilience.model.steps import FaultSpec, Step, faults_of
 
@@ -24,7 +28,10 @@ class Experiment:
         accounts: of the write ledger, beside `ledger` itself.
         degradation: what it must look like.
         service_level: what is promised over a month.
+        regression: how it is compared with earlier runs; None says nothing of that.
+        search, capacity: what `resilience search` and `resilience capacity` do with it; None if it does not say.
         chaos: the whole file as chaostoolkit wants it, JSON only.
+        soak, rate_limits, balance, scaling: what must not grow, what must be let in, how load is spread; if asked for.
     """
 
     title: str
@@ -43,6 +50,13 @@ class Experiment:
     accounts: tuple[Account, ...] = ()
     degradation: Degradation = Degradation()
     service_level: ServiceLevel = ServiceLevel()
+    soak: Soak | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    balance: Balance | None = None
+    scaling: Scaling | None = None
+    regression: Regression | None = None
+    search: Search | None = None
+    capacity: Capacity | None = None
 
     @property
     def truths(self) -> Mapping[str, Ledger]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from resilience.model.data import DataField, Feeder, Journey, Skew, Subscription, Token
 from resilience.model.operations import Operation
-from resilience.model.profiles import Profile, Region, Segment, Stage, Think, Workers
+from resilience.model.profiles import Control, Profile, Region, Segment, Stage, Think, Tracing, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,9 @@ class Load:
         journeys: several operations one after another, beside single ones.
         tokens: bearer tokens: `${token.NAME}`.
         subscriptions: long-lived connections beside the mix; each has two of the operations, of weight 0.
+        served_by: header in which answers say which copy of the service gave them; empty looks at none.
+        tracing: sends some operations with a trace of their own; None sends none.
+        control: splits the keys into two groups, which are then the regions `control` and `experiment`.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -65,6 +68,9 @@ class Load:
     environment: Mapping[str, str] = field(default_factory=dict)
     base_url_as: str = "BASE_URL"
     subscriptions: tuple[Subscription, ...] = ()
+    served_by: str = ""
+    tracing: Tracing | None = None
+    control: Control | None = None
 
     @property
     def closed(self) -> bool:

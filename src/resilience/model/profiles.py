@@ -84,6 +84,25 @@ class Region(Segment):
     jitter_s: float = 0.0
 
 
+CONTROL_GROUP, EXPERIMENT_GROUP = "control", "experiment"
+"""The regions that a load with a control group has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A control group: the keys of the load split at random into one that a fault meets and one that it does not.
+
+    Attributes:
+        share: of the keys that go by the way `service-experiment`.
+        slow_s: an answer is good if it was ok and took no longer; None takes no account of time.
+        margin: share of good answers by which the group may be worse.
+    """
+
+    share: float = 0.5
+    slow_s: float | None = None
+    margin: float = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
     """How many processes carry a load.
@@ -99,3 +118,18 @@ class Workers:
     remote: int = 0
     wait_s: float = 30.0
     listen: str = "127.0.0.1:0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """Operations that are sent as the beginning of a trace, so that the target's own traces can be found from them.
+
+    Attributes:
+        share: of the operations, drawn by the plan's seed.
+        header: `w3c` is `traceparent` (W3C Trace Context), `xray` is `X-Amzn-Trace-Id`.
+        link: where a trace can be looked at, with `${trace_id}` in it; empty is nowhere.
+    """
+
+    share: float = 0.01
+    header: str = "w3c"
+    link: str = ""

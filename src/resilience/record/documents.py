@@ -10,7 +10,7 @@ from resilience.codec import decode, encode
 from resilience.errors import RecordError
 from resilience.host.files import write_json
 from resilience.model import Experiment, Json, Plan, Problem, Verdict
-from resilience.record.folder import EXPERIMENT, PLAN, VERDICT
+from resilience.record.folder import BASELINE, EXPERIMENT, PLAN, VERDICT
 from resilience.record.redact import Redactor
 
 T = TypeVar("T")
@@ -52,13 +52,14 @@ def load_verdict(folder: Path) -> Mapping[str, Json]:
 
 
 def digests(folder: Path) -> dict[str, Json]:
-    """The SHA-256 of `experiment.json` and `plan.json` as they stand there, by name, in hexadecimal.
+    """The SHA-256 of `experiment.json`, `plan.json` and any `baseline.json` as they stand there, in hexadecimal.
 
     Raises:
         RecordError: one cannot be read.
     """
+    names = (EXPERIMENT, PLAN, *([BASELINE] if (folder / BASELINE).exists() else []))
     try:
-        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (EXPERIMENT, PLAN)}
+        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     except OSError as error:
         raise RecordError(Problem(where=str(folder), message=f"cannot be read: {error}")) from error
 

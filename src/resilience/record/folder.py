@@ -18,6 +18,7 @@ ACCOUNTS = "accounts"
 RESOURCES = "resources"
 JOURNAL = "journal.json"
 VERDICT = "verdict.json"
+BASELINE = "baseline.json"
 REPORT = "report.html"
 LATEST = "latest"
 

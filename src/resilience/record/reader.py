@@ -7,11 +7,12 @@ import numpy as np
 
 from resilience.columns import AccountBook, LedgerLines, Mark, Record, Samples, Truth
 from resilience.errors import RecordError
-from resilience.model import OUTCOMES, Account, Event, EventKind, Experiment, Json, Plan, Problem
+from resilience.model import OUTCOMES, Account, Baseline, Event, EventKind, Experiment, Json, Plan, Problem
 from resilience.record import truth as truths
+from resilience.record.baseline import load_baseline
 from resilience.record.documents import digests, load_experiment, load_plan
 from resilience.record.events import read_events
-from resilience.record.folder import EVENTS
+from resilience.record.folder import BASELINE, EVENTS
 from resilience.record.ledger import read_ledger
 from resilience.record.readings import read_readings
 from resilience.record.receipts import read_receipts
@@ -56,6 +57,12 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         problems += account_problems
     header = events[0].detail if events and events[0].kind is EventKind.HEADER else {}
     problems += (*_compare_header(header.get("run"), plan.run), *_compare_documents(folder, header.get("documents")))
+    baseline: Baseline | None = None
+    if finished and (folder / BASELINE).exists():
+        try:
+            baseline = load_baseline(folder / BASELINE)
+        except RecordError as error:
+            problems += tuple(str(problem) for problem in error.problems)
     incomplete: tuple[str, ...] = ()
     if finished:
         incomplete = _compare_writes(events, _ledgers(ledger, books))
@@ -79,6 +86,7 @@ def read_record(folder: Path, *, finished: bool = True) -> Record:
         ),
         incomplete=incomplete,
         resources=read_resources(folder, finished),
+        baseline=baseline,
     )
 
 
@@ -129,7 +137,9 @@ def _compare_documents(folder: Path, told: object) -> Iterator[str]:
     """
     if isinstance(told, Mapping):
         found = digests(folder)
-        yield from (f"{name} is not as it was when the run began" for name in found if told.get(name) != found[name])
+        names = sorted({*found, *told})
+        changed = [name for name in names if told.get(name) != found.get(name)]
+        yield from (f"{name} is not as it was when the run began" for name in changed)
 
 
 def _compare_counts(events: Sequence[Event], samples: Samples) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from resilience.host.machine import describe
 from resilience.model import Experiment, Json, Plan
 from resilience.runtime.collaborators import Collaborators
 
@@ -30,5 +31,6 @@ def header_of(experiment: Experiment, plan: Plan, collaborators: Collaborators, 
             **collaborators.stack.found,
         },
         "promises": [SELF_CHECK] if experiment.load.driver == "locust" else [],
+        "machine": {**describe()},
         **collaborators.header,
     }

@@ -21,13 +21,17 @@ from resilience.model import (
     PhaseName,
     PlannedPhase,
     Recovery,
+    Regression,
     Role,
     Safety,
     ServiceLevel,
     StackSpec,
     Step,
 )
+from resilience.model.serving import Balance, RateLimit, Scaling
+from resilience.model.soak import Soak
 from resilience.spec.accounts import account_of, check_accounts, may_hold, met, needed
+from resilience.spec.control import check_control
 from resilience.spec.degradation import About, check_degradation, check_marks
 from resilience.spec.durations import format_duration
 from resilience.spec.findings import Findings, did_you_mean, show
@@ -39,6 +43,8 @@ from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
 from resilience.spec.scripts import ENDINGS, check_script, check_told, known_operation
 from resilience.spec.segments import check_about, check_segments, check_ways, placeholders, ways
+from resilience.spec.serving import check_balance, check_rate_limits, check_scaling
+from resilience.spec.soak import check_soak
 from resilience.spec.steps import (
     CheckFault,
     check_judged,
@@ -92,7 +98,7 @@ class Draft:
         steps: those that are right, with their paths.
         complete: whether all steps could be read.
         accounts: of the ledger, those that are right, with their paths.
-        degradation, service_level: as far as they could be read.
+        degradation, service_level, regression: as far as they could be read.
         chaos: the whole file.
     """
 
@@ -115,6 +121,11 @@ class Draft:
     accounts: Sequence[tuple[str, Account]] = ()
     degradation: Degradation = field(default_factory=Degradation)
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    regression: Regression | None = None
+    soak: Soak | None = None
+    rate_limits: Sequence[tuple[str, RateLimit]] = ()
+    balance: Balance | None = None
+    scaling: Scaling | None = None
 
     def at(self, *keys: str) -> str:
         """A path inside our block."""
@@ -145,12 +156,21 @@ def check(draft: Draft, findings: Findings) -> None:
         _check_objective(path, objective, draft, findings)
     for path, condition in draft.aborts:
         _check_objective(path, condition, draft, findings)
+    _check_promises(draft, findings)
     given = draft.own.get("stack", {})
     if draft.stack is not None:
         check_programs(draft.stack, draft.at("stack", "programs"), findings)
     if draft.stack is not None and draft.stack.use == "embedded" and "service" not in given:
         hint = "add service: {command: [python, -m, …]}"
         findings.add(draft.at("stack", "service"), "is missing: an embedded stack starts the target itself", hint)
+
+
+def _check_promises(draft: Draft, findings: Findings) -> None:
+    planned = draft.planned()
+    check_soak(draft.soak, draft.at("soak"), draft.names, planned, findings)
+    check_rate_limits(draft.rate_limits, draft.load, planned, findings)
+    check_balance(draft.balance, draft.at("balance"), (draft.load, draft.stack), planned, findings)
+    check_scaling(draft.scaling, draft.at("scaling"), draft.load, findings)
 
 
 def repeated(names: Sequence[str]) -> Iterator[int]:
@@ -173,6 +193,8 @@ def _check_load(draft: Draft, findings: Findings) -> None:
         check_segments(load, draft.at("load"), findings)
         check_workers(load, [account for _, account in draft.accounts], draft.at("load"), findings)
         check_ways(load, draft.stack, draft.at("load"), findings)
+        own = isinstance(given, Mapping) and bool(given.get("regions"))
+        check_control(load, draft.at("load"), findings, own_regions=own)
         allow = draft.safety.allow_modules if draft.safety is not None else ()
         check_journeys(load, draft.at("load"), allow, findings)
     check_subscriptions(load, draft.accounts, draft.operations, draft.at("load"), findings)

@@ -12,6 +12,8 @@ from resilience.model import (
     Account,
     Breaker,
     CacheCopy,
+    Capacity,
+    Control,
     DataField,
     Degradation,
     Dependency,
@@ -28,8 +30,10 @@ from resilience.model import (
     Program,
     Recovery,
     Region,
+    Regression,
     Role,
     Safety,
+    Search,
     Segment,
     Service,
     ServiceLevel,
@@ -39,13 +43,19 @@ from resilience.model import (
     Token,
     Truth,
 )
+from resilience.model.serving import Balance, RateLimit, Scaling
+from resilience.model.soak import Soak
 from resilience.spec.findings import Findings
 from resilience.spec.k6 import Threshold
 from resilience.spec.key import Key, block
 from resilience.spec.keys_jobs import JOB_KEYS, LASTING_KEYS
 from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import HEADER, MIX_KEYS
+from resilience.spec.keys_regression import REGRESSION_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
+from resilience.spec.keys_serving import PROMISED, SEEN, SERVING_KEYS
+from resilience.spec.keys_soak import SOAK_KEYS
+from resilience.spec.keys_search import SEARCH_KEYS
 from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
 from resilience.spec.keys_truth import TRUTH_KEYS
 from resilience.spec.keys_websocket import SUBSCRIPTIONS, WEBSOCKET_KEYS, WEBSOCKET_OPERATION
@@ -87,7 +97,14 @@ class Extension:
     degradation: Degradation = field(default_factory=Degradation)
     recovery: Recovery = field(default_factory=Recovery)
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    regression: Regression | None = None
+    soak: Soak | None = None
+    rate_limits: tuple[RateLimit, ...] = ()
+    balance: Balance | None = None
+    scaling: Scaling | None = None
     safety: Safety = field(default_factory=Safety)
+    search: Search | None = None
+    capacity: Capacity | None = None
 
 
 GROUPS: Mapping[str, str] = {"request": "What is sent."}
@@ -105,7 +122,11 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("degradation", "degradation", block(Degradation), "What degradation must look like, seen from outside."),
         Key("recovery", "recovery", block(Recovery), "What counts as recovered, and how soon it must be."),
         Key("service_level", "service_level", block(ServiceLevel), "What is promised of the service over a month."),
+        Key("regression", "regression", block(Regression), "How a run is compared with earlier ones."),
+        *PROMISED,
         Key("safety", "safety", block(Safety), "Limits that hold whatever else the file asks for."),
+        Key("search", "search", block(Search), "What `resilience search` looks for: where it breaks."),
+        Key("capacity", "capacity", block(Capacity), "What `resilience capacity` measures: how throughput grows."),
     ),
     StackSpec: (
         Key("use", "use", choice("embedded", "compose", "kubernetes", "external"), "Which kind of stack."),
@@ -159,12 +180,15 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("workers", "workers", WORKERS, "How many processes carry the load."),
         Key("tenants", "tenants", listing(block(Segment)), "On whose behalf operations are sent: ${tenant}."),
         Key("regions", "regions", listing(block(Region)), "From where operations are sent: ${region}."),
+        Key("control", "control", block(Control), "A control group: keys that no fault on the others' way meets."),
+        *SEEN,
         *SUBSCRIPTIONS,
         Key("operations", "operations", listing(block(Operation), 1), "The mix: kinds of requests and their shares."),
     ),
     **LOAD_KEYS,
     **MIX_KEYS,
     **WORKER_KEYS,
+    **REGRESSION_KEYS,
     Operation: (
         Key("name", "name", NAME, "Unique in the file; objectives and reports use it."),
         Key("weight", "weight", number(0), "Share of the mix; 0 is only in journeys, or gets tokens."),
@@ -198,6 +222,8 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     **STORE_KEYS,
     **WEBSOCKET_KEYS,
     **JOB_KEYS,
+    **SOAK_KEYS,
+    **SERVING_KEYS,
     Expect: (
         Key("status", "status", listing(STATUS, 1), "Accepted status codes."),
         Key("json", "json", texts("Dotted path → text."), "Dotted path in the JSON body → the text it must equal."),
@@ -282,6 +308,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("cache", "cache", block(CacheCopy), "Copies of entries in a cache that must equal the store."),
     ),
     **TRUTH_KEYS,
+    **SEARCH_KEYS,
     Recovery: (
         Key("limit", "limit_s", LENGTH, "The most that recovery may take."),
         Key("hold", "hold_s", LENGTH, "How long things must be good again to count as recovered."),

@@ -7,6 +7,7 @@ Choices are drawn in blocks whose random numbers come from (seed, block number),
 asks for it, in whatever order, in whatever process.
 """
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -48,6 +49,7 @@ class Mix:
         self._number, self._operations, self._chosen_keys = -1, list[int](), list[int]()
         self._tenants = _Drawn(load.tenants, seed, _TENANTS) if load.tenants else None
         self._regions = _Drawn(load.regions, seed, _REGIONS) if load.regions else None
+        self._split = _Split(load.regions, seed) if load.control is not None and load.regions else None
 
     def choose(self, index: int) -> tuple[int, int]:
         """The operation (its index in `load.operations`) and the key of the arrival with this index, from 0.
@@ -65,8 +67,13 @@ class Mix:
         return self._block(number)[2][offset]
 
     def segment(self, index: int) -> tuple[int, int]:
-        """The tenant and the region of the arrival with this index, as indices; -1 if the load has none."""
+        """The tenant and the region of the arrival with this index, as indices; -1 if the load has none.
+
+        The groups of a load with a control group are its regions: then a key is always in the same.
+        """
         tenant = -1 if self._tenants is None else self._tenants.choose(index)
+        if self._split is not None:
+            return tenant, self._split.choose(self.choose(index)[1])
         return tenant, -1 if self._regions is None else self._regions.choose(index)
 
     def _draw(self, number: int) -> tuple[list[int], list[int], list[int]]:
@@ -94,3 +101,19 @@ class _Drawn:
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self._seed, self._stream, number])))
         chosen: list[int] = np.searchsorted(self._shares, generator.random(BLOCK), side="right").tolist()
         return chosen
+
+
+class _Split:
+    """A weighted choice for each key, whoever asks for it and whenever."""
+
+    def __init__(self, segments: Sequence[Segment], seed: int) -> None:
+        self._key = seed.to_bytes(16, "little", signed=True)
+        self._shares = shares(np.array([segment.weight for segment in segments], dtype=np.float64))
+        self._of = lru_cache(maxsize=1 << 16)(self._draw)
+
+    def choose(self, key: int) -> int:
+        return self._of(key)
+
+    def _draw(self, key: int) -> int:
+        digest = hashlib.blake2b(key.to_bytes(8, "little", signed=True), digest_size=8, key=self._key).digest()
+        return int(np.searchsorted(self._shares, int.from_bytes(digest, "little") / 2**64, side="right"))

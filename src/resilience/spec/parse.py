@@ -9,6 +9,7 @@ from typing import Any
 from resilience.errors import SpecError
 from resilience.model import (
     Account,
+    Capacity,
     Degradation,
     Experiment,
     FaultSpec,
@@ -17,17 +18,23 @@ from resilience.model import (
     Operation,
     Problem,
     Recovery,
+    Regression,
     Safety,
+    Search,
     ServiceLevel,
     StackSpec,
 )
+from resilience.model.serving import Balance, RateLimit, Scaling
+from resilience.model.soak import Soak
 from resilience.spec.chaos import NAME
 from resilience.spec.checks import Draft, check
+from resilience.spec.control import grouped
 from resilience.spec.findings import Findings, show
 from resilience.spec.k6 import expand, read_thresholds
 from resilience.spec.keys import read_block
 from resilience.spec.method import check_hypothesis, check_providers, fault_names, faults_known, read_steps
 from resilience.spec.schema import validator
+from resilience.spec.searches import check_capacity, check_search
 from resilience.spec.shapes import ABORT, OBJECTIVE, UNREAD
 from resilience.spec.stages import laid_out
 from resilience.spec.steps import CheckFault, Placed, names_of
@@ -72,6 +79,9 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
     check(draft, findings)
     check_providers(source.data, path, draft.safety.allow_modules if draft.safety else (), findings)
     check_hypothesis(source.data, own, path, findings)
+    search, capacity = _read_searches(own, path, findings)
+    check_search(search, draft.load, [step for _, step in draft.steps], join(path, "search"), findings)
+    check_capacity(capacity, draft.load, join(path, "capacity"), findings)
     if findings.problems:
         raise SpecError(findings.problems)
     if draft.load is None or draft.stack is None or draft.recovery is None or draft.safety is None:
@@ -93,7 +103,25 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
         accounts=tuple(account for _, account in draft.accounts),
         degradation=draft.degradation,
         service_level=draft.service_level,
+        regression=draft.regression,
+        soak=draft.soak,
+        rate_limits=tuple(limit for _, limit in draft.rate_limits),
+        balance=draft.balance,
+        scaling=draft.scaling,
+        search=search,
+        capacity=capacity,
     )
+
+
+def _read_searches(own: Mapping[str, Any], path: str, findings: Findings) -> tuple[Search | None, Capacity | None]:
+    """The blocks of a search and of a capacity run, if they are there and can be read."""
+    read = {
+        key: read_block(kind, own[key], join(path, key), findings)
+        for key, kind in (("search", Search), ("capacity", Capacity))
+        if key in own
+    }
+    found = {key: value for key, value in read.items() if value is not UNREAD}
+    return found.get("search"), found.get("capacity")
 
 
 def name_of(file_name: str) -> str:
@@ -133,13 +161,21 @@ def _draft(
     draft = Draft(
         own=own,
         path=path,
-        load=laid_out(block(Load, "load")),
+        load=grouped(laid_out(block(Load, "load"))),
         stack=block(StackSpec, "stack") if "stack" in own else StackSpec(),
         recovery=block(Recovery, "recovery") if "recovery" in own else Recovery(),
         safety=safety,
         ledger=block(Ledger, "ledger"),
         degradation=block(Degradation, "degradation") or Degradation(),
         service_level=block(ServiceLevel, "service_level") or ServiceLevel(),
+        regression=block(Regression, "regression"),
+        soak=block(Soak, "soak"),
+        rate_limits=_read(
+            _each(own.get("rate_limits"), join(path, "rate_limits")),
+            lambda value, where: read_block(RateLimit, value, where, findings),
+        ),
+        balance=block(Balance, "balance"),
+        scaling=block(Scaling, "scaling"),
         accounts=_read(
             _each(own.get("accounts"), join(path, "accounts")),
             lambda value, where: read_block(Account, value, where, findings),

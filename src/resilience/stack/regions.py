@@ -41,7 +41,8 @@ def lead(regions: Sequence[Region], ports: Mapping[str, int], roster: Roster) ->
     far = [region for region in regions if region.latency_s is not None]
     for region, way in zip(far, parts.ways(far), strict=True):
         service, via = roster.places[parts.SERVICE], ports[parts.via(way)]
-        _delay(ports["toxiproxy"], way, region)
+        if region.latency_s or region.jitter_s:
+            _delay(ports["toxiproxy"], way, region)
         roster.note(
             replace(
                 service,
