@@ -35,10 +35,12 @@ GOAL = {
 }
 HELD_S = 0.3
 BETWEEN_S = 0.4
-WARM_S = 1.0
+WARM_S = 10.0
+"""So long nothing is done: five thousand operations show how slow one is by chance on this machine, now."""
 SLOW_MS = 10.0
 """Affected is what is not answered well, or takes longer than this and than all but `RARE` of those without a fault."""
-RARE = 0.001
+RARE = 0.0002
+"""After a revert a hundred operations are looked at: of a hundred turns two have one among them that is slow by chance."""
 
 
 @dataclass(frozen=True, slots=True)
