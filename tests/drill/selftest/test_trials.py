@@ -109,6 +109,14 @@ def test_what_must_be_alone_comes_last(matrix):
     assert names(in_order(longer)[0]) == names(reversed(longer))
 
 
+def test_everything_once_before_anything_twice(matrix):
+    """Whoever stops early has seen something of every row."""
+    trials = laid_out(matrix, Choice(times=3))
+    numbers = [trial.number for trial in in_order(trials)[0]]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {1, 2, 3}
+
+
 def test_how_long_it_takes(matrix):
     """Side by side as many as there are places, then one after the other what must be alone."""
     trials = laid_out(matrix, Choice(names=("B1", "B2")))

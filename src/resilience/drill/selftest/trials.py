@@ -246,10 +246,13 @@ def launcher_of(matrix: Matrix, name: str) -> tuple[str, ...]:
 
 
 def in_order(trials: Iterable[Trial]) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
-    """Those that may run side by side, the longest first, so that none is waited for in the end; and the others."""
-    every = tuple(trials)
-    beside = sorted((one for one in every if not one.alone), key=lambda one: -one.planned_s)
-    return tuple(beside), tuple(one for one in every if one.alone)
+    """Those that may run side by side, and the others.
+
+    Everything once before anything twice: whoever stops early has seen something of every row. Of those the longest
+    first, so that none is waited for in the end.
+    """
+    every = sorted(trials, key=lambda one: (one.number, -one.planned_s))
+    return tuple(one for one in every if not one.alone), tuple(one for one in every if one.alone)
 
 
 def estimate_s(trials: Iterable[Trial], jobs: int, around_s: float = AROUND_S) -> float:
