@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from resilience.columns import Float64
-from resilience.judge.trend import SHORTEST_S, Course, Trend, exhaustion, sen_slope, trend
+from resilience.judge.trend import Course, Trend, exhaustion, sen_slope, trend
+from resilience.model.soak import SHORTEST_S
 
 QUARTER, HOUR = 900.0, 3600.0
 Make = Callable[[np.random.Generator, Float64], Float64]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from resilience.judge.promises import PROMISES
 from resilience.judge.verdict import CHECKERS, because, guarded, judge, judge_baseline, plain
 from resilience.model import Answer, CacheCopy, Comparison, Event, EventKind, Objective, Part
 from tests.judge.builder import LEDGER, A, Held, Spell, U, honest, ledger_lines, steady_ledger, stored, truth_rows
@@ -48,7 +49,7 @@ def test_the_document_has_every_key_of_the_contract():
         *("attempted", "acknowledged", "rejected", "indeterminate", "verified", "lost"),
         *("duplicated", "phantom", "corrupted", "stale", "out_of_order", "recovered"),
     }
-    always = [name for name in CHECKERS if name not in {"cache", "isolation"}]
+    always = [name for name in CHECKERS if name not in {"cache", "control", "isolation", *PROMISES}]
     assert [part["name"] for part in document["parts"]] == always
 
 
@@ -168,6 +169,6 @@ def test_a_cache_is_judged_where_one_is_declared_and_never_left_out():
     """Without a declared cache there is no such part; with one that was not read it is unknown, not left out."""
     declared = replace(LEDGER, cache=CacheCopy(part="redis", key="order:{id}"))
     verdict = judge(honest(ledger=declared).record())
-    assert [part.name for part in verdict.parts] == [name for name in CHECKERS if name != "isolation"]
+    assert [part.name for part in verdict.parts] == [name for name in CHECKERS if name not in {"control", "isolation", *PROMISES}]
     assert verdict.answer is Answer.UNKNOWN
     assert verdict.because.startswith("cache: the copies in the cache could not be read")

@@ -11,6 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from resilience import model
+from resilience.model.profiles import Tracing
+from resilience.model.serving import Balance, RateLimit, Scaling
+from resilience.model.soak import Flat, Soak
 from resilience.spec.findings import Findings
 from resilience.spec.keys import GROUPS, KEYS, Extension, default_of
 from resilience.spec.schema import schema
@@ -62,6 +65,12 @@ USER_FACING = (
     model.Delivered,
     model.Exchange,
     model.Subscription,
+    Soak,
+    Flat,
+    RateLimit,
+    Balance,
+    Scaling,
+    Tracing,
 )
 
 FOLLOWS = {model.Operation: {"subscription", "connects"}}

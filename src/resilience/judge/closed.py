@@ -77,7 +77,7 @@ def put_back(case: Case) -> Case | None:
     return replace(case, traffic=Traffic(_together(samples, more)))
 
 
-_SOMETIMES = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens")
+_SOMETIMES = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens", "served", "trace")
 """Columns that not every load has."""
 
 

@@ -79,7 +79,7 @@ def student(p: float, freedom: int) -> float:
         3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z,
         79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z,
     )
-    return z + sum(
+    return z + math.fsum(
         term / (scale * freedom**power) for power, (term, scale) in enumerate(zip(terms, _HILL, strict=True), 1)
     )
 

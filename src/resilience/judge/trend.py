@@ -29,12 +29,10 @@ import numpy as np
 
 from resilience.columns import Float64
 from resilience.judge.statistics import student
+from resilience.model.soak import SHORTEST_S
 
 CONFIDENCE = 0.99
 """Of each bound by itself."""
-
-SHORTEST_S = 300.0
-"""Of less nothing is said: a service warms up for minutes."""
 
 WARMING = 1 / 3
 """The share of the stretch, at its beginning, that is left out."""

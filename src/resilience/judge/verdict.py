@@ -15,8 +15,10 @@ from resilience.judge.figures import phase_figures
 from resilience.judge.generator import load_figures
 from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
+from resilience.judge.promises import PROMISES, promised
 from resilience.judge.regression import part as regression
 from resilience.judge.service import service_level
+from resilience.judge.soak import soak_advice
 from resilience.judge.validity import check_validity
 from resilience.judge.workers import excused
 from resilience.model import Answer, Json, Part, PhaseName, Verdict
@@ -31,6 +33,7 @@ CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "degradation": standing(degradation.check_degradation),
     "objectives": standing(lambda case: check_objectives(case, case.record.experiment.objectives)),
     "recovery": standing(recovery.check_recovery),
+    **PROMISES,
     "faults": check_faults,
     "validity": check_validity,
 }
@@ -60,6 +63,10 @@ _EMPTY: Mapping[str, Json] = {
     "health": [],
     "service": None,
     "load": None,
+    "soak": [],
+    "rate_limits": [],
+    "balance": [],
+    "scaling": None,
     "coverage": None,
 }
 
@@ -88,6 +95,7 @@ def judge(record: Record) -> Verdict:
             "phases": [phase_figures(case, phase) for phase in case.phases],
             "service": service_level(case),
             "load": load_figures(case),
+            "soak": soak_advice(case),
             "coverage": coverage(case, parts),
         }
         if regression.is_asked(case):
@@ -105,6 +113,7 @@ def _asked(name: str, case: Case) -> bool:
     few = {
         "cache": ledger is not None and ledger.cache is not None,
         "isolation": is_asked(case.record.experiment.load),
+        **{name: name in promised(case.record.experiment) for name in PROMISES},
     }
     return few.get(name, True)
 

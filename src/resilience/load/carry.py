@@ -16,6 +16,7 @@ from resilience.errors import LoadError
 from resilience.load.accounts import AccountLedger
 from resilience.load.engine import Engine
 from resilience.load.health import Health, Reading
+from resilience.load.said import said_of
 from resilience.load.selfcheck import self_check
 from resilience.load.statistics import Statistics, heard
 from resilience.load.users import ArrivalUser, reporter
@@ -66,6 +67,7 @@ class Carrier:
             tenants=[tenant.name for tenant in order.load.tenants],
             regions=[region.name for region in order.load.regions],
             timed=any(operation.timed for operation in order.load.operations),
+            said=said_of(order.load),
         )
         self._ledger = LedgerWriter(writes_of(folder) / f"{name}{SUFFIX}", order.run, boot=order.boot)
         self._accounts = {

@@ -30,6 +30,7 @@ class Samples(Protocol):
         tenant: int = -1,
         region: int = -1,
         timed: tuple[int, int, int, int] = ...,
+        said: tuple[str, str] = ...,
     ) -> None:
         """Take one sample."""
 
@@ -94,6 +95,7 @@ class Attempt:
         index: of the arrival that it belongs to.
         followed: who follows it beyond something certain.
         values: what the names in it stand for, once it is rendered; None if there are none in it.
+        trace: the id of the trace that it was sent with; empty if it was sent without.
     """
 
     __slots__ = (
@@ -112,6 +114,7 @@ class Attempt:
         "start_ns",
         "tenant",
         "then",
+        "trace",
         "values",
     )
 
@@ -140,6 +143,7 @@ class Attempt:
         self.holder: Slot | None = None
         self.then: Callable[[Slot], None] | None = None
         self.index = index
+        self.trace = ""
         self.followed: Follower | None = None
         self.values: Mapping[str, str] | None = None
 

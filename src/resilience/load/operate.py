@@ -34,6 +34,7 @@ from resilience.load.meter import Meter
 from resilience.load.operations import ACKED_ID, KEY, REGION, RUN, TENANT, WRITE_BODY, WRITE_ID, paths_of
 from resilience.load.plans import Plan, plans_of
 from resilience.load.records import Records
+from resilience.load.said import UNSAID, Said, said_of
 from resilience.load.secrets import concealed, secret_names, secret_places
 from resilience.load.tokens import Tokens
 from resilience.load.writes import Entry, Ledger
@@ -106,6 +107,8 @@ class Operator:
         self.meter = Meter([operation.name for operation in load.operations])
         self._run = order.run
         self._records = Records(order)
+        self._said = Said(order) if said_of(load) else None
+        self._traces = self._said is not None and self._said.traces
         self._secret, self._secret_places = secret_names(load), secret_places(load)
         self.tokens = Tokens(order, self)
         self.journeys = Journeys(order, self)
@@ -190,6 +193,8 @@ class Operator:
             attempt.hold(slot)
         request = self._render(attempt, more)
         plan = attempt.plan
+        if self._traces and self._said is not None:
+            request = self._said.send(attempt, request)
         caller = slot.callers.get(plan) or self._caller(slot, plan)
         attempt.start_ns = self.now_ns()
         self.meter.started(attempt.start_ns - attempt.arrival_ns)
@@ -219,6 +224,8 @@ class Operator:
         if caller is None or not caller.prompt():
             return False
         request = plan.constant or self._render(attempt, None)
+        if self._traces and self._said is not None:
+            request = self._said.send(attempt, request)
         start_ns = attempt.start_ns = monotonic_ns() - self._zero_ns
         self.meter.started(start_ns - attempt.arrival_ns)
         caller.begin(request, plan.timeout_s, attempt, done)
@@ -306,6 +313,7 @@ class Operator:
             attempt.tenant,
             attempt.region,
             *(() if timing is None else (self._timed(timing),)),
+            said=UNSAID if self._said is None else self._said.told(attempt, happened),
         )
         response_ns = end_ns - attempt.arrival_ns
         length = len(happened.body) if type(happened) is Reply else 0

@@ -94,7 +94,7 @@ class Control:
 
     Attributes:
         share: of the keys that go by the way `service-experiment`.
-        slow_s: an answer is good if it was ok and took no longer; None takes no account of time.
+        slow_s: an answer is good if it was ok and took no longer; None is the band of recovery.
         margin: share of good answers by which the group may be worse.
     """
 

@@ -21,9 +21,11 @@ KINDS: dict[str, Any] = {
     "queue_ns": np.int64,
     "processing_ns": np.int64,
     "tokens": np.int32,
+    "served": np.int16,
+    "trace": np.int32,
 }
 """As narrow as may be."""
-GROUPS = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens")
+GROUPS = ("tenant", "region", "first_ns", "queue_ns", "processing_ns", "tokens", "served", "trace")
 """Columns that not every file has."""
 _NONE = -1
 

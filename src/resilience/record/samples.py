@@ -24,7 +24,7 @@ from resilience.record.gathered import Gathered
 from resilience.record.parts import FORMAT, SEAL_SUFFIX, Parts, read_part, read_seals
 from resilience.record.redact import Redactor
 
-__all__ = ["SEAL_SUFFIX", "SampleWriter", "read_samples", "warm_up"]
+__all__ = ["SEAL_SUFFIX", "SampleWriter", "completed", "read_samples", "warm_up"]
 
 OPERATIONS_KEY = b"resilience.operations"
 TENANTS_KEY = b"resilience.tenants"
@@ -50,8 +50,12 @@ _GROUPS = {"tenant": TENANTS_KEY, "region": REGIONS_KEY}
 """Columns that only loads with tenants or regions have, after all others; and where the names of all of them stand."""
 _TIMED = {"first_ns": pa.int64(), "queue_ns": pa.int64(), "processing_ns": pa.int64(), "tokens": pa.int32()}
 """Columns that only loads with jobs or streamed answers have, after those; −1 where it is not known."""
-_UNTIMED = (-1, -1, -1, -1)
-_Row: TypeAlias = tuple[int, int, int, int, int, int, bool, str, bool, int, int, tuple[int, int, int, int]]
+_SAID = ("served", "trace")
+"""Columns that only loads have which ask what copy answered, or send traces; after those, empty where nothing was."""
+_UNTIMED, UNSAID = (-1, -1, -1, -1), ("", "")
+_Row: TypeAlias = tuple[
+    int, int, int, int, int, int, bool, str, bool, int, int, tuple[int, int, int, int], tuple[str, str]
+]
 
 
 def _packed(table: pa.Table) -> bytes:
@@ -67,7 +71,7 @@ def _packed(table: pa.Table) -> bytes:
 
 def warm_up() -> None:
     """Do in memory what is slow the first time only, so that no flush of a run holds up what is timed."""
-    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False, -1, -1, _UNTIMED)
+    row: _Row = (0, 0, 0, 0, 0, 0, False, "", False, -1, -1, _UNTIMED, UNSAID)
     _packed(_table([row], ("",), Redactor(), SCHEMA))
 
 
@@ -84,6 +88,7 @@ class SampleWriter:
         redactor: takes secrets out of details.
         tenants, regions: names, in the order in which `add` numbers them; their columns are written if there are any.
         timed: whether the columns for jobs and streamed answers are written.
+        said: which of `served` and `trace` are written.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class SampleWriter:
         tenants: Sequence[str] = (),
         regions: Sequence[str] = (),
         timed: bool = False,
+        said: Sequence[str] = (),
     ) -> None:
         self._parts = Parts(folder / SAMPLES, prefix)
         self._operations = tuple(operations)
@@ -104,15 +110,17 @@ class SampleWriter:
         # list just before the swap.
         self._rows: deque[_Row] = deque()
         self._append = self._rows.append
-        said = {FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: json.dumps(self._operations)}
+        meta = {FORMAT_KEY: str(FORMAT), OPERATIONS_KEY: json.dumps(self._operations)}
         schema = SCHEMA
         for column, names in (("tenant", tenants), ("region", regions)):
             if names:
                 schema = schema.append(pa.field(column, _NAME))
-                said[_GROUPS[column]] = json.dumps(list(names))
+                meta[_GROUPS[column]] = json.dumps(list(names))
         for column, kind in _TIMED.items() if timed else ():
             schema = schema.append(pa.field(column, kind))
-        self._schema = schema.with_metadata(said)
+        for column in (each for each in _SAID if each in said):
+            schema = schema.append(pa.field(column, _NAME))
+        self._schema = schema.with_metadata(meta)
 
     def add(  # noqa: PLR0913, PLR0917 - one for each column, and called for every operation
         self,
@@ -128,13 +136,28 @@ class SampleWriter:
         tenant: int = -1,
         region: int = -1,
         timed: tuple[int, int, int, int] = _UNTIMED,
+        said: tuple[str, str] = UNSAID,
     ) -> None:
         """Take one sample; it is on disk after the next flush. Indices are those of `columns.Samples`.
 
-        `timed` is `first_ns`, `queue_ns`, `processing_ns` and `tokens`.
+        `timed` is `first_ns`, `queue_ns`, `processing_ns` and `tokens`; `said` is which copy answered, and the trace.
         """
         self._append(
-            (arrival_ns, start_ns, end_ns, operation, outcome, status, degraded, detail, shed, tenant, region, timed)
+            (
+                arrival_ns,
+                start_ns,
+                end_ns,
+                operation,
+                outcome,
+                status,
+                degraded,
+                detail,
+                shed,
+                tenant,
+                region,
+                timed,
+                said,
+            )
         )
 
     def learn(self, operation: str) -> int:
@@ -173,19 +196,16 @@ class SampleWriter:
 
 
 def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, schema: pa.Schema) -> pa.Table:
-    arrival, start, end, operation, outcome, status, degraded, detail, shed, tenant, region, timed = zip(
+    arrival, start, end, operation, outcome, status, degraded, detail, shed, tenant, region, timed, said = zip(
         *rows, strict=True
     )
-    codes: dict[str, int] = {}
-    details = [codes.setdefault(text, len(codes)) for text in detail]
-    texts = [redactor.text(text) for text in codes]
     columns = [
         *(_numbers("q", values) for values in (arrival, start, end)),
         pa.DictionaryArray.from_arrays(_numbers("i", operation), pa.array(operations, pa.string())),
         pa.DictionaryArray.from_arrays(_numbers("i", outcome), pa.array([o.value for o in OUTCOMES])),
         _numbers("h", status),
         _numbers("?", degraded),
-        pa.DictionaryArray.from_arrays(_numbers("i", details), pa.array(texts, pa.string())),
+        _texts(detail, redactor),
         _numbers("?", shed),
     ]
     for name, numbers in (("tenant", tenant), ("region", region)):
@@ -194,7 +214,19 @@ def _table(rows: list[_Row], operations: Sequence[str], redactor: Redactor, sche
             columns.append(pa.DictionaryArray.from_arrays(_numbers("i", numbers), pa.array(texts, pa.string())))
     if "first_ns" in schema.names:
         columns += [_numbers(kind, values) for kind, values in zip("qqqi", zip(*timed, strict=True), strict=True)]
+    if said_here := [name for name in _SAID if name in schema.names]:
+        both = dict(zip(_SAID, zip(*said, strict=True), strict=True))
+        columns += [_texts(both[name], redactor) for name in said_here]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _texts(values: Sequence[str], redactor: Redactor) -> pa.DictionaryArray:
+    """Texts, each written once, without secrets."""
+    codes: dict[str, int] = {}
+    numbers = [codes.setdefault(text, len(codes)) for text in values]
+    return pa.DictionaryArray.from_arrays(
+        _numbers("i", numbers), pa.array([redactor.text(text) for text in codes], pa.string())
+    )
 
 
 _ARROW = {"q": pa.int64(), "i": pa.int32(), "h": pa.int16(), "?": pa.bool_()}
@@ -259,14 +291,17 @@ class _Names:
         self.outcomes = {outcome.value: index for index, outcome in enumerate(OUTCOMES)}
         self.details = {"": 0}
         self.groups: dict[str, dict[str, int]] = {name: {} for name in _GROUPS}
+        self.said: dict[str, dict[str, int]] = {name: {"": 0} for name in _SAID}
 
     def columns(self, table: pa.Table) -> dict[str, npt.NDArray[Any]]:
         """The columns of one file, among them those of `_GROUPS` that it has."""
         metadata = table.schema.metadata or {}
-        table = _completed(table)
+        table = completed(table)
         grouped = [name for name in _GROUPS if name in table.schema.names]
         timed = _TIMED if "first_ns" in table.schema.names else {}
-        wanted = pa.schema([*SCHEMA, *(pa.field(name, _NAME) for name in grouped), *timed.items()])
+        said = [name for name in _SAID if name in table.schema.names]
+        groups, texts = ([pa.field(name, _NAME) for name in names] for names in (grouped, said))
+        wanted = pa.schema([*SCHEMA, *groups, *timed.items(), *texts])
         if not table.schema.equals(wanted) or metadata.get(FORMAT_KEY) != str(FORMAT).encode():
             raise ValueError(f"format {metadata.get(FORMAT_KEY)!r} with columns {table.schema.names} was found")
         empty = [name for name in table.column_names if table[name].null_count]
@@ -277,7 +312,13 @@ class _Names:
         for name in grouped:
             for each in json.loads(metadata[_GROUPS[name]]):
                 self.groups[name].setdefault(each, len(self.groups[name]))
-        known = {"operation": self.operations, "outcome": self.outcomes, "detail": self.details, **self.groups}
+        known = {
+            "operation": self.operations,
+            "outcome": self.outcomes,
+            "detail": self.details,
+            **self.groups,
+            **self.said,
+        }
         fixed = {"outcome", *_GROUPS}
         return {
             name: _codes(table[name], known[name], fixed=name in fixed) if name in known else table[name].to_numpy()
@@ -293,11 +334,13 @@ class _Names:
             details=tuple(self.details),
             tenants=tuple(self.groups["tenant"]),
             regions=tuple(self.groups["region"]),
+            copies=tuple(self.said["served"]) if "served" in columns else (),
+            traces=tuple(self.said["trace"]) if "trace" in columns else (),
             **columns,
         )
 
 
-def _completed(table: pa.Table) -> pa.Table:
+def completed(table: pa.Table) -> pa.Table:
     """A table as it is written today: columns that older files lack are added, with what they meant by leaving out."""
     for name, value in _LATER.items():
         if name not in table.column_names:

@@ -53,9 +53,9 @@ from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import HEADER, MIX_KEYS
 from resilience.spec.keys_regression import REGRESSION_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
+from resilience.spec.keys_search import SEARCH_KEYS
 from resilience.spec.keys_serving import PROMISED, SEEN, SERVING_KEYS
 from resilience.spec.keys_soak import SOAK_KEYS
-from resilience.spec.keys_search import SEARCH_KEYS
 from resilience.spec.keys_stores import OPERATION_KEYS, STORE_KEYS
 from resilience.spec.keys_truth import TRUTH_KEYS
 from resilience.spec.keys_websocket import SUBSCRIPTIONS, WEBSOCKET_KEYS, WEBSOCKET_OPERATION
