@@ -49,6 +49,21 @@ def test_counters_become_rates(writer, tmp_path):
     assert (series.at_s.tolist(), series.value.tolist()) == ([2.0, 3.0, 5.0], [0.5, 0.0, 1.0])
 
 
+def test_a_limit_that_changed_is_known_at_each_reading(writer, tmp_path):
+    """A quota that held for a while is the limit of that while only; of a rate, of where it stands."""
+    for at, limit in ((1, None), (2, 2.0), (3, 0.5), (4, 0.5), (5, 2.0)):
+        writer.add("system", at * NS, [gauge(1.0, limit=limit), counter(float(at), limit=limit)])
+    writer.add("system", 5 * NS, [gauge(1.0, "steady", limit=3.0)])
+    writer.close()
+    found = read_resources(tmp_path)
+    assert found.get("process.threads", "service").limit == 2.0
+    np.testing.assert_array_equal(found.get("process.threads", "service").limits, [np.nan, 2.0, 0.5, 0.5, 2.0])
+    rate = found.get("process.cpu", "service")
+    np.testing.assert_array_equal(rate.limits, [2.0, 0.5, 0.5, 2.0])
+    np.testing.assert_array_equal(rate.between(2.5, 4.5).limits, [0.5, 0.5])
+    assert (found.get("steady", "service").limit, found.get("steady", "service").limits) == (3.0, None)
+
+
 def test_a_counter_that_goes_back_or_begins_anew_gives_no_rate(writer, tmp_path):
     """After a restart it counts from nothing: not a negative rate, and none where it overtook what it had been."""
     writer.add("system", 1 * NS, [counter(10.0)])

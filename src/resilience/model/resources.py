@@ -56,6 +56,7 @@ class Series:
         at_s: seconds since the run's zero, ascending. Of a rate, the end of the stretch that it is the mean of.
         limit: the most that it can be, as last read: cores allowed, memory, `max_connections`; None if not known.
         collector: which read it; gaps are of collectors.
+        limits: the limit at each reading, NaN where it was not known, if it changed during the run; else None.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Series:
     value: Float64
     limit: float | None = None
     collector: str = ""
+    limits: Float64 | None = None
 
     def __len__(self) -> int:
         """The number of readings."""
@@ -73,8 +75,16 @@ class Series:
     def between(self, start_s: float, end_s: float) -> "Series":
         """The readings of `[start_s, end_s)`."""
         first, last = np.searchsorted(self.at_s, (start_s, end_s))
+        limits = None if self.limits is None else self.limits[first:last]
         return Series(
-            self.name, self.of, self.unit, self.at_s[first:last], self.value[first:last], self.limit, self.collector
+            self.name,
+            self.of,
+            self.unit,
+            self.at_s[first:last],
+            self.value[first:last],
+            self.limit,
+            self.collector,
+            limits,
         )
 
 
@@ -120,6 +130,7 @@ SHARES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "redis.hit_ratio": ("redis.hits", "redis.misses"),
         "postgres.cache.hit_ratio": ("postgres.blocks.hit", "postgres.blocks.read"),
         "postgres.index.use": ("postgres.scans.index", "postgres.scans.sequential"),
+        "cgroup.throttled": ("cgroup.periods.throttled", "cgroup.periods.free"),
     }
 )
 """Shares that are made of two rates a and b, as a / (a + b); there is none where both are 0.

@@ -159,7 +159,7 @@ class _Raw:
     collector: str
     unit: Unit
     counter: bool
-    limit: float | None = None
+    limits: list[npt.NDArray[np.float64]] = field(default_factory=list)
     at_ns: list[npt.NDArray[np.int64]] = field(default_factory=list)
     value: list[npt.NDArray[np.float64]] = field(default_factory=list)
     anew: list[npt.NDArray[np.bool_]] = field(default_factory=list)
@@ -223,7 +223,7 @@ def _gather(table: pa.Table, found: _Found) -> None:
             raw = found.setdefault(
                 (told["name"], told["of"]), _Raw(told["collector"], Unit(told["unit"]), bool(counter[last]))
             )
-            raw.limit = None if math.isnan(limit[last]) else float(limit[last])
+            raw.limits.append(limit[rows])
             raw.at_ns.append(at_ns[rows])
             raw.value.append(value[rows])
             raw.anew.append(anew[rows])
@@ -236,10 +236,15 @@ def _series(found: _Found) -> Iterator[Series]:
         at_ns, value, anew = np.concatenate(raw.at_ns), np.concatenate(raw.value), np.concatenate(raw.anew)
         order = np.argsort(at_ns, kind="stable")
         at_s, value, anew = at_ns[order] / 1e9, value[order], anew[order]
+        limits = np.concatenate(raw.limits)[order]
+        limit = None if math.isnan(limits[-1]) else float(limits[-1])
         if raw.counter:
-            at_s, value = _rates(at_s, value, anew)
+            good, value = _rates(at_s, value, anew)
+            at_s, limits = at_s[1:][good], limits[1:][good]
         at_s = shared.setdefault(at_s.tobytes(), at_s)
-        yield _frozen(Series(name, of, raw.unit, at_s, value, raw.limit, raw.collector))
+        varied = len(limits) > 0 and not np.array_equal(limits, np.full_like(limits, limits[0]), equal_nan=True)
+        limits.setflags(write=False)
+        yield _frozen(Series(name, of, raw.unit, at_s, value, limit, raw.collector, limits if varied else None))
 
 
 _LONG = 3.0
@@ -248,13 +253,16 @@ _LONG = 3.0
 
 def _rates(
     at_s: npt.NDArray[np.float64], value: npt.NDArray[np.float64], anew: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """From what a counter stood at to how quickly it grew: nothing where it went back, began anew or was not read."""
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """From what a counter stood at to how quickly it grew: at which readings but the first, and how quickly.
+
+    Nothing where it went back, began anew or was not read.
+    """
     took_s, grew = np.diff(at_s), np.diff(value)
     if not len(took_s):
-        return at_s[:0], value[:0]
+        return np.zeros(0, dtype=np.bool_), value[:0]
     good = (took_s > 0) & (grew >= 0) & ~anew[1:] & (took_s <= _LONG * np.median(took_s))
-    return at_s[1:][good], grew[good] / took_s[good]
+    return good, grew[good] / took_s[good]
 
 
 def _shares(series: Sequence[Series]) -> Iterator[Series]:
