@@ -1,10 +1,11 @@
 """Faults of a replica of PostgreSQL: it goes on receiving what its primary writes, and does not show it."""
 
 import time
+from collections.abc import Iterator
 
 from resilience.errors import FaultError
 from resilience.faults.postgres_held import POLL_S, PostgresFault
-from resilience.faults.postgres_server import OLDEST, Server, Session, one
+from resilience.faults.postgres_server import OLDEST, Server, Session, lacks, one
 from resilience.model import Place, Problem, Undo
 
 STOPS_S = 2.0
@@ -81,21 +82,10 @@ def _state(session: Session) -> str | None:
 
 def lacking_replica(place: Place) -> tuple[Problem, ...]:
     """What the replica, or our access to it, lacks. Looks only, never raises."""
-    try:
-        with Server.of(place, place.name).session() as session:
-            version, state = (
-                session.info.server_version,
-                _state(session) if session.info.server_version >= OLDEST else "",
-            )
-            superuser = one(session, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-    except FaultError as error:
-        return error.problems
-    problems = []
-    if version < OLDEST:
-        problems.append(Problem(place.name, f"PostgreSQL {version // 10000} is too old", "14 or later is needed"))
-    if not superuser:
-        problems.append(Problem(place.name, "the role of its connection string is no superuser", "name one that is"))
-    if state is None:
+    return lacks(place, _no_replica)
+
+
+def _no_replica(place: Place, session: Session) -> Iterator[Problem]:
+    if session.info.server_version >= OLDEST and _state(session) is None:
         hint = "name a replica; the embedded stack has one with `stack: {postgres_replica: true}`"
-        problems.append(Problem(place.name, "is no replica (pg_is_in_recovery is false)", hint))
-    return tuple(problems)
+        yield Problem(place.name, "is no replica (pg_is_in_recovery is false)", hint)

@@ -4,7 +4,7 @@ Every session has limits that the server itself enforces, so that it frees what 
 Whatever is ours is known by its `application_name`, which begins with `PREFIX`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,23 +283,36 @@ def end_named(session: Session, name: str) -> int:
 
 
 def lacking(place: Place) -> tuple[Problem, ...]:
-    """What the server, or our access to it, lacks for these faults. Looks only, never raises."""
+    """What a primary, or our access to it, lacks for these faults. Looks only, never raises."""
+    return lacks(place, _unfit)
+
+
+def lacks(place: Place, unfit: Callable[[Place, Session], Iterable[Problem]]) -> tuple[Problem, ...]:
+    """What a server, or our access to it, lacks. Looks only, never raises.
+
+    Args:
+        place: where it is.
+        unfit: what else is wrong with it, as a superuser's session shows; may raise FaultError.
+    """
     try:
         with Server.of(place, place.name).session() as session:
-            version = session.info.server_version
-            superuser = one(session, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-            reserved = int(one(session, "SELECT current_setting('superuser_reserved_connections')"))
-            standby = one(session, "SELECT pg_is_in_recovery()")
+            return (*_access(place, session), *unfit(place, session))
     except FaultError as error:
         return error.problems
-    problems = []
-    if version < OLDEST:
-        problems.append(Problem(place.name, f"PostgreSQL {version // 10000} is too old", "14 or later is needed"))
-    if not superuser:
-        problems.append(Problem(place.name, "the role of its connection string is no superuser", "name one that is"))
+
+
+def _access(place: Place, session: Session) -> Iterator[Problem]:
+    if session.info.server_version < OLDEST:
+        version = session.info.server_version // 10000
+        yield Problem(place.name, f"PostgreSQL {version} is too old", "14 or later is needed")
+    if not one(session, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        yield Problem(place.name, "the role of its connection string is no superuser", "name one that is")
+
+
+def _unfit(place: Place, session: Session) -> Iterator[Problem]:
+    reserved = int(one(session, "SELECT current_setting('superuser_reserved_connections')"))
     if reserved < 2:  # noqa: PLR2004 - one to look, one to give back
         message = f"superuser_reserved_connections is {reserved}: nobody might get in to give back"
-        problems.append(Problem(place.name, message, "set it to 2 or more; 3 is the default"))
-    if standby:
-        problems.append(Problem(place.name, "is a standby (pg_is_in_recovery)", "name the primary"))
-    return tuple(problems)
+        yield Problem(place.name, message, "set it to 2 or more; 3 is the default")
+    if one(session, "SELECT pg_is_in_recovery()"):
+        yield Problem(place.name, "is a standby (pg_is_in_recovery)", "name the primary")

@@ -11,7 +11,7 @@ from resilience.errors import LoadError
 from resilience.load.classify import StoreAnswer
 from resilience.load.fields import text_at
 from resilience.load.operations import TENANT, Template, Values, allowed_names
-from resilience.load.sql import server_name
+from resilience.load.servers import server_name
 from resilience.model import WRONG_TENANT, Expect, Json, Operation, Problem, RedisCommand, Role
 
 _SHOWN = 80
@@ -102,7 +102,7 @@ class Prepared:
         wrong = tuple(_problems(operation, command, segments))
         if wrong:
             raise LoadError(wrong)
-        self._server = server_name(command.on, command.dsn_env)
+        self._server = server_name(command)
         self._words = tuple(Template(word) for word in command.command)
         self._certain = is_certain(command.command[0])
         self._wanted = Wanted(command, seeks=operation.role is Role.READ_BACK)

@@ -6,7 +6,6 @@ then on whatever happens is the result (`load.transact` says what it means). The
 lookup, connecting, preparing, sending, waiting, reading.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic_ns
 from typing import Any, TypeVar
@@ -20,7 +19,8 @@ from resilience.load.calls import Caller, Ready
 from resilience.load.classify import Happened, NotSent
 from resilience.load.libpq import Collected, ServerError, connect, lost
 from resilience.load.reactor import OUT, Deadlines, reactor
-from resilience.load.sql import Prepared, Script, server_name
+from resilience.load.servers import given, servers
+from resilience.load.sql import Prepared, Script
 from resilience.load.transact import Call
 from resilience.load.waiting import ExpiredError, Limit, anything
 from resilience.model import LoadOrder, Operation, Problem
@@ -43,16 +43,7 @@ class Postgres:
     """
 
     def __init__(self, order: LoadOrder) -> None:
-        asked = {server_name(one.sql.on, one.sql.dsn_env): one for one in order.load.operations if one.sql is not None}
-        problems: list[Problem] = []
-        self._servers: dict[str, str] = {}
-        for name, operation in asked.items():
-            try:
-                self._servers[name] = _target(operation, order)
-            except LoadError as error:
-                problems.extend(error.problems)
-        if problems:
-            raise LoadError(problems)
+        self._servers = servers(order, lambda operation: operation.sql, _target)
 
     def prepare(self, operation: Operation, segments: Sequence[str]) -> Ready:
         """An operation whose parameters are bound for each arrival."""
@@ -69,13 +60,9 @@ def _target(operation: Operation, order: LoadOrder) -> str:
     assert sql is not None  # noqa: S101 - for the type checker
     where, name = f"operation {operation.name}", f"resilience {order.run}"
     if sql.dsn_env:
-        given = os.environ.get(sql.dsn_env)
-        if not given:
-            raise LoadError(
-                Problem(where, f"the environment variable {sql.dsn_env} is not set", "set it, or write on:")
-            )
+        told = given(where, sql.dsn_env, "set it, or write on:")
         try:
-            return conninfo.make_conninfo(given, application_name=name)
+            return conninfo.make_conninfo(told, application_name=name)
         except psycopg.Error:
             message = f"what {sql.dsn_env} holds is no connection string"
             raise LoadError(Problem(where, message, "postgresql://user@host:5432/database")) from None
@@ -83,10 +70,10 @@ def _target(operation: Operation, order: LoadOrder) -> str:
     if place is None or not place.dsn:
         known = ", ".join(name for name, one in order.places.items() if one.dsn) or "none"
         raise LoadError(Problem(where, f"it is not known how to reach {sql.on!r} as PostgreSQL; known: {known}"))
-    told = {"host": place.host, "port": str(place.via_port), "passfile": place.passfile, "application_name": name}
+    way = {"host": place.host, "port": str(place.via_port), "passfile": place.passfile, "application_name": name}
     if place.user:
-        told["user"] = place.user
-    return conninfo.make_conninfo(place.dsn, **told)
+        way["user"] = place.user
+    return conninfo.make_conninfo(place.dsn, **way)
 
 
 class Client:

@@ -9,7 +9,6 @@ An error that the server answers says that the command was not executed, except 
 functions, and commands of modules.
 """
 
-import os
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from resilience.load.calls import Caller, Ready
 from resilience.load.classify import Broken, Happened, NotSent, Refused
 from resilience.load.commands import Asked, Prepared, Said, error_text
 from resilience.load.http import broken_reason, unsent_reason
-from resilience.load.sql import server_name
+from resilience.load.servers import given, servers
 from resilience.load.waiting import ExpiredError, Limit, Watched
 from resilience.model import LoadOrder, Operation, Problem
 
@@ -60,16 +59,7 @@ class Redis:
     """
 
     def __init__(self, order: LoadOrder) -> None:
-        asked = {server_name(one.redis.on, one.redis.dsn_env): one for one in order.load.operations if one.redis}
-        problems: list[Problem] = []
-        self._servers: dict[str, Where] = {}
-        for name, operation in asked.items():
-            try:
-                self._servers[name] = _where(operation, order)
-            except LoadError as error:
-                problems.extend(error.problems)
-        if problems:
-            raise LoadError(problems)
+        self._servers = servers(order, lambda operation: operation.redis, _where)
 
     def prepare(self, operation: Operation, segments: Sequence[str]) -> Ready:
         """An operation whose words are rendered for each arrival."""
@@ -91,11 +81,9 @@ def _where(operation: Operation, order: LoadOrder) -> Where:
             raise LoadError(Problem(where, f"it is not known how to reach {command.on!r} as Redis; known: {known}"))
         password = Path(place.passfile).read_text().strip() if place.passfile else ""
         return Where(place.host, place.via_port, _greeting(name, "", password, 0))
-    given = os.environ.get(command.dsn_env)
-    if not given:
-        raise LoadError(Problem(where, f"the environment variable {command.dsn_env} is not set", "set it"))
+    told = given(where, command.dsn_env, "set it")
     try:
-        return where_of(given, name)
+        return where_of(told, name)
     except ValueError:
         message = f"what {command.dsn_env} holds is no address"
         raise LoadError(Problem(where, message, "redis://user:password@host:6379/0, or rediss:// for TLS")) from None

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from resilience.errors import LoadError
 from resilience.load.operations import ACKED_ID, TENANT, Template, Values, allowed_names
+from resilience.load.servers import server_name
 from resilience.model import WRONG_TENANT, Expect, Json, Operation, Problem, Role, SqlStatement
 from resilience.spec.statements import UNDONE, first_word, numbered, problems
 
@@ -119,7 +120,7 @@ class Prepared:
         self._begin = b"" if not sql.statements else (_ISOLATION + sql.isolation.upper()).encode()
         if sql.statements and not sql.isolation:
             self._begin = b"BEGIN"
-        self._server = server_name(sql.on, sql.dsn_env)
+        self._server = server_name(sql)
         self._statements = tuple(_ready(one, f"{operation.name}-{number}".encode()) for number, one in enumerate(given))
         self._seeks = operation.role is Role.READ_BACK
 
@@ -130,11 +131,6 @@ class Prepared:
     def expect(self, _values: Values) -> Expect:
         """Nothing of HTTP: what must come back stands in the script."""
         return self.operation.expect
-
-
-def server_name(on: str, dsn_env: str) -> str:
-    """By which a server is known in one load process."""
-    return f"${dsn_env}" if dsn_env else on
 
 
 def document_of(table: Table) -> Json:
