@@ -124,6 +124,11 @@ TESTED_ELSEWHERE = {
     "report/sections/recovery.py": "report/test_html.py",  # as above
     "report/sections/time.py": "report/test_html.py",  # as above
     "report/sections/writes.py": "report/test_html.py",  # as above
+    "report/layout.py": "report/test_paper.py",  # what lays it out
+    "report/pictures.py": "report/test_paper.py",  # its charts
+    "report/axis.py": "report/test_html.py",  # phases and marks in its pictures
+    "report/selection.py": "report/test_export.py",  # what is exported
+    "cli_report.py": "report/test_command.py",  # its one command
     "report/material.py": "report/test_html.py",  # what a page is made from
     "report/markup.py": "report/test_html.py",  # templates, with hostile texts
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
@@ -174,6 +179,8 @@ OF_NO_MODULE = {
     "test_target_parts.py",  # faults of programs beside the service, and of copies
     "test_stopped.py",  # runs that are killed or stopped
     "test_delivered.py",  # subscribers, in whole runs
+    "test_accessible.py",  # pages in a browser
+    "test_command.py",  # `resilience report` as its user calls it
     "test_isolated.py",  # tenants who ask stores directly, in a whole run
     "test_script_runs.py",  # scripts of k6, in whole runs
     "test_together.py",  # strikes, groups and faults inside others, in one run

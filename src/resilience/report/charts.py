@@ -47,7 +47,7 @@ class Chart:
     """Lines over the time of the run.
 
     Attributes:
-        name: one word, unique in the report: it is the id of its place.
+        name: one word, unique in the report of a run: its place is found by it.
         title: what is shown. note: a sentence beside it.
         unit: of all values.
         at_s: instants, ascending, seconds since the run's zero; at most `MOST_POINTS` of them (see `binned`).
@@ -94,9 +94,11 @@ def shown(value: float | None, unit: Unit) -> str:
         return ABSENT
     if unit in {"bytes", "bytes_per_s"}:
         return _bytes(value) + ("/s" if unit == "bytes_per_s" else "")
-    show = {"ms": milliseconds, "s": seconds, "ratio": percent, "per_s": rate, "cores": rate}
+    if unit == "per_s":
+        return f"{rate(value)}/s"
     if unit == "cores":
-        return f"{value:.2f}"
+        return f"{value:.3g}"
+    show = {"ms": milliseconds, "s": seconds, "ratio": percent}
     return show.get(unit, _plain)(value)
 
 
@@ -113,6 +115,14 @@ def _bytes(value: float) -> str:
     return f"{value:.3g} TiB"
 
 
+def place(chart: Chart) -> Markup:
+    """Where the picture of a chart goes: empty until the page's script draws it."""
+    return Markup(
+        '<div class="plot" data-chart="{name}" tabindex="0" role="group" hidden'
+        ' aria-label="{title} over time; the same figures are in the table below"></div>'
+    ).format(name=printable(chart.name), title=printable(chart.title, 200))
+
+
 def figure(chart: Chart) -> Markup:
     """The place of a chart in a page: heading, the picture's place, and all its figures as a table behind a click.
 
@@ -127,9 +137,7 @@ def figure(chart: Chart) -> Markup:
         for row, at_s in enumerate(chart.at_s)
     )
     return Markup(
-        '<figure class="chart{small}"><figcaption><strong>{title}</strong> {note}</figcaption>'
-        '<div class="plot" id="chart-{name}" tabindex="0" role="group" hidden'
-        ' aria-label="{title} over time; the same figures are in the table below"></div>'
+        '<figure class="chart{small}"><figcaption><strong>{title}</strong> {note}</figcaption>{place}'
         "<details><summary>{title} as a table</summary>"
         '<div class="scroll" role="region" tabindex="0" aria-label="{title} as a table">'
         '<table class="figures"><thead><tr><th scope="col">at</th>{head}</tr></thead><tbody>{body}</tbody></table>'
@@ -138,7 +146,7 @@ def figure(chart: Chart) -> Markup:
         small=" small" if chart.small else "",
         title=printable(chart.title, 200),
         note=printable(chart.note, 400),
-        name=printable(chart.name),
+        place=place(chart),
         head=head,
         body=body,
     )

@@ -7,45 +7,64 @@ same figures are there as tables. What stands in it is what `sections.SECTIONS` 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 from markupsafe import Markup
 
 from resilience import __version__
 from resilience.columns import Record
-from resilience.model import EventKind, Json, Verdict
+from resilience.model import Answer, EventKind, Json, Verdict
+from resilience.report.axis import find_axis
 from resilience.report.charts import as_json
-from resilience.report.document import number, phase_label, rows, table
 from resilience.report.markup import asset, fill
 from resilience.report.material import Material, Section
 from resilience.report.sections import SECTIONS
 from resilience.report.series import PER_DECADE
-from resilience.text import printable
+from resilience.report.tiles import find_tiles
 
 
 def render(record: Record, verdict: Verdict) -> bytes:
     """The report of a run. Judged figures are those of `verdict.document`; only pictures are made from the samples."""
-    return page(Material(record, verdict))
+    return page((Material(record, verdict),))
 
 
-def page(of: Material) -> bytes:
-    """The same of a run that may have a comparison."""
-    sections = find_sections(of)
+def page(runs: Sequence[Material]) -> bytes:
+    """The same of one run that may have a comparison, or of several: then a table of their verdicts comes first."""
     style, script = _style(), _script()
+    alone = len(runs) == 1
+    answers = [of.verdict.answer for of in runs]
+    made = [_run(of, "" if alone else f"run-{number}-", 1 if alone else 2) for number, of in enumerate(runs, start=1)]
     filled = fill(
         "report.html.j2",
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file and the library
-        data=_embedded(_pictures(of, sections)),
-        record=of.record,
-        verdict=of.verdict,
-        sections=sections,
-        header=next((event.detail for event in of.record.events if event.kind is EventKind.HEADER), {}),
+        data=_embedded({"runs": [one["pictures"] for one in made]}),
+        runs=made,
+        answer=Answer.worst(answers).value,
+        numbers={answer.value: answers.count(answer) for answer in Answer},
         version=__version__,
     )
     return filled.encode()
+
+
+def _run(of: Material, prefix: str, level: int) -> dict[str, Any]:
+    """One run of a page: all ids begin with the prefix, its heading has the level."""
+    sections = find_sections(of)
+    body = fill(
+        "run.html.j2",
+        record=of.record,
+        verdict=of.verdict,
+        sections=sections,
+        tiles=find_tiles(of),
+        header=next((event.detail for event in of.record.events if event.kind is EventKind.HEADER), {}),
+        prefix=prefix,
+        level=level,
+    )
+    return {"of": of, "prefix": prefix, "body": body, "pictures": _pictures(of, sections)}
 
 
 def find_sections(of: Material) -> tuple[Section, ...]:
@@ -56,37 +75,15 @@ def find_sections(of: Material) -> tuple[Section, ...]:
 
 def _pictures(of: Material, sections: Sequence[Section]) -> dict[str, Json]:
     """What the script draws."""
-    phases, series = rows(of.document, "phases"), of.series
-    ends = [number(phase, "end_s") or 0.0 for phase in phases]
-    numbers = {fault.name: index for index, fault in enumerate(of.record.experiment.faults, start=1)}
+    axis = find_axis(of)
     return {
-        "bin_s": series.bin_s,
-        "length_s": max([float(series.lengths_s.sum()), *ends]),
+        "bin_s": of.series.bin_s,
+        "length_s": axis.length_s,
         "per_decade": PER_DECADE,
         "charts": [as_json(chart) for section in sections for chart in section.charts],
-        "phases": [_band(phase, numbers) for phase in phases],
-        "marks": [mark for cycle in rows(table(of.document, "recovery"), "cycles") for mark in _marks(cycle)],
+        "phases": [asdict(band) for band in axis.bands],
+        "marks": [asdict(mark) for mark in axis.marks],
     }
-
-
-def _band(phase: Mapping[str, Json], numbers: Mapping[str, int]) -> dict[str, Json]:
-    label = phase_label(phase)
-    name, _, rest = label.partition("(")
-    fault = rest.removesuffix(")")
-    is_fault = name == "fault"
-    short = f"F{numbers[fault]}" if is_fault and fault in numbers else ""
-    return {
-        "label": printable(f"{short} {fault}".strip() if is_fault else name, 60),
-        "short": short,
-        "fault": is_fault,
-        "start": number(phase, "start_s"),
-        "end": number(phase, "end_s"),
-    }
-
-
-def _marks(cycle: Mapping[str, Json]) -> list[Json]:
-    letters = (("degraded_s", "D"), ("detected_s", "T"), ("recovered_s", "R"))
-    return [{"at": number(cycle, key), "letter": letter} for key, letter in letters if number(cycle, key) is not None]
 
 
 @cache

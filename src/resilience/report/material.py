@@ -44,6 +44,22 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """How a number of a section is defined.
+
+    Attributes:
+        term: the number, as the section calls it.
+        meaning: its formula in words.
+        window: of which stretch of the run it is. samples: from how many operations, cycles or readings it is.
+    """
+
+    term: str
+    meaning: str
+    window: str = ""
+    samples: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One section of a report.
 
@@ -54,6 +70,7 @@ class Section:
             `charts.figure(chart)`.
         charts: those charts, which the page's script draws and the paper's pictures are made from.
         brief: the same in a few sentences of plain text, for the Markdown of a pull request; escaped there.
+        definitions: how its numbers are defined, one click away.
     """
 
     name: str
@@ -61,3 +78,4 @@ class Section:
     body: Markup
     charts: tuple[Chart, ...] = ()
     brief: tuple[str, ...] = ()
+    definitions: tuple[Definition, ...] = ()

@@ -1,10 +1,13 @@
 /* Draws the charts of a run from the JSON in the page. Without this the same figures are there as tables. */
 (() => {
   "use strict";
-  const run = JSON.parse(document.getElementById("data").textContent);
-  const charts = run.charts.filter((chart) => document.getElementById("chart-" + chart.name));
+  const told = JSON.parse(document.getElementById("data").textContent);
+  document.querySelectorAll("[data-run]").forEach((article, index) => drawRun(article, told.runs[index], "run" + index));
+
+function drawRun(article, run, key) {
+  const placeOf = (chart) => article.querySelector(`[data-chart="${CSS.escape(chart.name)}"]`);
+  const charts = run.charts.filter(placeOf);
   if (!charts.length) return;
-  const placeOf = (chart) => document.getElementById("chart-" + chart.name);
   const rootStyle = () => getComputedStyle(document.documentElement);
   const colour = (name) => rootStyle().getPropertyValue("--" + name).trim();
   const ratio = () => window.devicePixelRatio || 1;
@@ -220,7 +223,7 @@
       height: heat ? (width < 560 ? 300 : 340) : chart.small ? 190 : 240,
       padding: [HEAD, 10, 0, 0],
       legend: { markers: { width: 2, dash: (_, index) => index > 0 ? chart.lines[index - 1].dash : "solid" } },
-      cursor: { sync: { key: "run" }, drag: { x: true, y: false }, points: { size: 6 } },
+      cursor: { sync: { key }, drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false, range: (_, low, high) => low === chart.at[0] && high === chart.at[last] ? [0, run.length_s] : [low, high] }, y: scaleOf(chart) },
       axes: axes(chart.unit, 72),
       series: [
@@ -264,9 +267,9 @@
   for (const chart of charts) placeOf(chart).hidden = false;
   drawAll();
   charts.forEach((chart, index) => placeOf(chart).addEventListener("keydown", (event) => move(chart, plots[index], event)));
-  const scale = document.getElementById("scale");
+  const scale = article.querySelector(".scale");
   if (scale) {
-    document.getElementById("tools").hidden = false;
+    article.querySelector(".tools").hidden = false;
     scale.addEventListener("click", () => {
       logarithmic = !logarithmic;
       scale.textContent = logarithmic ? "Linear latency" : "Logarithmic latency";
@@ -280,4 +283,5 @@
     width = document.body.clientWidth;
     requestAnimationFrame(drawAll);
   }).observe(document.body);
+}
 })();
