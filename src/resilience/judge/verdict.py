@@ -9,6 +9,7 @@ from resilience.judge import degradation, recovery, writes
 from resilience.judge.cache import check_cache
 from resilience.judge.case import Case, prepare
 from resilience.judge.closed import standing
+from resilience.judge.control import check_control
 from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
 from resilience.judge.figures import phase_figures
@@ -17,6 +18,8 @@ from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
 from resilience.judge.promises import PROMISES, promised
 from resilience.judge.regression import part as regression
+from resilience.judge.search.parts import PARTS
+from resilience.judge.search.told import purpose_of
 from resilience.judge.service import service_level
 from resilience.judge.soak import soak_advice
 from resilience.judge.validity import check_validity
@@ -34,6 +37,7 @@ CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "objectives": standing(lambda case: check_objectives(case, case.record.experiment.objectives)),
     "recovery": standing(recovery.check_recovery),
     **PROMISES,
+    "control": check_control,
     "faults": check_faults,
     "validity": check_validity,
 }
@@ -87,7 +91,8 @@ def judge(record: Record) -> Verdict:
     except Exception as error:  # noqa: BLE001 - as in `guarded`
         part = Part("validity", Answer.UNKNOWN, f"the record cannot be judged: {type(error).__name__}: {error}")
         return _verdict(record, (part,), {})
-    asked = [(name, checker) for name, checker in CHECKERS.items() if _asked(name, case)]
+    checkers = PARTS.get(purpose_of(record.events), CHECKERS)
+    asked = [(name, checker) for name, checker in checkers.items() if _asked(name, case)]
     parts = tuple(excused(case, guarded(name, checker, case)) for name, checker in asked)
     try:
         figures = {
@@ -113,6 +118,7 @@ def _asked(name: str, case: Case) -> bool:
     few = {
         "cache": ledger is not None and ledger.cache is not None,
         "isolation": is_asked(case.record.experiment.load),
+        "control": case.record.experiment.load.control is not None,
         **{name: name in promised(case.record.experiment) for name in PROMISES},
     }
     return few.get(name, True)
