@@ -160,6 +160,32 @@ def test_without_tenants_nothing_is_written_or_held_for_them(tmp_path):
     assert "tenant" not in pq.read_schema(tmp_path / "samples" / "load-00000.parquet").names
 
 
+def test_which_copy_answered_and_traces_are_read_back_over_files(tmp_path):
+    """Requirement J7, M3: only where they are asked for; what was not said, and files without them, read as nothing."""
+    both = SampleWriter(tmp_path, "load-0", OPERATIONS, said=("served", "trace"))
+    both.add(0, 0, 1, 0, 0, said=("service-2", "ab-cd"))
+    both.add(1, 1, 2, 0, 0)
+    both.flush()
+    both.add(2, 2, 3, 0, 0, said=("service", ""))
+    both.close()
+    plain = SampleWriter(tmp_path, "load-1", OPERATIONS)
+    plain.add(3, 3, 4, 0, 0, said=("not asked for", "nor this"))
+    plain.close()
+    samples, problems = read_samples(tmp_path)
+    assert problems == ()
+    assert (samples.copies, samples.traces) == (("", "service-2", "service"), ("", "ab-cd"))
+    assert samples.served.tolist() == [1, 0, 2, -1]
+    assert samples.trace.tolist() == [1, 0, 0, -1]
+    few = samples.where(samples.arrival_ns >= 2)
+    assert (few.served.tolist(), few.copies) == ([2, -1], samples.copies)
+    alone = tmp_path / "alone"
+    writer = SampleWriter(alone, "load", OPERATIONS)
+    writer.add(1, 2, 3, 0, 0)
+    writer.close()
+    read, _ = read_samples(alone)
+    assert (read.served, read.trace, read.copies, read.traces) == (None, None, (), ())
+
+
 def test_a_tenant_that_nobody_named_is_not_written(tmp_path):
     """An index out of range is an error, not a nobody."""
     writer = SampleWriter(tmp_path, "load", OPERATIONS, tenants=("blue",))

@@ -2,17 +2,17 @@
 
 How many replicas were needed at an instant follows from the load as planned and from what one replica is meant for:
 ⌈rate / per_replica⌉, within `least` and `most`. A *trigger* is an instant at which that number changes. It is followed
-up once as many serve as are needed then and stay so for `settle_s`; what a later trigger overtakes before its time is
-over is judged by that one. *Undershoot* is the time with fewer than were needed, weighed by how many were missing
-(replica-seconds); *overshoot* the most that served beyond what was needed, once a trigger was followed up and before
-the next one, as a share of what was needed. The cost is that of all replica-hours that were there, beside that of those
-which were needed.
+up once that many (or more, if it grew; or fewer) serve and stay so for `settle_s`. A trigger lasts until one asks for
+the contrary: what is overtaken so before its time is over is not judged.
+
+*Undershoot* is the time with fewer than were needed, weighed by how many were missing (replica-seconds); *overshoot*
+the most that served beyond what was needed, once a trigger was followed up and before the next one, as a share of what
+was needed. The cost is that of all replica-hours that were there, beside that of those which were needed.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,8 @@ class Trigger:
         at_s: when.
         before, needed: replicas needed until then, and from then on.
         followed_s: how long until they were there and stayed; None if that did not happen before `until_s`.
-        until_s: the next trigger, or the end of what was read.
+        lasts: whether it was needed until the end of what is judged.
+        until_s: the next trigger that asks for the contrary, or the end of what is judged.
     """
 
     at_s: float
@@ -49,6 +50,7 @@ class Trigger:
     needed: int
     followed_s: float | None
     until_s: float
+    lasts: bool
 
     @property
     def up(self) -> bool:
@@ -97,16 +99,9 @@ def follow(wanted: Steps, at_s: Float64, replicas: Float64, end_s: float, scalin
     gaps = np.diff(np.concatenate(([begin_s], at_s[at_s >= begin_s], [end_s])))
     if float(gaps.max()) > LONGEST_GAP_S:
         return f"the number of replicas was not read for {gaps.max():.0f} s"
-    edges = [*(when for when, _ in wanted), end_s]
     triggers = tuple(
-        Trigger(
-            when,
-            before,
-            count,
-            _followed(at_s, replicas, (when, edges[place + 2]), before, count, scaling),
-            edges[place + 2],
-        )
-        for place, ((_, before), (when, count)) in enumerate(pairwise(wanted))
+        _trigger(wanted[place:], before, at_s, replicas, end_s, scaling)
+        for place, (_, before) in enumerate(wanted[:-1], start=1)
     )
     there, want = _over_time(wanted, at_s, replicas, begin_s, end_s)
     lengths = there[:, 0]
@@ -116,7 +111,7 @@ def follow(wanted: Steps, at_s: Float64, replicas: Float64, end_s: float, scalin
     return Scaled(
         triggers,
         short,
-        max(_beyond(triggers, wanted[0], at_s, replicas, edges), default=0.0),
+        max(_beyond(triggers, wanted, at_s, replicas, end_s), default=0.0),
         hours,
         needed_hours,
         hours * price if price > 0 else None,
@@ -124,35 +119,38 @@ def follow(wanted: Steps, at_s: Float64, replicas: Float64, end_s: float, scalin
     )
 
 
-def _followed(
-    at_s: Float64, replicas: Float64, span: tuple[float, float], before: int, count: int, scaling: Scaling
-) -> float | None:
-    """How long until enough, or few enough, served and stayed so for `settle_s`, or until the next trigger."""
-    start_s, until_s = span
+def _trigger(steps: Steps, before: int, at_s: Float64, replicas: Float64, end_s: float, scaling: Scaling) -> Trigger:
+    """The first of the steps as a trigger: it lasts until one asks for the contrary, or until the end."""
+    start_s, count = steps[0]
+    up = count > before
+    until_s = next((when for when, later in steps[1:] if (later < count if up else later > count)), end_s)
     inside = (at_s >= start_s) & (at_s < until_s)
-    times, numbers = at_s[inside], replicas[inside]
-    good = numbers >= count if count > before else numbers <= count
-    held: float | None = None
+    good = replicas[inside] >= count if up else replicas[inside] <= count
+    held_s = _held(at_s[inside], good, start_s, until_s, scaling.settle_s)
+    return Trigger(start_s, before, count, held_s, until_s, until_s == end_s)
+
+
+def _held(times: Float64, good: npt.NDArray[np.bool_], start_s: float, until_s: float, settle_s: float) -> float | None:
+    """How long until things were good and stayed so for `settle_s`."""
+    since: float | None = None
     for when, one in zip(times.tolist(), good.tolist(), strict=True):
         if not one:
-            held = None
-        elif held is None:
-            held = when
-        elif when - held >= scaling.settle_s:
+            since = None
+        elif since is None:
+            since = when
+        if since is not None and when - since >= settle_s:
             break
-    if held is None or (times[-1] - held < scaling.settle_s and until_s - held < scaling.settle_s):
-        return None
-    return held - start_s
+    return since - start_s if since is not None and until_s - since >= settle_s else None
 
 
 def _beyond(
-    triggers: Sequence[Trigger], first: tuple[float, int], at_s: Float64, replicas: Float64, edges: Sequence[float]
+    triggers: Sequence[Trigger], wanted: Steps, at_s: Float64, replicas: Float64, end_s: float
 ) -> Iterator[float]:
-    """By how much more served than was needed, after each trigger was followed up."""
-    spans = [(first[0], edges[1], first[1])]
-    spans += [(one.at_s + one.followed_s, one.until_s, one.needed) for one in triggers if one.followed_s is not None]
-    for start_s, until_s, count in spans:
-        inside = replicas[(at_s >= start_s) & (at_s < until_s)]
+    """By how much more served than was needed, from when each step was followed up until the next one."""
+    edges = [*(when for when, _ in wanted[1:]), end_s]
+    begins = [wanted[0][0], *(None if one.followed_s is None else one.at_s + one.followed_s for one in triggers)]
+    for begin_s, until_s, (_, count) in zip(begins, edges, wanted, strict=True):
+        inside = replicas[(at_s >= begin_s) & (at_s < until_s)] if begin_s is not None else replicas[:0]
         if len(inside) and count > 0:
             yield max(0.0, float(inside.max()) / count - 1)
 
@@ -185,14 +183,14 @@ def decide(found: Scaled, scaling: Scaling) -> tuple[Answer, tuple[str, ...]]:
             answers.append(Answer.FAIL)
             told.append(f"{what}: followed {late}, limit {limit_s:g} s")
         else:
-            answers.append(Answer.UNKNOWN)
-            told.append(f"{what}: not followed in {one.until_s - one.at_s:.1f} s, which is no longer than the limit")
+            answers.append(Answer.UNKNOWN if one.lasts else Answer.PASS)
+            told.append(f"{what}: not followed in the {one.until_s - one.at_s:.1f} s for which it was needed")
     if found.overshoot > scaling.overshoot:
         answers.append(Answer.FAIL)
         told.append(f"{found.overshoot:.0%} more than needed served, limit {scaling.overshoot:.0%}")
-    if not found.triggers:
+    if not any(one.followed_s is not None or one.lasts for one in found.triggers):
         answers.append(Answer.UNKNOWN)
-        told.append("the load never asked for another number of replicas")
+        told.append("no other number of replicas was needed for long enough to follow")
     order = sorted(range(len(answers)), key=lambda place: -answers[place].severity)
     return Answer.worst(answers), tuple(told[place] for place in order)
 

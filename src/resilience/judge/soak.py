@@ -34,9 +34,8 @@ RELATIVE = Growth(per_hour=0.1, relative=True)
 """What is tolerated if nothing is said: 20 MB, 12 of what is counted, 5 points of a share, or else 10 %; in an hour."""
 
 WATCHED = (
-    *("process.memory*", "process.files*", "process.fds*", "process.threads*", "cgroup.memory*"),
-    *("postgres.connections*", "postgres.tables.dead*", "postgres.temp*", "redis.memory.used", "redis.clients*"),
-    *("*backlog*", "*.queue*", "*.waiting*", "*.pending*"),
+    *("process.memory", "process.files", "process.threads", "cgroup.memory", "redis.memory.used", "redis.clients"),
+    *("postgres.connections", "postgres.rows.dead", "*backlog*", "*pending*", "*queue*"),
 )
 """Resources that are looked at without being asked for; tables and keys grow because they are written to."""
 
