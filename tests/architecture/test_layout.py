@@ -41,6 +41,7 @@ TESTED_ELSEWHERE = {
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above
     "ctk/probes.py": "ctk/test_run.py",  # as above
+    "observe/removal_redis.py": "ctk/test_clean.py",  # as above
     "observe/removal.py": "ctk/test_clean.py",  # on real servers, as the command uses it
     "observe/asked.py": "observe/test_truth_function.py",  # what is asked there
     "observe/truth_postgres.py": "observe/test_truth.py",  # the truth of a real server

@@ -93,6 +93,36 @@ def test_what_the_run_wrote_is_removed_and_nothing_else(stores, recorded):
     assert [(one.found, one.removed) for one in again.places] == [(0, 0), (0, 0)]
 
 
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("kind", ["stream", "list", "hash"])
+def test_entries_of_a_store_are_removed_one_by_one(recorded, redis_server, kind):  # noqa: F811
+    """From a stream, a list and a hash that others use too: this run's entries are gone, all of theirs are there."""
+    ours, theirs = ([format_id(run, 0, 0, seq) for seq in range(1500)] for run in (RUN, OTHER))
+    how = {"stream": {"id": "id", "body": "body"}, "list": {}, "hash": {"body": "body"}}[kind]
+    truth = {"dsn_env": "TEST_REDIS", "redis": {"type": kind, "key": "jobs", **how}, "clean": [{"entries": True}]}
+    if kind == "hash":
+        truth["redis"]["position"] = "position"
+    with closing(redis_server.connect()) as client, client.pipeline() as pipe:
+        for position, name in enumerate(one for pair in zip(ours, theirs, strict=True) for one in pair):
+            body = body_of(name)
+            if kind == "stream":
+                pipe.xadd("jobs", {"id": name, "body": body})
+            elif kind == "list":
+                pipe.rpush("jobs", body)
+            else:
+                pipe.hset("jobs", name, json.dumps({"body": body, "position": position}))
+        pipe.execute()
+        report = clean(recorded(truth=truth), dry_run=False, consent=())
+        assert [(one.found, one.removed) for one in report.places] == [(1500, 1500)]
+        assert report.left == 0
+        left = {
+            "stream": lambda: [fields["id"] for _, fields in client.xrange("jobs")],
+            "list": lambda: [body.partition("|")[0] for body in client.lrange("jobs", 0, -1)],
+            "hash": lambda: sorted(client.hkeys("jobs")),
+        }[kind]()
+        assert left == theirs
+
+
 def test_a_dry_run_shows_what_would_be_removed_and_removes_nothing(stores, recorded):
     """The very numbers, found by asking the stores; secrets are not shown."""
     folder = recorded()
@@ -213,7 +243,9 @@ def test_a_server_that_is_gone_is_said():
 @pytest.mark.parametrize(
     ("removal", "told"),
     [
-        ({}, "none of query, keys, path"),
+        ({}, "none of query, keys, entries, path"),
+        ({"entries": True}, "the truth is not in Redis"),
+        ({"entries": True, "keys": "x{prefix}"}, "expected one of them"),
         ({"query": DELETE, "keys": "x{prefix}"}, "expected one of them"),
         ({"query": "DELETE FROM orders"}, "no DELETE that is bound"),
         ({"query": "UPDATE orders SET id = %(prefix)s"}, "no DELETE that is bound"),

@@ -19,9 +19,9 @@ from resilience.observe.removal import (
     PostgresIds,
     PostgresRemover,
     ReaderIds,
-    RedisRemover,
     Remover,
 )
+from resilience.observe.removal_redis import RedisEntriesRemover, RedisRemover
 from resilience.observe.truth_redis import RedisAddress
 from resilience.record.documents import load_experiment, load_plan
 from resilience.record.events import read_events
@@ -197,8 +197,10 @@ def _remover(removal: Removal, truth: Truth, places: Mapping[str, Place], prefix
         part, variable = truth.part, truth.dsn_env
     if removal.query:
         return PostgresRemover(*_postgres(part, variable, places), removal.query, prefix)
-    if removal.keys:
+    if removal.keys or removal.entries:
         address = RedisAddress.of(_place(part, places)) if part else RedisAddress(url=_variable(variable))
+        if truth.redis is not None and removal.entries:
+            return RedisEntriesRemover(address, truth.redis, prefix)
         return RedisRemover(address, removal.keys, prefix)
     base = _place(part, places).url if part else _variable(variable)
     if not base:

@@ -79,13 +79,14 @@ class FunctionTruth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """How test data of a run is removed from one place, by one of three ways.
+    """How test data of a run is removed from one place, by one of four ways.
 
     Attributes:
         part: of the stack; or
         dsn_env: the name of the environment variable with a connection string, or address. With neither, the truth's.
         query: of PostgreSQL; deletes the rows whose id starts with `%(prefix)s`, and none if none does.
         keys: of Redis: pattern of keys with `{prefix}` where what ids start with stands.
+        entries: the run's entries of the truth's own stream, list or hash in Redis.
         path: asked with DELETE for each id that the truth lists, `{id}` standing for it.
         headers_env: header → environment variable with its value, for `path`.
     """
@@ -94,6 +95,7 @@ class Removal:
     dsn_env: str = ""
     query: str = ""
     keys: str = ""
+    entries: bool = False
     path: str = ""
     headers_env: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Removing what a run wrote: from PostgreSQL, Redis, or by HTTP, as a file declares it. Nothing else is removed.
+"""Removing what a run wrote: from PostgreSQL or by HTTP, as a file declares it. Nothing else is removed.
 
 Everything is bound to the prefix of one run's ids. What a `Remover` would remove is found by asking the store itself.
 In PostgreSQL the declared statement is carried out and rolled back, and must remove nothing for prefixes that are
@@ -8,26 +8,22 @@ nobody's, so that a statement that forgets its prefix is refused before it remov
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import psycopg
-import redis
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from resilience.errors import RecordError, SpecError
 from resilience.host.network import cut_off
 from resilience.model import Problem
-from resilience.observe.truth_redis import RedisAddress
 
 NOBODYS = ("!nobody-", "~nobody-")
 """Prefixes that no id has: they come before and after all that begin with a letter or digit."""
-BATCH = 1000
 BOUND_S = 10.0
 _GONE = frozenset({404, 410})
 _DONE = frozenset({200, 202, 204})
-_PREFIX, _ID = "{prefix}", "{id}"
+_ID = "{id}"
 
 
 class Remover(Protocol):
@@ -105,48 +101,6 @@ class PostgresRemover:
         except (psycopg.Error, OSError) as error:
             message = f"test data cannot be removed: {str(error).strip()}"
             raise RecordError(Problem(self.where, message, "the statement is run as it was declared")) from error
-
-
-class RedisRemover:
-    """Keys of Redis: found by SCAN, removed by UNLINK.
-
-    Args:
-        address: of the server.
-        pattern: of keys, with `{prefix}`.
-        prefix: of the run's ids.
-    """
-
-    def __init__(self, address: RedisAddress, pattern: str, prefix: str) -> None:
-        self._address, self._prefix = address, prefix
-        self._pattern = pattern.replace(_PREFIX, prefix)
-        self.where = f"{address}: keys {self._pattern}"
-
-    def count(self) -> int:
-        """Keys, each counted once."""
-        return len(self._walk(remove=False))
-
-    def remove(self) -> int:
-        """Keys that are gone."""
-        return len(self._walk(remove=True))
-
-    def _walk(self, *, remove: bool) -> set[bytes]:
-        found: set[bytes] = set()
-        try:
-            with closing(self._address.connect()) as client:
-                keys = (key for key in client.scan_iter(match=self._pattern, count=BATCH) if self._ours(key))
-                while batch := list(islice(keys, BATCH)):
-                    found.update(batch)
-                    if remove:
-                        client.unlink(*batch)
-        except (redis.RedisError, OSError, ValueError) as error:
-            message = f"test data cannot be removed: {error}"
-            raise RecordError(
-                Problem(self.where, message, "it must be reachable itself, not by way of a proxy")
-            ) from error
-        return found
-
-    def _ours(self, key: bytes) -> bool:
-        return self._prefix.encode() in key
 
 
 class HttpRemover:

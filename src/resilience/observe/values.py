@@ -35,11 +35,14 @@ class Paths:
         """
         place = 0
         for value in values:
-            body = self._text(value, self.body)
-            entry_id = self._text(value, self.id) if self.id else body.partition("|")[0]
+            entry_id = self.id_of(value)
             if entry_id.startswith(prefix):
-                yield entry_id, body, self._position(value, place)
+                yield entry_id, self._text(value, self.body), self._position(value, place)
                 place += step
+
+    def id_of(self, value: Json) -> str:
+        """The id of an entry; without a path of it, what its body begins with."""
+        return self._text(value, self.id) if self.id else self._text(value, self.body).partition("|")[0]
 
     def named(self, entry_id: str, value: Json) -> tuple[str, str, int]:
         """The entry whose id is known without the value; its position is 0 if the value says none."""

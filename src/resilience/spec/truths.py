@@ -54,13 +54,13 @@ def _check_store(ledger: Ledger, path: str, allow: Sequence[str], findings: Find
     if truth.function is not None:
         _check_function(truth.function, join(place, "function"), allow, findings)
     for index, removal in enumerate(truth.clean):
-        _check_removal(removal, join(join(place, "clean"), index), findings)
+        _check_removal(removal, truth, join(join(place, "clean"), index), findings)
 
 
-def _check_removal(removal: Removal, path: str, findings: Findings) -> None:
-    ways = [name for name in ("query", "keys", "path") if getattr(removal, name)]
+def _check_removal(removal: Removal, truth: Truth, path: str, findings: Findings) -> None:
+    ways = [name for name in ("query", "keys", "entries", "path") if getattr(removal, name)]
     if len(ways) != 1:
-        found = f"{' and '.join(ways)} are there" if ways else "none of query, keys, path is there"
+        found = f"{' and '.join(ways)} are there" if ways else "none of query, keys, entries, path is there"
         findings.add(
             path, f"{found}, expected one of them", "write query: DELETE FROM … WHERE id LIKE %(prefix)s || '%%'"
         )
@@ -77,6 +77,11 @@ def _check_removal(removal: Removal, path: str, findings: Findings) -> None:
     if removal.keys and (removal.keys.count("{prefix}") != 1 or removal.keys.startswith("*")):
         message = f"{show(removal.keys)} is no pattern of this run's keys: {{prefix}} once, and no * before everything"
         findings.add(join(path, "keys"), message, "write order:{prefix}*")
+    if removal.entries and (truth.redis is None or truth.redis.type == "keys"):
+        found = "the truth is not in Redis" if truth.redis is None else "the truth's entries are keys of their own"
+        findings.add(join(path, "entries"), f"{found}; a stream, list or hash was expected", "name keys, query or path")
+    if removal.entries and (removal.part or removal.dsn_env):
+        findings.add(path, "entries are removed from where the truth is, which is named there", "remove part, dsn_env")
     if removal.path and removal.path.count(_ID) != 1:
         findings.add(join(path, "path"), f"{show(removal.path)} has no {_ID}, or several", "write /orders/{id}")
     if removal.headers_env and not removal.path:
