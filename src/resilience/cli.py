@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from resilience import __version__, cli_compare, cli_report, cli_safety, cli_selftest, cli_shorten, cli_workers
+from resilience import __version__, cli_compare, cli_report, cli_safety, cli_search, cli_selftest, cli_shorten, cli_workers
 from resilience.cli_report import record_folder
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
@@ -233,6 +233,7 @@ for command in (
     *cli_compare.COMMANDS,
     *cli_report.COMMANDS,
     *cli_safety.COMMANDS,
+    *cli_search.COMMANDS,
     *cli_selftest.COMMANDS,
     *cli_shorten.COMMANDS,
     *cli_workers.COMMANDS,

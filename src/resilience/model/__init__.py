@@ -32,6 +32,17 @@ from resilience.model.ledgers import (
     Truth,
 )
 from resilience.model.load import Load
+from resilience.model.observing import (
+    COLLECTED,
+    KubernetesMetrics,
+    Metrics,
+    Observing,
+    ProfileOf,
+    PrometheusServer,
+    Query,
+    ResourceLimit,
+    Taken,
+)
 from resilience.model.operations import (
     DIFFERS,
     OTHER_ENTRY,
@@ -49,7 +60,17 @@ from resilience.model.operations import (
     StreamedAnswer,
 )
 from resilience.model.orders import Gathering, LoadOrder, Share
-from resilience.model.profiles import CONTROL_GROUP, EXPERIMENT_GROUP, Control, Profile, Region, Segment, Stage, Think, Workers
+from resilience.model.profiles import (
+    CONTROL_GROUP,
+    EXPERIMENT_GROUP,
+    Control,
+    Profile,
+    Region,
+    Segment,
+    Stage,
+    Think,
+    Workers,
+)
 from resilience.model.promises import (
     COMPARED_S,
     Breaker,
@@ -70,6 +91,7 @@ from resilience.model.steps import BeginFault, EndFault, FaultGroup, FaultSpec, 
 from resilience.model.verdicts import Answer, Part, Verdict
 
 __all__ = [
+    "COLLECTED",
     "COMPARED_S",
     "CONTROL_GROUP",
     "DIFFERS",
@@ -114,14 +136,17 @@ __all__ = [
     "JourneyFunction",
     "JourneyStep",
     "Json",
+    "KubernetesMetrics",
     "Launch",
     "Ledger",
     "Load",
     "LoadOrder",
     "Marker",
     "Measured",
+    "Metrics",
     "Objective",
     "Observe",
+    "Observing",
     "Operation",
     "Outcome",
     "Part",
@@ -133,13 +158,17 @@ __all__ = [
     "Prices",
     "Problem",
     "Profile",
+    "ProfileOf",
     "Program",
+    "PrometheusServer",
+    "Query",
     "Recovery",
     "RedisCommand",
     "RedisTruth",
     "Region",
     "Regression",
     "Removal",
+    "ResourceLimit",
     "Role",
     "Safety",
     "Search",
@@ -157,6 +186,7 @@ __all__ = [
     "Step",
     "StreamedAnswer",
     "Subscription",
+    "Taken",
     "Think",
     "Token",
     "Truth",

@@ -7,6 +7,7 @@ from resilience.model.basics import Json
 from resilience.model.events import PhaseName
 from resilience.model.ledgers import Account, Ledger
 from resilience.model.load import Load
+from resilience.model.observing import Observing
 from resilience.model.promises import Degradation, Objective, Recovery, ServiceLevel
 from resilience.model.regression import Regression
 from resilience.model.safety import Safety
@@ -28,6 +29,7 @@ class Experiment:
         accounts: of the write ledger, beside `ledger` itself.
         degradation: what it must look like.
         service_level: what is promised over a month.
+        observing: what is read of resources, and what must hold of them.
         regression: how it is compared with earlier runs; None says nothing of that.
         search, capacity: what `resilience search` and `resilience capacity` do with it; None if it does not say.
         chaos: the whole file as chaostoolkit wants it, JSON only.
@@ -50,6 +52,7 @@ class Experiment:
     accounts: tuple[Account, ...] = ()
     degradation: Degradation = Degradation()
     service_level: ServiceLevel = ServiceLevel()
+    observing: Observing = Observing()
     soak: Soak | None = None
     rate_limits: tuple[RateLimit, ...] = ()
     balance: Balance | None = None

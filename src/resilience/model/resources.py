@@ -3,28 +3,17 @@
 Not imported by the package itself, because of NumPy: `from resilience.model.resources import …`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from resilience.model.catalogue import SHARES, Unit
+
+__all__ = ["NOTHING", "SHARES", "Gap", "Reading", "Resources", "Series", "Unit"]
+
 Float64 = npt.NDArray[np.float64]
-
-
-class Unit(StrEnum):
-    """Units of series. What is counted is given per second."""
-
-    CORES = "cores"
-    BYTES = "bytes"
-    BYTES_PER_S = "bytes_per_s"
-    RATIO = "ratio"  # a share of 1
-    COUNT = "count"
-    PER_S = "per_s"
-    SECONDS = "seconds"
 
 
 class Reading(NamedTuple):
@@ -124,16 +113,3 @@ class Resources:
 
 
 NOTHING = Resources()
-
-SHARES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "redis.hit_ratio": ("redis.hits", "redis.misses"),
-        "postgres.cache.hit_ratio": ("postgres.blocks.hit", "postgres.blocks.read"),
-        "postgres.index.use": ("postgres.scans.index", "postgres.scans.sequential"),
-        "cgroup.throttled": ("cgroup.periods.throttled", "cgroup.periods.free"),
-    }
-)
-"""Shares that are made of two rates a and b, as a / (a + b); there is none where both are 0.
-
-Over a longer stretch it is Σa / (Σa + Σb), which the mean of the shares is not.
-"""

@@ -52,7 +52,7 @@ class SampleTail:
     def forget(self, before_s: float) -> None:
         """Drop files all of whose operations ended before an instant, seconds since the run began."""
         limit = int(before_s * 1e9)
-        self._tables = [one for one in self._tables if one.num_rows and max(one["end_ns"].to_pylist()) >= limit]
+        self._tables = [one for one in self._tables if one.num_rows and int(one["end_ns"].to_numpy().max()) >= limit]
 
     def samples(self) -> Samples:
         """What was read and not forgotten, without tenants, regions and times of jobs."""

@@ -26,6 +26,7 @@ from resilience.model import (
     Load,
     Marker,
     Objective,
+    Observing,
     Operation,
     Program,
     Recovery,
@@ -51,6 +52,7 @@ from resilience.spec.key import Key, block
 from resilience.spec.keys_jobs import JOB_KEYS, LASTING_KEYS
 from resilience.spec.keys_load import LEVEL, LOAD_KEYS, PROFILE, STAGES, THINK
 from resilience.spec.keys_mix import HEADER, MIX_KEYS
+from resilience.spec.keys_observe import OBSERVE_KEYS
 from resilience.spec.keys_regression import REGRESSION_KEYS
 from resilience.spec.keys_script import SCRIPT_KEYS
 from resilience.spec.keys_search import SEARCH_KEYS
@@ -105,6 +107,7 @@ class Extension:
     safety: Safety = field(default_factory=Safety)
     search: Search | None = None
     capacity: Capacity | None = None
+    observing: Observing = field(default_factory=Observing)
 
 
 GROUPS: Mapping[str, str] = {"request": "What is sent."}
@@ -124,6 +127,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("service_level", "service_level", block(ServiceLevel), "What is promised of the service over a month."),
         Key("regression", "regression", block(Regression), "How a run is compared with earlier ones."),
         *PROMISED,
+        Key("observe", "observing", block(Observing), "What is read of resources while the run lasts."),
         Key("safety", "safety", block(Safety), "Limits that hold whatever else the file asks for."),
         Key("search", "search", block(Search), "What `resilience search` looks for: where it breaks."),
         Key("capacity", "capacity", block(Capacity), "What `resilience capacity` measures: how throughput grows."),
@@ -189,6 +193,7 @@ KEYS: Mapping[type, tuple[Key, ...]] = {
     **MIX_KEYS,
     **WORKER_KEYS,
     **REGRESSION_KEYS,
+    **OBSERVE_KEYS,
     Operation: (
         Key("name", "name", NAME, "Unique in the file; objectives and reports use it."),
         Key("weight", "weight", number(0), "Share of the mix; 0 is only in journeys, or gets tokens."),

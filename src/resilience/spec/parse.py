@@ -15,6 +15,7 @@ from resilience.model import (
     FaultSpec,
     Ledger,
     Load,
+    Observing,
     Operation,
     Problem,
     Recovery,
@@ -110,6 +111,7 @@ def parse(content: bytes, name: str, folder: str, check_fault: CheckFault = _any
         scaling=draft.scaling,
         search=search,
         capacity=capacity,
+        observing=draft.observing,
     )
 
 
@@ -175,6 +177,7 @@ def _draft(
             lambda value, where: read_block(RateLimit, value, where, findings),
         ),
         balance=block(Balance, "balance"),
+        observing=block(Observing, "observe") or Observing(),
         scaling=block(Scaling, "scaling"),
         accounts=_read(
             _each(own.get("accounts"), join(path, "accounts")),

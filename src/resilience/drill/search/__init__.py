@@ -1,0 +1,1 @@
+"""Break-point searches and capacity runs, conducted on a running session."""

@@ -1,0 +1,20 @@
+"""Which parts the verdict of a search, or of a capacity run, has, instead of those of an ordinary run."""
+
+from collections.abc import Callable, Mapping
+
+from resilience.judge.case import Case
+from resilience.judge.search.checks import check_break_point, check_hysteresis, check_leases
+from resilience.judge.validity import check_validity
+from resilience.judge.writes import check_writes
+from resilience.model import Part
+
+PARTS: Mapping[str, Mapping[str, Callable[[Case], Part]]] = {
+    "search": {
+        "break-point": check_break_point,
+        "hysteresis": check_hysteresis,
+        "writes": check_writes,
+        "faults": check_leases,
+        "validity": check_validity,
+    },
+}
+"""By purpose, as a record's header has it; the gravest first, as in `judge.verdict.CHECKERS`."""
