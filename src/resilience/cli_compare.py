@@ -1,6 +1,7 @@
 """The commands `resilience compare`, `baseline` and `history`."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -35,7 +36,8 @@ def compare(
     from resilience.judge.regression.compare import compare as compared
     from resilience.judge.regression.part import document
     from resilience.model import Regression
-    from resilience.report.comparison import markdown, print_comparison
+    from resilience.report.compared import markdown
+    from resilience.report.comparison import print_comparison
 
     with _analysis():
         made = document(compared(side(before), side(after).runs, Regression(margin=margin), anyway=anyway))
@@ -85,6 +87,30 @@ def baseline(runs: tuple[Path, ...], out: Path, add: bool, anyway: bool) -> None
     click.echo(f"{out}: {len(made)} runs of {first.conditions['experiment']}")
 
 
+@click.command()
+@click.argument("folder", metavar="[DIR]", default="runs", type=RUN)
+@MARGIN
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+def history(folder: Path, margin: float, as_json: bool) -> None:
+    """Say how the figures of each experiment changed over all runs in a folder; exit 1 if one is worse for good.
+
+    \b
+    Example: resilience history runs
+    """  # noqa: D301 - as above
+    from rich.console import Console
+
+    from resilience.drill.history import histories
+    from resilience.report.trends import print_history
+
+    with _analysis():
+        found = histories(folder, margin)
+    if as_json:
+        click.echo(json.dumps([one.json() for one in found], indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_history(found, Console())
+    sys.exit(1 if any(one.alerts for one in found) else 0)
+
+
 class _analysis:  # noqa: N801 - reads as a statement
     """Says which extra is missing, where it is."""
 
@@ -101,4 +127,4 @@ class _analysis:  # noqa: N801 - reads as a statement
             raise EnvironmentNotReady(Problem(str(error.name), "is not installed", hint)) from error
 
 
-COMMANDS = (compare, baseline)
+COMMANDS = (compare, baseline, history)

@@ -104,7 +104,9 @@ def _limit_ns(case: Case, settings: Control) -> int | None:
     if settings.slow_s is not None:
         return round(settings.slow_s * NS)
     recovery = case.record.experiment.recovery
-    times = np.sort(np.concatenate([response_ns(case.during(phase)) for phase in case.baselines] or [np.zeros(0)]))
+    times = np.sort(
+        np.concatenate([response_ns(case.during(phase)) for phase in case.baselines] or [np.zeros(0, np.int64)])
+    )
     if not len(times):
         return None
     return round(max(recovery.latency_factor * nearest_rank(times, 0.95), recovery.latency_floor_s * NS))

@@ -11,7 +11,8 @@ J. McAuliffe, J. Sekhon, Annals of Statistics 49, 2021). With v_i = (x_i - mean 
     λ_t = min( √( 2 ln(2/a) / (σ²_(t-1) · t · ln(1 + t)) ), 1/2 )
     Σλx / Σλ  ±  ( ln(2/a) + Σ v·(-ln(1 - λ) - λ) ) / Σλ
 
-where 1 - a is the confidence and σ² the variance of those before, each with one imagined observation so that it is never 0.
+where 1 - a is the confidence and σ² the variance of those before, each with one imagined observation, so that it is
+never 0.
 """
 
 import math

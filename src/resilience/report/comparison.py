@@ -1,4 +1,4 @@
-"""Comparisons of runs: as tables in the terminal, and as Markdown."""
+"""Comparisons of runs, from their documents: as tables in the terminal; their rows and notes for reports."""
 
 from collections.abc import Mapping, Sequence
 
@@ -97,27 +97,10 @@ def counts(compared: Fields) -> list[str]:
     return made
 
 
-def markdown(compared: Fields) -> str:
-    """A comparison as Markdown."""
-    lines = [f"**{change_of(compared).value}**: {_plain(words(compared, 'because'))}", ""]
-    lines += [f"* {_plain(one)}" for one in notes(compared)]
-    found = compared_rows(compared)
-    if found:
-        lines += ["", f"| {' | '.join(HEADS)} |", "|" + "---|" * len(HEADS)]
-        lines += [f"| {' | '.join(_plain(cell) for cell in cells(row))} |" for row in found]
-    if counted := counts(compared):
-        lines += ["", f"Counted over whole runs, not judged here: {_plain('; '.join(counted))}"]
-    return "\n".join(lines) + "\n"
-
-
 def change_of(fields: Fields) -> Change:
     """What is said; not enough data if that cannot be read."""
     told = words(fields, "answer")
     return Change(told) if told in {one.value for one in Change} else Change.UNKNOWN
-
-
-def _plain(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _row(one: Fields) -> Row:

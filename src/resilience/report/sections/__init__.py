@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from resilience.report.material import Material, Section
 from resilience.report.sections import (
+    comparison,
+    control,
     degradation,
     events,
     faults,
@@ -23,6 +25,8 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     time.section,
     recovery.section,
     writes.section,
+    comparison.section,
+    control.section,
     objectives.section,
     degradation.section,
     phases.section,
