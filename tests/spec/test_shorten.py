@@ -99,3 +99,14 @@ def test_the_command_writes_a_file_that_runs(tmp_path: Path):
     assert "--times: 0 is no factor" in wrong.output
     assert "does not end in .json" in wrong.output
     assert not (tmp_path / "x.yaml").exists()
+
+
+def test_a_soak_that_becomes_too_short_to_be_told_is_left_out_and_one_that_does_not_stays():
+    """Requirement L1, M4: four hours become fourteen seconds or half an hour; the title says what is missing."""
+    story = load_file(ROOT / "experiments" / "load" / "soak.yaml")
+    assert story.soak is not None
+    short, half = (variant(ROOT / "experiments" / "load" / "soak.yaml", times) for times in (0.001, 0.125))
+    assert short.soak is None
+    assert short.title.endswith("(short variant: 0.001 of its length, without its soak)")
+    assert half.soak == story.soak
+    assert half.title.endswith("(short variant: 0.125 of its length)")

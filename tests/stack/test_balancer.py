@@ -1,3 +1,5 @@
+import contextlib
+import http.client
 import os
 import secrets
 import signal
@@ -76,6 +78,19 @@ def test_requests_are_spread_over_all_copies(running):
     answers = ask(running, count=90)
     assert all(10 <= answers.count(name) <= 60 for name in COPIES)
     assert set(answers) == COPIES
+
+
+@pytest.mark.stack
+@with_haproxy
+def test_each_answer_says_which_copy_it_is_from(running):
+    """Requirement J7: a header that the load balancer sets, so that any service's balance can be judged."""
+    port = running.places()["service"].port
+    for _ in range(12):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", "/")
+            told = connection.getresponse()
+            assert told.getheader(balancer.SERVED_BY) == told.read().decode()
 
 
 @pytest.mark.stack

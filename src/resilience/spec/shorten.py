@@ -9,14 +9,17 @@ Nothing becomes shorter than it can be judged in: the warm-up not below 1 s, the
 time limit, a phase not below the longest window of an objective, what is watched after a fault not below the time for
 which recovery must hold; unless they were that short before.
 
+A soak asks what hours show: where its phase becomes too short for that it is left out, and the title says so.
+
 The title says that it is a short variant, so that no report of one can be taken for a report of the story itself.
 """
 
 import math
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from resilience.model import Operation, Profile, Recovery
+from resilience.model.soak import SHORTEST_S, Soak
 from resilience.spec.actions import is_step
 from resilience.spec.chaos import NAME
 from resilience.spec.durations import format_duration, parse_duration
@@ -50,7 +53,23 @@ def shortened(data: Mapping[str, Any], times: float, load: float = 1.0) -> dict[
     _load(own["load"], times, load)
     for activity in found.get("method", ()):
         _activity(activity, times, max(windows, default=0.0), hold_s if faults else 0.0)
+    if "soak" in own and _too_short(own, found.get("method", ())):
+        del own["soak"]
+        found["title"] = f"{found['title'][:-1]}, without its soak)"
     return found
+
+
+def _too_short(own: Mapping[str, Any], method: Sequence[Any]) -> bool:
+    """Whether nothing of a soak could be told any more."""
+    phase = own["soak"].get("phase", Soak(flat=()).phase.value)
+    lengths = [
+        each["provider"]["arguments"]["duration"]
+        for each in method
+        if is_step(each) and each["provider"]["func"] == _OBSERVE and each["provider"]["arguments"]["phase"] == phase
+    ]
+    lengths += [own["load"][phase]] if phase in own["load"] and phase in LEAST_S else []
+    needed_s = SHORTEST_S + parse_duration(own["soak"].get("warm_up", "0s"))
+    return any(parse_duration(length) < needed_s for length in lengths)
 
 
 def _copy(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -5,6 +5,7 @@
 * What was not sent to a copy, because it cannot be connected to, goes to another one. What was sent is never sent
   again: nobody knows what came of it.
 * When no copy is ready all are tried: one that lacks its database may still answer from its cache.
+* Each answer says which copy it is from (`X-Served-By`), so that a load can tell how evenly it is shared.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from resilience.stack.loopback import HOST
 
 CHECK_MS = 200
 """How far apart a copy is asked whether it is ready."""
+
+SERVED_BY = "X-Served-By"
+"""The header in which each answer says which copy gave it."""
 
 _CONFIG = """\
 global
@@ -37,6 +41,7 @@ defaults
 
 frontend service
     bind {host}:{port}
+    http-response set-header {header} %s
     use_backend unready if {{ nbsrv(ready) eq 0 }}
     default_backend ready
 
@@ -66,6 +71,7 @@ def config(port: int, copies: Mapping[str, int], path: str) -> str:
         port=port,
         path=path,
         check_ms=CHECK_MS,
+        header=SERVED_BY,
         checked="\n".join(f"{line} check" for line in servers),
         unchecked="\n".join(servers),
     )
