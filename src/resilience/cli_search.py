@@ -29,11 +29,12 @@ def search(file: Path, runs: Path, only_plan: bool, as_json: bool, **told: Any) 
     \b
     Example: resilience search experiments/search/break-point.yaml --seed 7
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
-    from resilience.ctk.searching import Options, load_search, outline, prepare, search_file
+    from resilience.ctk.searching import outline, prepare, search_file
+    from resilience.ctk.steered import Options, load_for
 
     if not only_plan:
         sys.exit(search_file(file, Options(runs=runs, as_json=as_json, **told)))
-    document, lines = outline(prepare(load_search(file, "search")))
+    document, lines = outline(prepare(load_for(file, "search")))
     click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 

@@ -1,7 +1,7 @@
 """Walks whose level is told while they go on: for a search, which decides what to try next by what it has seen.
 
-The arrivals of a rate that changes are those of `spec.profile`: between two arrivals the integral of the rate grows by 1,
-or for Poisson arrivals by an exponential with mean 1, whatever the rate does meanwhile. So a change neither bunches
+The arrivals of a rate that changes are those of `spec.profile`: between two arrivals the integral of the rate grows by
+1, or for Poisson arrivals by an exponential with mean 1, whatever the rate does meanwhile. So a change neither bunches
 arrivals nor loses one. Of a closed load users come, or go, at once.
 """
 

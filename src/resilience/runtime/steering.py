@@ -1,4 +1,4 @@
-"""What a search does between the beginning and the end of a run: the level of the load told, faults held, time let pass.
+"""What a search does between the beginning and the end of a run: levels told, faults held, time let pass.
 
 It goes through the session's own means: a fault is a lease with a debt, whatever is told is in the event log, and an
 interruption ends every wait.

@@ -49,7 +49,7 @@ def check_capacity(capacity: Capacity | None, load: Load | None, path: str, find
 
 
 def check_shares(objectives: Sequence[Objective], load: Load, path: str, findings: Findings) -> None:
-    """Note objectives that cannot be judged in a step: each must be about a share of operations, of all or of one kind."""
+    """Note objectives that cannot be judged in a step: each must be about a share of operations."""
     known = [operation.name for operation in load.operations]
     for index, one in enumerate(objectives):
         where = f"{path}[{index}]"

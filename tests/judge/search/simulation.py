@@ -1,4 +1,4 @@
-"""Targets drawn at random, searched by the machine with the judge's own bounds: nothing is sent, everything is known."""
+"""Targets drawn at random, searched by the machine with the judge's own bounds: everything is known of them."""
 
 import math
 from dataclasses import dataclass

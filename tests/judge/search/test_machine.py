@@ -209,7 +209,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 
 
 def test_hysteresis_is_found_where_it_is():
-    """Of 500 noisy targets that stay broken down to 60–85 % of their break-point, each is told, and where it comes back."""
+    """Of 500 noisy targets that stay broken down to 60–85 % of their break-point, each is told so."""
     for seed in range(500):
         target, rng = drawn(seed, hysteresis=True)
         found, _ = search(SCALE, target, rng)

@@ -1,7 +1,7 @@
 """A search on a running session: what the machine says is tried, measured and written down, until it is over.
 
-Healthy first, and then with each of the named faults in place for as long as its search lasts. Every fault is a lease; a
-session that is interrupted, or dies, gives everything back as in any other run.
+Healthy first, and then with each of the named faults in place for as long as its search lasts. Every fault is a lease;
+a session that is interrupted, or dies, gives everything back as in any other run.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """One step: a level told or a fault held, time to settle, a stretch that is measured, and what it showed.
 
-A step that is neither certainly good nor certainly bad is extended, to twice and to four times its length. What is judged
-is whole: it is waited until every operation that was begun in the stretch has ended and is on disk, or its time limit is
-over, because the ones that are missing would be the slow ones.
+A step that is neither certainly good nor certainly bad is extended, to twice and to four times its length. What is
+judged is whole: it is waited until every operation that was begun in the stretch has ended and is on disk, or its time
+limit is over, because the ones that are missing would be the slow ones.
 """
 
 from collections.abc import Sequence
@@ -77,8 +77,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """How long a step takes, seconds; `longest_s` is the longest time limit of an operation, `ahead_s` how far a rising
-    latency is looked ahead.
+    """How long a step takes, seconds.
+
+    Attributes:
+        longest_s: the longest time limit of an operation.
+        ahead_s: how far a rising latency is looked ahead.
     """
 
     settle_s: float

@@ -3,8 +3,8 @@
 What the live search decided is not believed: each step is judged from the whole record, and the same machine says what
 was found by those answers. Where they lead elsewhere than the search went, it is unknown.
 
-* `break-point`: pass if it was found, or lies beyond the limit, and the level that must hold does; fail if that level, or
-  the start, breaks; unknown if it could not be decided, or the generator was the limit.
+* `break-point`: pass if it was found, or lies beyond the limit, and the level that must hold does; fail if that level,
+  or the start, breaks; unknown if it could not be decided, or the generator was the limit.
 * `hysteresis`: pass if it holds again at the level at which it held before; fail if it does not; unknown if not known.
 * `faults`: every lease was seen active, and seen gone.
 """
@@ -183,7 +183,9 @@ def _sentence(experiment: Experiment, search: Search, one: Found) -> str:
                 f"{experiment.target} holds at {holds}, the hardest that was to be tried: it breaks beyond, if at all"
             )
         case Kind.BELOW:
-            text = f"{experiment.target} breaks at {result.breaks:g}{unit} already, where it was expected to hold ({one.broke})"
+            text = (
+                f"{experiment.target} breaks at {result.breaks:g}{unit} already, the mildest to be tried ({one.broke})"
+            )
         case Kind.STUCK:
             text = f"{experiment.target} broke at {result.breaks:g}{unit} ({one.broke}) and did not come back"
         case Kind.SPOILED:

@@ -19,6 +19,7 @@ Systems, HotOS 2021).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from resilience.judge.search.scale import Scale
 
@@ -172,7 +173,7 @@ def most_steps(scale: Scale) -> tuple[int, int]:
         climb += 1
         climbs.append(level)
     widest = 0
-    for mild, hard in zip(climbs, climbs[1:], strict=False):
+    for mild, hard in pairwise(climbs):
         count, low = 0, mild
         while not scale.close(low, hard) and count < MOST:
             low = scale.between(low, hard)

@@ -1,8 +1,8 @@
 """The levels that a search goes over: what is harder, what lies between, when two are close enough.
 
-A level has a *place* from 0 (the mildest) to 1 (the hardest that may be tried). Where both ends are above 0 the scale is
-logarithmic, so that doubling and a relative precision mean the same everywhere; where one is 0 it is linear. Less may be
-harder: a scale from 100 to 5 is one of a quota.
+A level has a *place* from 0 (the mildest) to 1 (the hardest that may be tried). Where both ends are above 0 the scale
+is logarithmic, so that doubling and a relative precision mean the same everywhere; where one is 0 it is linear. Less
+may be harder: a scale from 100 to 5 is one of a quota.
 """
 
 import math

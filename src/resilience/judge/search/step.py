@@ -1,8 +1,8 @@
 """What one step showed: each objective as a share of operations that may be bad, with an interval.
 
 `p(95)<250` says that at most 5 % of what was sent may take 250 ms or longer; `rate<0.01` that at most 1 % of what was
-offered may not be ok. So every objective of a search is a share and its limit. Operations that come together fare alike,
-so they are not independent: the share is a ratio estimate over slices of time, with the variance between slices
+offered may not be ok. So every objective of a search is a share and its limit. Operations that come together fare
+alike, so they are not independent: the share is a ratio estimate over slices of time, with the variance between slices
 (Cochran, Sampling Techniques, 1977, section 6.3) and Student's t, and never narrower than Wilson's interval.
 
     holds    the upper bounds of all shares are within their limits, and no latency is rising towards its limit
@@ -101,7 +101,7 @@ class Judged:
         return {"seen": self.seen.value, **told, "objectives": objectives}
 
 
-def judge_step(  # noqa: PLR0913 - a stretch of time, and what is known of it
+def judge_step(
     samples: Samples,
     start_s: float,
     end_s: float,
@@ -114,7 +114,8 @@ def judge_step(  # noqa: PLR0913 - a stretch of time, and what is known of it
 
     Args:
         samples: in any order, all of which have ended.
-        start_s, end_s: the stretch that is measured; what settles before it is not in it.
+        start_s: when the stretch that is measured begins; what settles before it is not in it.
+        end_s: when it ends.
         objectives: each about a share: see `model.allowed_share`.
         due: how many operations the load was to offer in it; None of a closed load.
         ahead_s: how far a rising latency is looked ahead.
