@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from benchmarks import Figure, Options, Result
 from benchmarks.load_http import GENERATOR_CORE, SERVER_CORE, nginx, on_core
 from resilience.columns import Samples
 from resilience.load.drivers.locust import LocustDriver
-from resilience.model import OUTCOMES, Load, LoadOrder, Operation, Outcome
+from resilience.model import OUTCOMES, Json, Load, LoadOrder, Operation, Outcome
 from resilience.record.samples import read_samples
 from resilience.spec.profile import arrivals
 
@@ -45,29 +46,46 @@ _LIMITS = {name: float(text.split()[1]) for name, text in GOAL.items()}
 
 def _run(url: str, folder: Path, load: Load, seconds: float) -> tuple[Samples, LoadOrder, dict[str, Figure]]:
     """One open load to its end: samples, the order, and what its generator used."""
-    folder.mkdir()
     with on_core(GENERATOR_CORE):
         driver = LocustDriver(f"load-open-{os.getpid()}")
         driver.prepare()
+    samples, order, account = whole_run(driver, url, folder, load, seconds)
+    return samples, order, {"cpu_share": round(float(str(account["cpu_s"])) / float(str(account["wall_s"])), 2)}
+
+
+def whole_run(
+    driver: LocustDriver, url: str, folder: Path, load: Load, seconds: float, lead_s: float = 1.0
+) -> tuple[Samples, LoadOrder, Mapping[str, Json]]:
+    """One load to its end, by a driver that is ready: samples, the order, and the driver's account.
+
+    Args:
+        driver: sends it, and is closed.
+        url: of the server.
+        folder: of the record, made here.
+        load: what is sent.
+        seconds: it lasts.
+        lead_s: until it begins.
+    """
+    folder.mkdir()
     try:
         order = LoadOrder(
             run="0badcafe",
             seed=1,
-            zero_ns=time.monotonic_ns() + int(1e9),
+            zero_ns=time.monotonic_ns() + int(lead_s * 1e9),
             base_url=url,
             folder=str(folder),
             load=load,
             max_s=seconds,
         )
         handle = driver.start(order)
-        time.sleep(1.0 + seconds + 0.5)
+        time.sleep(lead_s + seconds + 0.5)
         account = handle.stop(60.0)
     finally:
         driver.close()
     samples, problems = read_samples(folder, ordered=True)
     if problems or len(samples) != account["offered"]:
         raise SystemExit(f"the record is not whole: {problems}, {len(samples)} of {account['offered']} samples")
-    return samples, order, {"cpu_share": round(float(str(account["cpu_s"])) / float(str(account["wall_s"])), 2)}
+    return samples, order, account
 
 
 def _spinning() -> dict[str, Figure]:

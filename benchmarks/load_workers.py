@@ -7,16 +7,15 @@ cost is the processor time of the workers for an operation.
 
 import os
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import Figure, Options, Result
 from benchmarks.load_http import nginx
+from benchmarks.load_open import whole_run
 from resilience.load.drivers.locust import LocustDriver
-from resilience.model import OUTCOMES, Gathering, Load, LoadOrder, Operation, Outcome
-from resilience.record.samples import read_samples
+from resilience.model import OUTCOMES, Gathering, Load, Operation, Outcome
 
 RATES = (10_000, 20_000)
 SECONDS, SETTLE_S = 7.0, 2.0
@@ -30,30 +29,12 @@ GOAL = {
 
 
 def _run(workers: int, rate: int, url: str, folder: Path) -> dict[str, float]:
-    folder.mkdir()
     gathering = Gathering(local=workers, remote=0, listen="127.0.0.1:0", wait_s=60.0, token="benchmark")  # noqa: S106
     driver = LocustDriver(f"load-workers-{os.getpid()}", gathering=gathering if workers > 1 else None)
     driver.prepare()
     operation = Operation(name="get", weight=1.0, method="GET", path="/x", timeout_s=5.0)
     load = Load(rate=float(rate), operations=(operation,), max_in_flight=1000)
-    try:
-        order = LoadOrder(
-            run="0badcafe",
-            seed=1,
-            zero_ns=time.monotonic_ns() + int(1.5e9),
-            base_url=url,
-            folder=str(folder),
-            load=load,
-            max_s=SECONDS,
-        )
-        handle = driver.start(order)
-        time.sleep(1.5 + SECONDS + 0.5)
-        account = handle.stop(60.0)
-    finally:
-        driver.close()
-    samples, problems = read_samples(folder, ordered=True)
-    if problems or len(samples) != account["offered"]:
-        raise SystemExit(f"the record is not whole: {problems}, {len(samples)} of {account['offered']} samples")
+    samples, _, account = whole_run(driver, url, folder, load, SECONDS, lead_s=1.5)
     measured_s = SECONDS - 0.5 - SETTLE_S
     within = (samples.start_ns >= SETTLE_S * 1e9) & (samples.start_ns < (SETTLE_S + measured_s) * 1e9)
     sent = int(np.count_nonzero(within & (samples.outcome != OUTCOMES.index(Outcome.DROPPED))))
