@@ -55,19 +55,17 @@ def places(*series: Series) -> list[str]:
 def pool(used: float, waiting: float, most: float = 8.0) -> tuple[Series, ...]:
     """A pool that is full from 23 s on."""
     return (
-        made('shop_database_pool{what="used"}', "service", step(23, 1, used, 0.05)),
-        made('shop_database_pool{what="most"}', "service", np.full(42, most)),
-        made('shop_database_pool{what="waiting"}', "service", step(23, 0, waiting, 0.0)),
+        made("pool.used", "service", step(23, 1, used, 0.05), most),
+        made("pool.waiting", "service", step(23, 0, waiting, 0.0)),
     )
 
 
 def calls(dependency: str, before: float, during: float, each_before_s: float, each_s: float) -> tuple[Series, ...]:
     """Calls of a dependency: how many at once, and how long each takes."""
     at_once = step(23, before, during, 0.02 * before)
-    label = f'{{dependency="{dependency}"}}'
     return (
-        made(f"shop_dependency_seconds_sum{label}", "service", at_once, unit=Unit.SECONDS),
-        made(f"shop_dependency_seconds_count{label}", "service", at_once / step(23, each_before_s, each_s)),
+        made(f"calls.{dependency}.seconds", "service", at_once, unit=Unit.SECONDS),
+        made(f"calls.{dependency}.count", "service", at_once / step(23, each_before_s, each_s)),
     )
 
 

@@ -1,7 +1,6 @@
 """What a service itself shows: processor time, pools of connections, calls of what it depends on."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resilience.judge.bottlenecks.evidence import REACHED, Evidence
 from resilience.judge.bottlenecks.places import Place, place_of
@@ -63,11 +62,11 @@ def pools(view: View) -> Iterator[Sign]:
     """Pools all of whose connections were in use while requests waited."""
     statements = {one.of: one for one in calls_of(view.resources) if place_of(one.dependency) is Place.DATABASE}
     for pool in pools_of(view.resources):
-        seen, waiting = view.seen(replace(pool.used, limit=pool.most, limits=None)), view.seen(pool.waiting)
+        seen, waiting = view.seen(pool.used), view.seen(pool.waiting)
         if seen is None or not seen.at_limit or (waiting is not None and waiting.during < AT_LEAST):
             continue
         slow = view.slower(statements.get(pool.of))
-        words = f"{seen.during:.3g} of {pool.most:g} connections of {_named(pool)} were in use{view.since(seen)}"
+        words = f"{seen.during:.3g} of {seen.limit:g} connections of {_named(pool)} were in use{view.since(seen)}"
         if waiting is not None:
             words += f", and {waiting.during:.3g} requests waited for one"
         if slow is not None:
@@ -80,8 +79,8 @@ def calls(view: View) -> Iterator[Sign]:
     """Dependencies in whose calls a large part was of what was under way more than in the baseline."""
     for one in calls_of(view.resources):
         seen, slow = view.seen(one.at_once), view.slower(one)
-        if "pool" in one.dependency.split() or seen is None or seen.during < AT_LEAST or not seen.rose:
-            continue  # waiting for a connection is what `pools` tells
+        if seen is None or seen.during < AT_LEAST or not seen.rose:
+            continue
         more = seen.during - seen.before
         part = min(1.0, more / view.more_under_way) if view.more_under_way > 0 else 0.0
         full = one.limit is not None and seen.during >= REACHED * one.limit

@@ -58,7 +58,7 @@ def way(view: View) -> Iterator[Sign]:
     active = view.resources.named("postgres.connections.active")
     for one in calls_of(view.resources):
         seen, slow = view.seen(one.at_once), view.slower(one)
-        if place_of(one.dependency) is not Place.DATABASE or "pool" in one.dependency.split() or seen is None:
+        if place_of(one.dependency) is not Place.DATABASE or seen is None:
             continue
         if not active or not seen.rose or slow is None or slow < SLOWER:
             continue
