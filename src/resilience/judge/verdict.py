@@ -14,6 +14,7 @@ from resilience.judge.coverage import coverage
 from resilience.judge.faults import check_faults
 from resilience.judge.figures import phase_figures
 from resilience.judge.generator import load_figures
+from resilience.judge.insights import insights
 from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
 from resilience.judge.promises import PROMISES, promised
@@ -67,6 +68,8 @@ _EMPTY: Mapping[str, Json] = {
     "health": [],
     "service": None,
     "load": None,
+    "bottlenecks": None,
+    "anomalies": [],
     "soak": [],
     "rate_limits": [],
     "balance": [],
@@ -101,6 +104,7 @@ def judge(record: Record) -> Verdict:
             "service": service_level(case),
             "load": load_figures(case),
             "soak": soak_advice(case),
+            **insights(case),
             "coverage": coverage(case, parts),
         }
         if regression.is_asked(case):
