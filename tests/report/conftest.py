@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,8 @@ from resilience.model import (
     Verdict,
 )
 from resilience.model import Truth as TruthSpec
+
+EVIL = "=1+1<script>alert(1)</script>\"'><img src=x onerror=alert(2)>|`**\x1b[2J\x00\u202e\n# {{ 7 * 7 }}@you #1 https://x.y</style>"
 
 FAULTS = (
     ("redis-down", "toxiproxy.down", "redis", 19.0, 27.0),
@@ -242,6 +246,30 @@ def make_verdict(answer=Answer.PASS, *, document=None, because=None, parts=None)
     return Verdict(answer, because or document.get("because", ""), parts, document)
 
 
+def make_hostile():
+    """A run in which every text from outside is one that would do harm if it were more than a text."""
+    document = make_document("fail")
+    for row in (document["phases"][0], document["faults"][0], document["recovery"]["cycles"][0]):
+        row["name"] = row["fault"] = row["kind"] = row["on"] = row["impact"] = EVIL
+    document["phases"][0]["operations"][EVIL] = document["phases"][0]["operations"]["all"]
+    for key in ("expression", "answer", "operation", "phase"):
+        document["objectives"][0][key] = EVIL
+    document["accounts"] = [{"name": EVIL, "effect": EVIL, "answer": EVIL, "acknowledged": 1}]
+    samples = make_samples(length_s=2.0)
+    record = make_record(
+        title=EVIL,
+        target=EVIL,
+        problems=(EVIL,),
+        samples=dataclasses.replace(samples, operations=(EVIL, *samples.operations[1:]), details=(EVIL,)),
+        events=(
+            Event(0.0, EventKind.HEADER, "", {"versions": {EVIL: EVIL}, "wall_clock": EVIL}),
+            Event(1.0, EventKind.MARK, EVIL, {"text": EVIL}),
+        ),
+    )
+    parts = (Part(EVIL, Answer.FAIL, EVIL, (EVIL, {EVIL: EVIL}, [EVIL])),)
+    return record, make_verdict(Answer.FAIL, document=document, because=EVIL, parts=parts)
+
+
 @pytest.fixture
 def record():
     return make_record()
@@ -261,5 +289,6 @@ def make():
         verdict = staticmethod(make_verdict)
         document = staticmethod(make_document)
         samples = staticmethod(make_samples)
+        hostile = staticmethod(make_hostile)
 
     return Make

@@ -5,6 +5,7 @@ Fail is a failure, unknown an error: no reader of this format takes an error for
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from resilience.model import Answer, EventKind, Json
@@ -26,36 +27,33 @@ class _Case:
 
 
 def render(*runs: Material) -> bytes:
-    """One test suite for each run."""
-    root = ET.Element("testsuites", name="resilience")
-    suites = [_suite(of) for of in runs]
-    root.extend(suites)
-    for key in ("tests", "failures", "errors"):
-        root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
+    """One test suite for each run; valid by the schema of Ant's JUnit task, and so by those of Jenkins and GitLab."""
+    root = ET.Element("testsuites")
+    root.extend([_suite(of, number) for number, of in enumerate(runs)])
     ET.indent(root)
     body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return body + b"\n"
 
 
-def _suite(of: Material) -> ET.Element:
+def _suite(of: Material, number_of: int) -> ET.Element:
     cases = list(_cases(of))
     failed = sum(case.answer == Answer.FAIL.value for case in cases)
     passed = sum(case.answer == Answer.PASS.value for case in cases)
     length_s = number(of.document, "duration_s") or 0.0
-    header = next((event.detail for event in of.record.events if event.kind is EventKind.HEADER), {})
     name = printable(of.record.experiment.name)
     suite = ET.Element(
         "testsuite",
+        id=str(number_of),
         name=name,
+        package="resilience",
+        hostname="localhost",
         tests=str(len(cases)),
         failures=str(failed),
         errors=str(len(cases) - failed - passed),
         skipped="0",
         time=f"{length_s:.3f}",
+        **_started(of),
     )
-    started = as_text(header.get("wall_clock")).partition(".")[0].removesuffix("Z")
-    if started:
-        suite.set("timestamp", printable(started))
     properties = ET.SubElement(suite, "properties")
     told = {
         "run": of.record.plan.run,
@@ -69,7 +67,19 @@ def _suite(of: Material) -> ET.Element:
     names: dict[tuple[str, str], int] = {}
     for case in cases:
         suite.append(_element(case, name, names))
+    ET.SubElement(suite, "system-out").text = printable(f"{of.verdict.answer.value}: {of.verdict.because}")
+    ET.SubElement(suite, "system-err").text = "\n".join(map(printable, of.record.problems))
     return suite
+
+
+def _started(of: Material) -> dict[str, str]:
+    """When the run began, in UTC and without a zone, as the schema wants it; nothing where the record does not say."""
+    header = next((event.detail for event in of.record.events if event.kind is EventKind.HEADER), {})
+    try:
+        at = datetime.fromisoformat(as_text(header.get("wall_clock")))
+    except ValueError:
+        return {}
+    return {"timestamp": f"{at.astimezone(UTC) if at.tzinfo else at:%Y-%m-%dT%H:%M:%S}"}
 
 
 def _cases(of: Material) -> Iterator[_Case]:

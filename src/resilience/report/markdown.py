@@ -41,7 +41,7 @@ _BEGINNING = re.compile(r"^([#+\-=>]|\d+(?=[.)](?:\s|$)))")
 
 def escape(text: str, limit: int = 600) -> str:
     """A text from anywhere as Markdown that shows just that text, in one line."""
-    shown = printable(text, limit)
+    shown = printable(text, limit).strip()
     shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = _CLASSIC.sub(r"\\\1", shown)
     # GitHub's own: a mention, an issue or a bare link would be made of what is only a text.

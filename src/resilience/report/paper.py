@@ -13,7 +13,7 @@ from resilience import __version__
 from resilience.errors import EnvironmentNotReady
 from resilience.model import Answer, EventKind, Problem
 from resilience.report.axis import Axis, find_axis
-from resilience.report.charts import Chart, place
+from resilience.report.charts import Chart, figure
 from resilience.report.html import find_sections
 from resilience.report.markup import asset, fill
 from resilience.report.material import Material, Section
@@ -71,12 +71,20 @@ def _body(section: Section, names: dict[str, str]) -> Markup:
     """The section with pictures where the page has places for them."""
     body = section.body
     for chart in section.charts:
-        body = body.replace(place(chart), _picture(chart, names[chart.name]))
+        body = body.replace(figure(chart), _picture(chart, names[chart.name]))
     return body
 
 
 def _picture(chart: Chart, address: str) -> Markup:
-    return Markup('<img src="{}" alt="{}">').format(address, printable(chart.title, 200))
+    return Markup(
+        '<figure{}><figcaption><strong>{}</strong> {}</figcaption><img src="{}" alt="{} over time"></figure>'
+    ).format(
+        Markup(' class="small"') if chart.small else "",
+        printable(chart.title, 200),
+        printable(chart.note, 400),
+        address,
+        printable(chart.title, 200),
+    )
 
 
 def _values(of: Material, bodies: Sequence[tuple[Section, Markup]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Needs the extra `pdf`; whoever imports this has looked for it (`paper.render`).
 """
 
 import io
+import warnings
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from resilience.report.axis import Axis
 from resilience.report.charts import Chart, shown
 from resilience.report.series import PER_DECADE
+from resilience.text import printable
 
 _INK, _SOFT, _GRID, _FAULT, _LIMIT = "#1a2129", "#55606d", "#e4e8ec", "#b02a24", "#a8201a"
 _TONES: Final = {
@@ -37,6 +39,9 @@ _STYLE: Final[dict[Any, Any]] = {
     "text.parse_math": False,  # a name with two dollar signs is a name
 }
 _DPI = 220
+_WIDE, _HIGH, _SMALL = (0.075, 0.2, 0.92, 0.64), (0.075, 0.155, 0.92, 0.72), (0.15, 0.24, 0.845, 0.62)
+"""Where the axes are in a picture, as shares: left, bottom, width, height. The same in all, so that time lines up."""
+
 _LETTER = 0.0085
 """Share of the axis that a letter of a phase's name takes."""
 
@@ -45,8 +50,8 @@ def draw(chart: Chart, axis: Axis) -> bytes:
     """One chart as PNG, as wide as a page, or half as wide if it is small. The same chart gives the same bytes."""
     size = (3.5, 1.55) if chart.small else (7.2, 2.5 if chart.heat else 1.9)
     with mpl.rc_context(_STYLE):
-        picture = Figure(figsize=size, layout="constrained")
-        axes = picture.add_subplot()
+        picture = Figure(figsize=size)
+        axes = picture.add_axes(_SMALL if chart.small else _HIGH if chart.heat else _WIDE)
         _bands(axes, axis, names=not chart.small)
         if chart.heat:
             _heat(axes, chart)
@@ -55,12 +60,14 @@ def draw(chart: Chart, axis: Axis) -> bytes:
         for line in chart.lines:
             values = np.array([np.nan if value is None else value for value in line.values], float)
             axes.plot(
-                chart.at_s, values, label=line.label, color=_TONES.get(line.tone, _INK), linestyle=_DASHES[line.dash],
+                chart.at_s, values, label=printable(line.label, 40), color=_TONES.get(line.tone, _INK), linestyle=_DASHES[line.dash],
                 linewidth=1.0,
             )  # fmt: skip
         _scale(axes, chart, axis)
         file = io.BytesIO()
-        picture.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # then there is a box, and the name stands in tables
+            picture.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
     return file.getvalue()
 
 
@@ -129,6 +136,6 @@ def _scale(axes: Axes, chart: Chart, axis: Axis) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.12 if not chart.small else -0.2), ncols=4, frameon=False, fontsize=7,
+        loc="upper left", bbox_to_anchor=(0, -0.1 if chart.heat else -0.15), ncols=4, frameon=False, fontsize=7,
         borderaxespad=0, handlelength=2.4,
     )  # fmt: skip
