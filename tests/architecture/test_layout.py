@@ -110,6 +110,12 @@ TESTED_ELSEWHERE = {
     "model/orders.py": "test_codec.py",  # as above
     "model/profiles.py": "test_codec.py",  # as above
     "model/promises.py": "test_codec.py",  # as above
+    "model/observing.py": "test_codec.py",  # as above
+    "model/catalogue.py": "observe/test_catalogue.py",  # what readings and the reference page are made from
+    "spec/keys_observe.py": "spec/test_observing.py",  # as they are read
+    "observe/connections.py": "observe/test_calls.py",  # as those use them who count calls
+    "observe/watcher.py": "observe/test_toxiproxy.py",  # what is asked by HTTP
+    "ctk/observing.py": "ctk/test_run.py",  # resources beside whole runs
     "model/resources.py": "record/test_resources.py",  # as they are read back
     "model/safety.py": "test_codec.py",  # as above
     "model/samples.py": "test_codec.py",  # as above

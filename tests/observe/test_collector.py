@@ -4,8 +4,9 @@ import threading
 import time
 
 from resilience.model import Dependency, Place
+from resilience.observe.beside import PATIENCE_S
 from resilience.observe.calls import Count
-from resilience.observe.collector import PATIENCE_S, Collector
+from resilience.observe.collector import Collector
 from resilience.record.readings import path_of, read_readings
 from resilience.record.redact import Redactor
 

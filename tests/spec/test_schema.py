@@ -21,6 +21,13 @@ from resilience.spec.shapes import UNREAD
 from resilience.spec.text import Source
 
 USER_FACING = (
+    model.Observing,
+    model.Metrics,
+    model.Taken,
+    model.PrometheusServer,
+    model.Query,
+    model.KubernetesMetrics,
+    model.ProfileOf,
     model.Load,
     model.Workers,
     model.Stage,

@@ -1,20 +1,18 @@
 """Who does what in a run: the one place where ports meet their implementations."""
 
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from resilience.ctk.drivers import driver_of, script_secrets
 from resilience.ctk.given import load_secrets
+from resilience.ctk.observing import collect, tokens_of
 from resilience.ctk.truths import count_entries, know_store, read_cache, read_truth, secrets_of
 from resilience.ctk.workers import say, staff_of
 from resilience.faults import registry
 from resilience.host.network import connections_to
 from resilience.judge.verdict import judge, judge_baseline
 from resilience.model import Experiment, Place, Undo
-from resilience.observe.collector import Collector
 from resilience.ports import Display
-from resilience.record.redact import Redactor
 from resilience.runtime.collaborators import Collaborators
 from resilience.stack.factory import open_stack
 
@@ -53,7 +51,12 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         judge=judge,
         judge_baseline=judge_baseline,
         displays=displays,
-        secrets=(*secrets_of(experiment), *script_secrets(experiment), *load_secrets(experiment)),
+        secrets=(
+            *secrets_of(experiment),
+            *script_secrets(experiment),
+            *load_secrets(experiment),
+            *tokens_of(experiment.observing).values(),
+        ),
         header={} if staff is None else {"workers": staff.document},
     )
 
@@ -62,19 +65,6 @@ def wired(experiment: Experiment, *, any_seed: bool = False) -> tuple[str, ...]:
     """The parts that need the protocol proxy before them: as they were drawn, or whichever a seed may draw."""
     specs = [spec for spec in experiment.faults if spec.kind.startswith("protocol.")]
     return tuple(dict.fromkeys(part for spec in specs for part in (spec.on, *(spec.among if any_seed else ()))))
-
-
-def collect(
-    experiment: Experiment,
-    places: Mapping[str, Place],
-    folder: Path,
-    redactor: Redactor,
-    now_ns: Callable[[], int],
-) -> Callable[[], None]:
-    """Begin to count the calls of the experiment's dependencies; return what ends that."""
-    collector = Collector(experiment.degradation.dependencies, places, folder, now_ns, redactor)
-    collector.start()
-    return collector.stop
 
 
 def connections_through_proxy(place: Place) -> int | None:

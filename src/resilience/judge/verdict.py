@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from resilience.columns import Record
-from resilience.judge import degradation, recovery, writes
+from resilience.judge import degradation, recovery, resources, writes
 from resilience.judge.cache import check_cache
 from resilience.judge.case import Case, prepare
 from resilience.judge.closed import standing
@@ -19,6 +19,7 @@ from resilience.judge.isolation import check_isolation, is_asked
 from resilience.judge.objectives import check_objectives
 from resilience.judge.promises import PROMISES, promised
 from resilience.judge.regression import part as regression
+from resilience.judge.resources import with_limits
 from resilience.judge.search.parts import PARTS
 from resilience.judge.search.told import purpose_of
 from resilience.judge.service import service_level
@@ -35,7 +36,7 @@ CHECKERS: Mapping[str, Callable[[Case], Part]] = {
     "cache": check_cache,
     "isolation": check_isolation,
     "degradation": standing(degradation.check_degradation),
-    "objectives": standing(lambda case: check_objectives(case, case.record.experiment.objectives)),
+    "objectives": standing(lambda case: with_limits(case, check_objectives(case, case.record.experiment.objectives))),
     "recovery": standing(recovery.check_recovery),
     **PROMISES,
     "control": check_control,
@@ -75,6 +76,7 @@ _EMPTY: Mapping[str, Json] = {
     "balance": [],
     "scaling": None,
     "coverage": None,
+    "resources": None,
 }
 
 
@@ -106,6 +108,7 @@ def judge(record: Record) -> Verdict:
             "soak": soak_advice(case),
             **insights(case),
             "coverage": coverage(case, parts),
+            "resources": resources.document(case),
         }
         if regression.is_asked(case):
             compared = partial(regression.check_regression, parts=parts, figures=figures)

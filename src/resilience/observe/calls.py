@@ -4,29 +4,26 @@ Each counter keeps one connection, tries nothing twice and waits for no answer l
 """
 
 import http.client
-import re
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import psycopg
 import redis
-from psycopg.conninfo import make_conninfo
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from resilience.host.network import cut_off
 from resilience.model import Dependency, Place
+from resilience.observe.connections import BOUND_S, to_postgres, to_redis
+from resilience.observe.exposition import Selector, matches, samples_of, selector
 
-BOUND_S = 1.0
 NAME = "resilience-calls"
 MOST = 4_000_000
 """So many bytes of metrics are read."""
 
 KEEPING = frozenset(
-    {"auth", "client", "command", "config", "debug", "hello", "info", "ping", "quit", "select", "slowlog", "latency"}
+    {"auth", "client", "command", "config", "debug", "hello", "info", "latency", "ping", "quit", "select", "slowlog"}
+    | {"xinfo"}
 )
 """Commands of Redis that clients and observers send about themselves; they are nobody's attempt to get something."""
 
@@ -100,19 +97,7 @@ class RedisCalls:
 
     def _connected(self) -> Any:  # noqa: ANN401 - redis-py types answers loosely
         if self._client is None:
-            password = Path(self._place.passfile).read_text().strip() if self._place.passfile else ""
-            self._client = redis.Redis(
-                host=self._place.host,
-                port=self._place.port,
-                password=password or None,
-                socket_timeout=BOUND_S,
-                socket_connect_timeout=BOUND_S,
-                retry=Retry(NoBackoff(), 0),  # the default is ten
-                protocol=2,
-                decode_responses=True,
-                client_name=NAME,
-                driver_info=None,
-            )
+            self._client = to_redis(self._place, NAME)
         return self._client
 
 
@@ -164,15 +149,10 @@ class PostgresCalls:
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._session is None:
-            conninfo = make_conninfo(
-                self._place.dsn, passfile=self._place.passfile or None, connect_timeout=2, application_name=NAME
-            )
-            self._session = psycopg.connect(conninfo, autocommit=True)
+            self._session = to_postgres(self._place, NAME)
         return self._session
 
 
-_LINE = re.compile(r"(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)(?:\s+-?\d+)?", re.ASCII)
-_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"', re.ASCII)
 _STARTED = "process_start_time_seconds"
 
 
@@ -181,7 +161,7 @@ class MetricCalls:
 
     def __init__(self, url: str, path: str, metrics: tuple[str, ...]) -> None:
         self._host, self._path = urlsplit(url).netloc, path
-        self._wanted = tuple(_selector(text) for text in metrics)
+        self._wanted = tuple(selector(text) for text in metrics)
 
     def read(self) -> Count:
         """Ask for all metrics."""
@@ -198,16 +178,6 @@ class MetricCalls:
         """There is no connection to close."""
 
 
-Selector = tuple[str, Mapping[str, str]]
-
-
-def _selector(text: str) -> Selector:
-    match = _LINE.fullmatch(f"{text.strip()} 0")
-    if match is None:
-        raise ValueError(f'{text!r} is no metric: expected a name such as shop_cache_total{{result="error"}}')
-    return match["name"], dict(_LABEL.findall(match["labels"] or ""))
-
-
 def added(text: str, wanted: tuple[Selector, ...]) -> Count:
     """The sum of the wanted counters in Prometheus' text format; one that did not count yet may be missing.
 
@@ -216,17 +186,13 @@ def added(text: str, wanted: tuple[Selector, ...]) -> Count:
     """
     total, epoch, known = 0.0, "", False
     names = {name for name, _ in wanted}
-    for line in text.splitlines():
-        kind = line.split()[1:4] if line.startswith("# TYPE ") else []
-        known = known or (len(kind) > 1 and kind[1] in names | {name.removesuffix("_total") for name in names})
-        match = None if line.startswith("#") else _LINE.fullmatch(line.strip())
-        if match is None:
-            continue
-        if match["name"] == _STARTED:
-            epoch = match["value"]
-        labels = dict(_LABEL.findall(match["labels"] or ""))
-        if any(match["name"] == name and asked.items() <= labels.items() for name, asked in wanted):
-            total, known = total + float(match["value"]), True
+    for sample in samples_of(text):
+        if sample.kind:
+            known = known or sample.name in names | {name.removesuffix("_total") for name in names}
+        elif sample.name == _STARTED:
+            epoch = sample.text
+        if not sample.kind and any(matches(sample, one) for one in wanted):
+            total, known = total + sample.value, True
     if not known:
         raise ValueError(f"there is no metric {' or '.join(sorted(names))}")
     return Count(total, epoch)

@@ -5,19 +5,18 @@ readings of that dependency, and a thread that hangs is left behind. Whoever jud
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from resilience.errors import RecordError
 from resilience.model import Dependency, Place
+from resilience.observe.beside import Beside
 from resilience.observe.calls import FAILURES, Count, Counter, counter_of, counts_of
 from resilience.record.readings import ReadingsWriter
 from resilience.record.redact import Redactor
 
 PERIOD_S = 0.5
-PATIENCE_S = 2.5
-"""The last reading may take so long; a thread that is not done by then is left behind."""
 
 NowNs = Callable[[], int]
 
@@ -47,38 +46,33 @@ class Collector:
     ) -> None:
         self._folder, self._now_ns, self._redactor = folder, now_ns, redactor
         self._make, self._period_s = make, period_s
-        self._ended = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(one, places.get(one.part)), name=f"calls-{one.name}", daemon=True)
-            for one in dependencies
-        ]
+        self._beside = Beside(
+            [(f"calls-{one.name}", partial(self._run, one, places.get(one.part))) for one in dependencies]
+        )
 
     def start(self) -> None:
         """Begin to read."""
-        for thread in self._threads:
-            thread.start()
+        self._beside.start()
 
     def stop(self) -> None:
-        """End, after one more reading of each. Idempotent; takes no longer than `PATIENCE_S`."""
-        self._ended.set()
-        until_s = time.monotonic() + PATIENCE_S
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(max(0.0, until_s - time.monotonic()))
+        """End, after one more reading of each. Idempotent; takes a few seconds at the most."""
+        self._beside.stop()
 
-    def _run(self, dependency: Dependency, place: Place | None) -> None:
+    def _run(self, dependency: Dependency, place: Place | None, ended: threading.Event) -> None:
         try:
             counts = "nothing" if place is None else counts_of(dependency, place)
             writer = ReadingsWriter(self._folder, dependency.name, counts, self._redactor)
         except RecordError:
             return  # the file is missing, and the reader of the record says so
         try:
-            self._read_all(dependency, place, writer)
+            self._read_all(dependency, place, writer, ended)
             writer.close()
         except RecordError:
             return  # the file has no end, and the reader of the record says so
 
-    def _read_all(self, dependency: Dependency, place: Place | None, writer: ReadingsWriter) -> None:
+    def _read_all(
+        self, dependency: Dependency, place: Place | None, writer: ReadingsWriter, ended: threading.Event
+    ) -> None:
         if place is None:
             writer.missed(self._now_ns(), f"the stack has no part {dependency.part!r}")
             return
@@ -88,11 +82,11 @@ class Collector:
             writer.missed(self._now_ns(), str(error))
             return
         try:
-            ended = False
-            while not ended:
-                ended = self._ended.is_set()
+            last = False
+            while not last:
+                last = ended.is_set()
                 self._read(counter, writer)
-                self._ended.wait(self._period_s)
+                ended.wait(self._period_s)
         finally:
             counter.close()
 

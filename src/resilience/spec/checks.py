@@ -17,6 +17,7 @@ from resilience.model import (
     Ledger,
     Load,
     Objective,
+    Observing,
     Operation,
     PhaseName,
     PlannedPhase,
@@ -39,6 +40,7 @@ from resilience.spec.journeys import check_journeys
 from resilience.spec.lasting import check_lasting, check_measure
 from resilience.spec.levels import check_levels, check_profile
 from resilience.spec.method import texts_in
+from resilience.spec.observing import check_observing
 from resilience.spec.overlaps import check_overlaps
 from resilience.spec.phases import phases
 from resilience.spec.scripts import ENDINGS, check_script, check_told, known_operation
@@ -121,6 +123,7 @@ class Draft:
     accounts: Sequence[tuple[str, Account]] = ()
     degradation: Degradation = field(default_factory=Degradation)
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    observing: Observing = field(default_factory=Observing)
     regression: Regression | None = None
     soak: Soak | None = None
     rate_limits: Sequence[tuple[str, RateLimit]] = ()
@@ -167,6 +170,7 @@ def check(draft: Draft, findings: Findings) -> None:
 
 def _check_promises(draft: Draft, findings: Findings) -> None:
     planned = draft.planned()
+    check_observing(draft.observing, draft.at("observe"), (draft.stack, draft.faults, planned), findings)
     check_soak(draft.soak, draft.at("soak"), draft.names, planned, findings)
     check_rate_limits(draft.rate_limits, draft.load, planned, findings)
     check_balance(draft.balance, draft.at("balance"), (draft.load, draft.stack), planned, findings)

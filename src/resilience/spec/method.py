@@ -128,7 +128,9 @@ def check_hypothesis(chaos: Mapping[str, Json], own: Mapping[str, Any], path: st
         findings.add(where, "nobody asks for the verdict", hint)
     if "no_data_lost" in asked and not {"ledger", "accounts"} & set(own):
         findings.add(join(path, "ledger"), "is missing, but a probe asks whether data was lost", "add ledger: …")
-    if "objectives_met" in asked and not own.get("objectives"):
+    observe = own.get("observe")
+    limits = observe.get("limits") if isinstance(observe, Mapping) else None
+    if "objectives_met" in asked and not own.get("objectives") and not limits:
         findings.add(join(path, "objectives"), "there is none, but a probe asks for them", "add objectives: …")
 
 

@@ -120,7 +120,7 @@ def _read(text: str, operation: str) -> tuple[Objective, str, bool]:
     comparison = Comparison((shape["comparison"] or "<=").replace("===", "=="))
     written = shape["limit"]
     limit = _margin(written, problems) if relation else read_limit(metric, comparison, written, problems)
-    phase, fault, window_s, word = _clauses(shape["rest"], problems)
+    phase, fault, window_s, word = read_clauses(shape["rest"], problems)
     if relation and measure:
         hint = f"write a threshold, as in {measure}:p(95)<500"
         problems.append(Problem("", f"{measure} is not compared with the baseline", hint))
@@ -176,7 +176,8 @@ def _check_relation(metric: str, relation: str, phase: PhaseName | None, word: s
         problems.append(Problem("", f"{relation!r} is about a whole phase, found {word!r}", f"leave out {word} …"))
 
 
-def _clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName | None, str, float | None, str]:
+def read_clauses(rest: str, problems: list[Problem]) -> tuple[PhaseName | None, str, float | None, str]:
+    """Phase, fault, window, and the word before the window, of what follows a comparison; what is wrong is noted."""
     phase: PhaseName | None = None
     fault, window, word = "", None, ""
     while rest.strip():
