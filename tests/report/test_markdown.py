@@ -14,7 +14,8 @@ from resilience.report.material import Material
 from resilience.text import printable
 
 OURS = {
-    "h2", "h3", "p", "ul", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "sub",
+    "h2", "h3", "p", "ul", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "details", "summary",
+    "sub",
 }  # fmt: skip
 READER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
@@ -71,7 +72,7 @@ def test_any_text_is_only_a_text(text):
     for frame, tags in (("- {}", {"ul", "li"}), ("| a |\n| --- |\n| {} |", OURS)):
         made = frame.format(escape(text))
         found = READER.render(made)
-        assert {tag for tag in re.findall(r"</?(\w+)", found)} <= tags
+        assert set(re.findall(r"</?(\w+)", found)) <= tags
         assert want in shown(made) or not want
 
 

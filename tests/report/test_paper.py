@@ -25,7 +25,7 @@ def text_of(content, path):
     """What a reader of the pages sees."""
     path.write_bytes(content)
     return subprocess.run(
-        ["pdftotext", "-layout", path, "-"], capture_output=True, check=True, timeout=60
+        [shutil.which("pdftotext"), "-layout", path, "-"], capture_output=True, check=True, timeout=60
     ).stdout.decode()
 
 

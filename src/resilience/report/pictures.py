@@ -60,8 +60,8 @@ def draw(chart: Chart, axis: Axis) -> bytes:
         for line in chart.lines:
             values = np.array([np.nan if value is None else value for value in line.values], float)
             axes.plot(
-                chart.at_s, values, label=printable(line.label, 40), color=_TONES.get(line.tone, _INK), linestyle=_DASHES[line.dash],
-                linewidth=1.0,
+                chart.at_s, values, label=printable(line.label, 40), color=_TONES.get(line.tone, _INK),
+                linestyle=_DASHES[line.dash], linewidth=1.0,
             )  # fmt: skip
         _scale(axes, chart, axis)
         file = io.BytesIO()

@@ -16,7 +16,9 @@ from resilience.report.sections import (
     gaps,
     objectives,
     phases,
+    promised,
     recovery,
+    soak,
     time,
     writes,
 )
@@ -28,6 +30,8 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     comparison.section,
     control.section,
     objectives.section,
+    promised.section,
+    soak.section,
     degradation.section,
     phases.section,
     faults.section,
