@@ -184,6 +184,7 @@ def _row(quantity: _Quantity, phase: Phase, start_s: float, alarm: float) -> tup
         "to_s": found.to_s if found.readings else None,
         "readings": found.readings,
     }
+    row["why"] = found.why + (f" ({quantity.missing})" if found.per_hour is None and quantity.missing else "")
     row["because"] = _because(quantity, found, tolerated, left)
     return answer, row
 
@@ -197,11 +198,19 @@ def _because(quantity: _Quantity, found: Trend, tolerated: float, left: Exhausti
     rate = f"{shown(found.per_hour, unit)} an hour ({shown(found.low, unit)} to {shown(found.high, unit)})"
     said = f"{quantity.name}: {found.course.value}: {rate}, {shown(tolerated, unit)} tolerated; {found.why}"
     if left is not None and left.after_s is not None and quantity.limit is not None:
-        latest = "never" if left.latest_s is None else seconds(left.latest_s)
-        soonest = "at once" if left.soonest_s is None else seconds(left.soonest_s)
-        said += f"; its limit of {shown(quantity.limit, unit)} is reached in {seconds(left.after_s)} if it goes on"
+        latest = "never" if left.latest_s is None else lasting(left.latest_s)
+        soonest = "at once" if left.soonest_s is None else lasting(left.soonest_s)
+        said += f"; its limit of {shown(quantity.limit, unit)} is reached in {lasting(left.after_s)} if it goes on"
         said += f" ({soonest} to {latest})"
     return said
+
+
+def lasting(length_s: float) -> str:
+    """A length for reading: `8.25 s`, `5 min 20 s`, `6.8 h`, `4.2 days`."""
+    hours = length_s / 3600
+    if hours < 2:  # noqa: PLR2004 - below that minutes read better
+        return seconds(length_s)
+    return f"{hours:.3g} h" if hours < 48 else f"{hours / 24:.3g} days"  # noqa: PLR2004 - two days
 
 
 def shown(value: float, unit: str) -> str:
