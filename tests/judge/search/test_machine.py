@@ -104,7 +104,23 @@ def test_hysteresis_is_told():
     assert found.came_back is False
     assert found.metastable
     assert found.back_at < 300
-    assert [one.seen for one in tried if one.purpose is Purpose.DOWN][:2] == [Seen.BREAKS] * 2
+    assert [one.seen for one in tried if one.purpose is Purpose.DOWN][:4] == [Seen.BREAKS] * 4
+
+
+def test_a_backlog_that_is_worked_off_is_no_hysteresis():
+    """It breaks on for three steps at a tenth less, and then holds: it came back by itself."""
+    left = [3]
+
+    def answer(wanted, _tried):
+        if wanted.purpose is Purpose.DOWN and left[0]:
+            left[0] -= 1
+            return Seen.BREAKS
+        return breaks_above(800)(wanted, [])
+
+    found, tried = play(SCALE, answer)
+    assert found.came_back is True
+    assert not found.metastable
+    assert [one.level for one in tried if one.purpose is Purpose.DOWN] == [720.0] * 4
 
 
 def test_one_that_does_not_come_back_at_all_is_left_alone():

@@ -5,7 +5,7 @@ was found by those answers. Where they lead elsewhere than the search went, it i
 
 * `break-point`: pass if it was found, or lies beyond the limit, and the level that must hold does; fail if that level,
   or the start, breaks; unknown if it could not be decided, or the generator was the limit.
-* `hysteresis`: pass if it holds again at the level at which it held before; fail if it does not; unknown if not known.
+* `hysteresis`: pass if it holds again at a tenth less than it held before; fail if it does not; unknown if not known.
 * `faults`: every lease was seen active, and seen gone.
 """
 
@@ -89,12 +89,12 @@ def check_hysteresis(case: Case) -> Part:
     for one in found(case, search):
         result = one.result
         if result.metastable:
-            where = "not even at the start" if result.back_at is None else f"only at {result.back_at:g}{unit}"
-            at = search.start if result.kind is Kind.STUCK else result.holds
+            where = "not even at the mildest" if result.back_at is None else f"only at {result.back_at:g}{unit}"
+            at = search.start if result.kind is Kind.STUCK else _first_down(one)
             lines.append(f"{one.condition}: metastable: after it broke it did not come back at {at:g}{unit}, {where}")
             answers.append(Answer.FAIL)
         elif result.came_back:
-            lines.append(f"{one.condition}: after it broke it held again at {result.holds:g}{unit}")
+            lines.append(f"{one.condition}: after it broke it held again at {result.back_at:g}{unit}")
             answers.append(Answer.PASS)
         elif result.kind in {Kind.BEYOND, Kind.BELOW}:
             lines.append(f"{one.condition}: it was not broken at a load above one that held")
@@ -115,6 +115,11 @@ def check_leases(case: Case) -> Part:
     if troubles:
         return Part("faults", Answer.UNKNOWN, troubles[0], tuple(troubles), data)
     return Part("faults", Answer.PASS, f"{len(case.faults)} leases, each seen active and seen gone", (), data)
+
+
+def _first_down(one: Found) -> float:
+    """The level at which it had to come back."""
+    return next(told.wanted.level for told, _ in one.steps if told.wanted.purpose is Purpose.DOWN)
 
 
 def unit_of(search: Search) -> str:

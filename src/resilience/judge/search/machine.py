@@ -4,16 +4,18 @@
     narrow   by bisection between the hardest step that held and the mildest that broke
     confirm  the hardest that held, for longer
     again    the mildest that broke, once more: a step may have broken for a reason that is gone
-    down     right after that, back to the level that held: does it hold once more? If not: further and further down
+    down     right after that, a tenth below the level that held: does it hold once more? If not: further and further
     rest     after every other step that broke, at the start, so that no step is judged by what the one before it left
 
 A step holds or breaks with certainty (`judge.search.step`); one that does neither, although it was extended, is
 *unsure*, and the answer's interval then reaches from the hardest that held to the mildest that broke around it. A step
 in which the generator was the limit is *spoiled*: it is tried once more and then ends the search, with no answer.
 
-A level that does not hold on the way down although it was confirmed on the way up, in the same search, is hysteresis:
-the target was pushed into a state that it does not leave by itself (Bronson et al., Metastable Failures in Distributed
-Systems, HotOS 2021).
+A level that does not hold on the way down although a harder one was confirmed on the way up, in the same search, is
+hysteresis: the target was pushed into a state that it does not leave by itself (Bronson et al., Metastable Failures in
+Distributed Systems, HotOS 2021). It is a tenth below the level that was confirmed, because whatever has queued must be
+worked off by what is spare: at the very level of the break-point nothing is, and even a healthy target would take for
+ever. With a tenth to spare, a delay of d seconds is worked off in 10·d, so several steps may break before it is that.
 """
 
 from collections.abc import Sequence
@@ -27,10 +29,10 @@ MOST = 48
 """After so many steps the search gives up."""
 RESTS = 3
 """A target that does not hold at the start after so many rests in a row does not come back."""
-DOWNS = 2
-"""So many steps down in a row must break at the level that was confirmed, before that is hysteresis."""
+DOWNS = 4
+"""So many steps in a row must break at the first level down, before that is hysteresis."""
 DOWN_SHARES = (0.85, 0.7, 0.5, 0.3, 0.0)
-"""Where it is tried then, as shares of the way from the start to the level that was confirmed."""
+"""Where it is tried then, as shares of the way from the start to that level."""
 _TIES = 4
 """So many votes that do not decide leave a level unsure."""
 
@@ -93,7 +95,7 @@ class Outcome:
         holds: the hardest level that certainly held; None if none did.
         breaks: the mildest that certainly broke; None if none did.
         confirmed: whether `holds` was confirmed by a longer step.
-        came_back: whether the confirmed level held again after it broke; None if that is not known.
+        came_back: whether a tenth less than what was confirmed held again after it broke; None if that is not known.
         back_at: the level at which it held again on the way down; None if it did not, or was not asked.
     """
 
@@ -260,18 +262,19 @@ def _going_down(scale: Scale, tried: Sequence[Tried]) -> bool:
 
 
 def _down(scale: Scale, tried: Sequence[Tried]) -> Try | None:
-    """The next step down: at the confirmed level, then milder and milder, until one holds."""
+    """The next step down: a tenth below the confirmed level, then milder and milder, until one holds."""
     confirmed, _ = _bracket(scale, tried)
     if confirmed is None:
         return None
+    first = scale.eased(confirmed)
     made = [one for one in _last_down(tried) if one.seen is not Seen.SPOILED]
     if made and made[-1].seen is Seen.HOLDS:
         return None
     if len(made) < DOWNS:
-        return Try(confirmed, Purpose.DOWN)
+        return Try(first, Purpose.DOWN)
     if not any(one.seen is Seen.BREAKS for one in made):
         return None  # unsure, all of them: it is not known whether it came back
-    ladder = list(dict.fromkeys(scale.milder(confirmed, share) for share in DOWN_SHARES))
+    ladder = list(dict.fromkeys(scale.milder(first, share) for share in DOWN_SHARES))
     left = [level for level in ladder if level not in {one.level for one in made}]
     return Try(left[0], Purpose.DOWN) if left else None
 
@@ -287,7 +290,7 @@ def _last_down(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def _came_back(tried: Sequence[Tried]) -> tuple[bool | None, float | None]:
-    """Whether the confirmed level held again, and at which level it did."""
+    """Whether the first level down held, and which level did."""
     made = [one for one in _last_down(tried) if one.seen is not Seen.SPOILED]
     if not made:
         return None, None

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 LINEAR_STEPS = 32
 """On a linear scale the first step beyond the start is this part of the whole."""
 
+EASE = 0.1
+"""By how much a load is eased to see whether what has queued is worked off."""
+
 _NEXT = 1e-9
 
 
@@ -81,6 +84,13 @@ class Scale:
             return abs(hard - mild) <= self.precision * largest * (1 + _NEXT)
         least = self.precision * abs(self.limit - self.start) / LINEAR_STEPS
         return abs(hard - mild) <= max(self.precision * largest, least) * (1 + _NEXT)
+
+    def eased(self, level: float) -> float:
+        """A tenth milder: of the level itself, or on a linear scale of its way from the start; not below the start."""
+        if self.logarithmic:
+            eased = level * (1 - EASE) if self.limit > self.start else level / (1 - EASE)
+            return self.level(self.place(eased))
+        return self.level(self.place(level) * (1 - EASE))
 
     def milder(self, level: float, share: float) -> float:
         """The level at that share of a level's place: on the way down."""

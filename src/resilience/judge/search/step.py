@@ -280,4 +280,4 @@ def _rising(piece: Samples, objective: Objective, edges: Int64, place: Int64, ah
     left = y - np.mean(y) - slope * x
     error = math.sqrt(float(np.sum(left * left)) / (len(y) - 2) / float(np.sum(x * x)))
     sure = slope - student(SURE, len(y) - 2) * error
-    return sure > 0 and y[-1] + sure * ahead_s > objective.limit
+    return bool(sure > 0 and y[-1] + sure * ahead_s > objective.limit)
