@@ -139,7 +139,7 @@ def figure(chart: Chart) -> Markup:
     return Markup(
         '<figure class="chart{small}"><figcaption><strong>{title}</strong> {note}</figcaption>{place}'
         "<details><summary>{title} as a table</summary>"
-        '<div class="scroll" role="region" tabindex="0" aria-label="{title} as a table">'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{title} as a table">'
         '<table class="figures"><thead><tr><th scope="col">at</th>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div></details></figure>"
     ).format(

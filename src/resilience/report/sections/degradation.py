@@ -4,7 +4,20 @@ from collections.abc import Mapping
 
 from resilience.report.document import compares
 from resilience.report.markup import fill
-from resilience.report.material import Material, Section
+from resilience.report.material import Definition, Material, Section
+
+_DEFINITIONS = (
+    Definition(
+        "Errors",
+        "(Offered − ok) / offered.",
+        "before: the baseline; during: from the fault's request until it is clear; after: from then until the next",
+        "the operations that were meant to start there",
+    ),
+    Definition("Degraded", "Of the ok answers, the share that said so.", "the same", "the ok answers"),
+    Definition(
+        "p95", "Of the response time over all that was sent, nearest rank.", "the same", "the operations that were sent"
+    ),
+)
 
 
 def section(of: Material) -> Section | None:
@@ -14,4 +27,4 @@ def section(of: Material) -> Section | None:
     if not compared:
         return None
     body = fill("sections/degradation.html.j2", degradation=compared)
-    return Section("degradation", "Before, during and after each fault", body)
+    return Section("degradation", "Before, during and after each fault", body, definitions=_DEFINITIONS)

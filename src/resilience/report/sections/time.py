@@ -4,8 +4,9 @@ import numpy as np
 
 from resilience.report.charts import Chart, Line, figure
 from resilience.report.markup import fill
-from resilience.report.material import Material, Section
+from resilience.report.material import Definition, Material, Section
 from resilience.report.series import Counts, Series
+from resilience.text import count
 
 
 def section(of: Material) -> Section:
@@ -13,7 +14,37 @@ def section(of: Material) -> Section:
     series = of.series
     charts = pictures(series) if len(of.record.samples) else ()
     body = fill("sections/time.html.j2", figures=[figure(chart) for chart in charts], bin_s=series.bin_s)
-    return Section("time", "The run over time", body, charts)
+    return Section("time", "The run over time", body, charts, definitions=_definitions(of) if charts else ())
+
+
+def _definitions(of: Material) -> tuple[Definition, ...]:
+    series = of.series
+    window = f"each bin of {series.bin_s:g} s, by the instant at which an operation was meant to start"
+    offered, dropped = int(series.offered.sum()), int(series.dropped.sum())
+    sent, all_of_them = f"{count(offered - dropped)} operations that were sent", f"{count(offered)} operations offered"
+    return (
+        Definition(
+            "Latency",
+            "From the instant at which an operation was meant to start to its end, so waiting before it was sent is "
+            "part of it, and so are timeouts. A cell counts operations; p95 is the smallest value with at least 95 % "
+            "of the values at or below it. Nothing is averaged or interpolated.",
+            window,
+            sent,
+        ),
+        Definition(
+            "Offered, ok, degraded",
+            "Operations per second: what was due; what was answered well; of these, what said that it was degraded.",
+            window,
+            all_of_them,
+        ),
+        Definition(
+            "Failed, unknown, dropped",
+            "Certainly without effect; may or may not have happened, such as a timeout; due, but nothing was free to "
+            "send it. With ok they add up to what was offered.",
+            window,
+            all_of_them,
+        ),
+    )
 
 
 def pictures(series: Series) -> tuple[Chart, ...]:
