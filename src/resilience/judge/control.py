@@ -33,7 +33,7 @@ ALPHA = 0.05
 WAY = f"service-{EXPERIMENT_GROUP}"
 """The part between the experiment's group and the service."""
 
-_OF_EACH = 4
+_OF_EACH = 2
 """A block is so long that it holds about so many of the smaller group."""
 
 
@@ -68,7 +68,10 @@ def check_control(case: Case) -> Part:
     if limit_ns is None:
         return Part("control", Answer.UNKNOWN, "nothing was answered in the baseline, so no answer can be called good")
     phases = [phase for phase in case.phases if phase.name in {PhaseName.BASELINE, PhaseName.FAULT}]
-    rows = [_compare(case, phase, limit_ns, settings, ALPHA / max(len(phases), 1)) for phase in phases]
+    # All faults together have one chance in twenty; the baseline, which only says whether they can be judged, its own.
+    faults = max(1, sum(phase.name is PhaseName.FAULT for phase in phases))
+    alphas = [ALPHA / (faults if phase.name is PhaseName.FAULT else 1) for phase in phases]
+    rows = [_compare(case, phase, limit_ns, settings, alpha) for phase, alpha in zip(phases, alphas, strict=True)]
     judged = [(phase, row, *_judge(case, phase, row, settings)) for phase, row in zip(phases, rows, strict=True)]
     answers = [answer for _, _, answer, _ in judged if answer is not None]
     told = [why for _, _, _, why in judged]

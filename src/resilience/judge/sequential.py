@@ -8,7 +8,7 @@ For values in [0, 1] with a constant mean, whatever their distribution and howev
 empirical Bernstein sequence (I. Waudby-Smith, A. Ramdas, JRSS B 86, 2024, theorem 2, after S. Howard, A. Ramdas,
 J. McAuliffe, J. Sekhon, Annals of Statistics 49, 2021). With v_i = (x_i - mean of those before)²,
 
-    λ_t = min( √( 2 ln(2/a) / (σ²_(t-1) · t · ln(1 + t)) ), 1/2 )
+    λ_t = min( √( 2 ln(2/a) / (σ²_(t-1) · t · ln(1 + t)) ), 3/4 )
     Σλx / Σλ  ±  ( ln(2/a) + Σ v·(-ln(1 - λ) - λ) ) / Σλ
 
 where 1 - a is the confidence and σ² the variance of those before, each with one imagined observation, so that it is
@@ -22,7 +22,7 @@ import numpy as np
 
 from resilience.columns import Float64
 
-_MOST_LAMBDA = 0.5
+_MOST_LAMBDA = 0.75
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Regression:
     margin: float = 0.2
     floor_s: float = 0.001
     share_floor: float = 0.005
-    require: tuple[str, ...] = (LATENCY, THROUGHPUT)
+    require: tuple[str, ...] = (LATENCY,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from resilience.judge.regression.outages import compare_outages
 from resilience.judge.regression.rows import Row
 from resilience.judge.regression.slices import DEGRADED, ERROR_RATE, RATE
 from resilience.judge.regression.spread import RUN_TO_RUN, Side, assumed, difference, excess, repeated
+from resilience.judge.regression.strain import excused, strain
 from resilience.model import Baseline, Change, Estimate, Measured, PhaseName, Regression
 from resilience.model.regression import ERRORS, LATENCY, TAIL, THROUGHPUT
 
@@ -103,7 +104,7 @@ def compare(before: Baseline, after: Sequence[Measured], settings: Regression, *
     undecided = sum(row.required for row in rows if row.answer is Change.UNKNOWN)
     answer, because = _told(rows, undecided)
     if len(before.runs) + len(after) == 2 and answer is not Change.UNKNOWN:  # noqa: PLR2004 - one on each side
-        because += f" (one run each: that they differ by {RUN_TO_RUN:.0%} by themselves is assumed)"
+        because += f" (one run each: that medians differ by {RUN_TO_RUN:.0%} by themselves is assumed)"
     return replace(made, answer=answer, because=because, rows=rows, undecided=undecided)
 
 
@@ -122,8 +123,9 @@ def _rows(before: Sequence[Measured], after: Sequence[Measured], settings: Regre
     outages = sorted({name for run in before for name in run.recoveries} & {n for run in after for n in run.recoveries})
     comparisons = len(pairs) + len(outages)
     prior = {metric: _prior([pair for pair in pairs if pair.metric == metric]) for metric in SUBJECT}
+    strained = strain(before, after)
     for pair in pairs:
-        yield _row(pair, prior[pair.metric], settings, comparisons)
+        yield excused(_row(pair, prior[pair.metric], settings, comparisons), strained)
     yield from _lacking(before, after, settings)
     for name in outages:
         yield compare_outages(
@@ -176,7 +178,8 @@ def _required(phase: str, subject: str, settings: Regression) -> bool:
 
 
 def _row(pair: _Pair, prior: float | None, settings: Regression, comparisons: int) -> Row:
-    least = assumed(pair.sides, relative=pair.relative)
+    fault = pair.phase.startswith(PhaseName.FAULT.value)
+    least = assumed(pair.before, pair.metric, relative=pair.relative, fault=fault)
     value, error, freedom = difference(pair.before, pair.after, max(least, prior or 0.0))
     half = reach(error, freedom, comparisons)
     was, now = (math.exp(side.mean) if pair.relative else side.mean for side in pair.sides)

@@ -6,6 +6,7 @@ from resilience.judge.case import Case
 from resilience.judge.quantiles import of_operation
 from resilience.judge.regression.conditions import conditions
 from resilience.judge.regression.slices import estimates
+from resilience.judge.regression.strain import LAG
 from resilience.model import Answer, Estimate, EventKind, Measured, Phase, PhaseName
 
 COMPARED = (PhaseName.BASELINE, PhaseName.FAULT, PhaseName.AFTER)
@@ -75,6 +76,9 @@ def _counts(document: Mapping[str, object]) -> Iterator[tuple[str, float]]:
     for row in incidents if isinstance(incidents, list | tuple) else ():
         if isinstance(row, Mapping) and (used := _number(row, "budget_used")) is not None:
             yield f"budget.{row.get('fault')}", used
+    load = document.get("load")
+    if isinstance(load, Mapping) and (late := _number(load, "baseline_lag_p99_s")) is not None:
+        yield LAG, late * 1e3
     if isinstance(writes, Mapping):
         for name in (*BROKEN, "acknowledged"):
             if (number := _number(writes, name)) is not None:

@@ -3,8 +3,9 @@
 Requests that are close in time share a slow disk, a collection of garbage, a busy neighbour: a million of them are no
 million independent observations. So a phase is cut into slices of equal length, each slice is one observation, and how
 much slices differ says how exact the figure is (*batch means*: Asmussen, Glynn, *Stochastic Simulation*, IV.5). Slices
-next to each other may still be alike; the variance is therefore worked out from slices and again from about six long
-batches of them, and the larger counts. It is never less than independent observations would have.
+next to each other may still be alike; the variance is therefore worked out twice, from slices, made larger by what
+their correlation with their neighbours is (of first order: (1 + r) / (1 - r)), and from six long batches of them, and
+the larger counts. It is never less than independent observations would have.
 
 * A share (errors, degraded) is a ratio of sums over slices; its variance is that of the residuals hits - share · size.
 * A quantile's error follows from that of the share of values at or below it: the quantiles at q ± z·se are its bounds
@@ -31,6 +32,7 @@ FEWEST = 8
 """Fewer slices say too little about how much they differ."""
 
 BATCHES = 6
+MOST_ALIKE = 0.9
 IN_TAIL = 10
 """A quantile needs so many values beyond it."""
 
@@ -73,7 +75,14 @@ def _all(samples: Samples, place: npt.NDArray[np.intp], count: int, length_s: fl
 def _variance(residuals: Float64) -> float:
     """Of the sum of residuals, which add up to nothing: from slices, or from long batches if that is more."""
     count = len(residuals)
-    short = math.fsum(residuals**2) * count / (count - 1)
+    squares = math.fsum(residuals**2)
+    if not squares:
+        return 0.0
+    along = math.fsum(residuals[1:] * residuals[:-1]) / squares
+    along = min(
+        max(along + (1 + 3 * along) / count, 0.0), MOST_ALIKE
+    )  # a short series hides some of it (Kendall, 1954)
+    short = squares * count / (count - 1) * (1 + along) / (1 - along)
     sums = np.array([part.sum() for part in np.array_split(residuals, BATCHES)])
     return max(short, math.fsum(sums**2) * BATCHES / (BATCHES - 1))
 

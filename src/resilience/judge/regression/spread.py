@@ -16,6 +16,11 @@ from resilience.model import Estimate
 RUN_TO_RUN = 0.02
 """Assumed standard deviation from run to run, as a share of the figure, where no run was repeated."""
 
+TAILS = {"p95_ms": 2.5, "p99_ms": 5.0}
+"""Tails differ by so many times as much from run to run; and under a fault everything by `UNDER_FAULT` times."""
+
+UNDER_FAULT = 2.0
+
 SHARE_RUN_TO_RUN = 0.0005
 """The least of it for shares, of 1."""
 
@@ -69,11 +74,10 @@ def excess(sides: Sequence[Side]) -> float:
     return max(0.0, between - within)
 
 
-def assumed(sides: Sequence[Side], *, relative: bool) -> float:
+def assumed(before: Side, metric: str, *, relative: bool, fault: bool) -> float:
     """Variance from run to run that is assumed of a cell of which nothing else is known."""
-    if relative:
-        return RUN_TO_RUN**2
-    return max(SHARE_RUN_TO_RUN, RUN_TO_RUN * abs(sides[0].mean)) ** 2
+    share = RUN_TO_RUN * TAILS.get(metric, 1.0) * (UNDER_FAULT if fault else 1.0)
+    return (share if relative else max(SHARE_RUN_TO_RUN, share * abs(before.mean))) ** 2
 
 
 def difference(before: Side, after: Side, prior: float) -> tuple[float, float, float]:
