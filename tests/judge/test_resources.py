@@ -160,7 +160,9 @@ def test_limits_are_among_the_objectives():
     assert part.answer is Answer.FAIL
     assert part.because.startswith("postgres.connections of postgres: max<80% @ baseline was 90 % of its limit")
     assert part.because.endswith("(and 1 more limits on resources not met)")
-    assert [row["resource"] for row in part.data["objectives"]] == ["postgres.connections"] * 2
+    rows = part.data["objectives"]
+    assert [row["resource"] for row in rows] == ["postgres.connections"] * 2
+    assert [(row["value"], row["unit"]) for row in rows] == [(0.9, "share"), (90.0, "count")]
     good = case(series("postgres.connections", 9, limit=100.0), limits=(limit, other))
     assert with_limits(good, check_objectives(good, ())).because.endswith("all 2 limits on resources held")
 

@@ -52,6 +52,14 @@ def test_a_metric_that_is_not_there_is_told_and_takes_nothing_from_the_others():
     assert [one.name for one in told.value.readings] == ["a"]
 
 
+def test_a_limit_that_has_no_sample_is_told_and_not_taken_for_0():
+    """A metric that is declared and has no value says nothing of the most that there may be."""
+    taken = Taken(name="a", metric="pool_busy", limit_metric='pool_limit{pool="nobody"}')
+    with answering({"/metrics": TEXT}) as (url, _), pytest.raises(Partly, match="no pool_limit") as told:
+        Endpoint(endpoint(taken), url, "service").read()
+    assert told.value.readings[0].limit is None
+
+
 def test_a_program_that_was_started_again_counts_anew():
     """Prometheus' own instant of its start says so."""
     texts = iter([TEXT, TEXT, TEXT.replace("seconds 100", "seconds 200")])

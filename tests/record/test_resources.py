@@ -1,5 +1,8 @@
 """What collectors read, written and read back; counters become rates, and damage is said."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -142,6 +145,7 @@ def test_a_crash_costs_what_came_after_the_last_flush(writer, tmp_path):
     """Readings of the first five seconds and later are in files of their own; that nothing was sealed is said."""
     for at in range(1, 14):
         writer.add("system", at * NS, [gauge(at)])
+        writer.flush()
     found = read_resources(tmp_path)
     assert found.get("process.threads", "service").at_s.tolist() == [float(at) for at in range(1, 11)]
     assert found.problems == ("resources are not sealed: their writer was cut short",)
@@ -151,15 +155,18 @@ def test_a_crash_costs_what_came_after_the_last_flush(writer, tmp_path):
 def test_pieces_grow_with_the_run_and_end(writer, tmp_path):
     """A day at one reading a second is some 1,500 files, not 17,000."""
     for at in range(0, 24 * 3600, 5):
-        writer._rows = []  # what is in them does not matter here
         writer.add("system", at * NS, [gauge(at)])
+        writer.flush()
     writer.close()
     assert 1_400 < len(list((tmp_path / "resources" / "series").glob("*.parquet"))) < 1_700
 
 
 def test_what_is_held_in_memory_is_bounded(writer, tmp_path):
-    """However much comes at once."""
+    """Where nobody writes what comes is let go; half of it is written at once, however little time went by."""
     writer.add("system", NS, [gauge(1.0)] * MOST_ROWS)
+    writer.add("system", NS, [gauge(1.0)])
+    assert len(writer._rows) == MOST_ROWS
+    writer.flush()
     assert writer._rows == []
     assert len(list((tmp_path / "resources" / "series").glob("*.parquet"))) == 1
 
@@ -168,6 +175,7 @@ def test_a_piece_that_is_missing_or_not_as_it_was_is_told(writer, tmp_path):
     """What the others hold is still read."""
     for at in (5, 10, 15):
         writer.add("system", at * NS, [gauge(at)])
+        writer.flush()
     writer.close()
     first, second, _ = sorted((tmp_path / "resources" / "series").glob("*.parquet"))
     content = bytearray(first.read_bytes())
@@ -200,9 +208,27 @@ def test_a_disk_that_is_full_is_an_error_and_fills_no_memory(writer, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writer._parts, "add", full)
+    writer.add("system", 6 * NS, [gauge(1.0)])
     with pytest.raises(RecordError, match="No space left"):
-        writer.add("system", 6 * NS, [gauge(1.0)])
+        writer.flush()
     assert writer._rows == []
+
+
+def test_writing_imports_no_pandas(tmp_path):
+    """It would take seconds on a busy machine, in the midst of a run."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from resilience.model.resources import Reading, Unit\n"
+        "from resilience.record.redact import Redactor\n"
+        "from resilience.record.resources import ResourcesWriter\n"
+        "writer = ResourcesWriter(Path(sys.argv[1]), Redactor(['correct-horse']))\n"
+        "writer.add('system', 1, [Reading('a', 'b', Unit.COUNT, 1.0, None, True)])\n"
+        "writer.close()\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, timeout=100)
+    assert done.returncode == 0
+    assert len(list((tmp_path / "resources" / "series").glob("*.parquet"))) == 1
 
 
 def test_pandas_reads_the_folder(writer, tmp_path):
@@ -210,6 +236,7 @@ def test_pandas_reads_the_folder(writer, tmp_path):
     pandas = pytest.importorskip("pandas", reason="needs pandas")
     for at in (1, 7, 14):
         writer.add("system", at * NS, [gauge(at), counter(at)])
+    writer.flush(due=False)
     table = pandas.read_parquet(tmp_path / "resources" / "series")
     assert len(table) == 6
     assert set(table["name"]) == {"process.threads", "process.cpu"}

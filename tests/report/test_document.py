@@ -50,3 +50,11 @@ def test_degraded_share_needs_both_counts():
     assert document.degraded_share({"ok": 4, "degraded": 1}) == pytest.approx(0.25)
     assert document.degraded_share({"ok": 0, "degraded": 0}) is None
     assert document.degraded_share({"ok": 4}) is None
+
+
+def test_a_limit_of_a_resource_is_no_time():
+    """`max` of a resource is in its own unit, or a share of its limit; and it is about the resource."""
+    row = {"expression": "max<80% @ fault", "resource": "redis.clients", "of": "redis", "operation": "", "value": 0.7}
+    assert document.objective_value({**row, "unit": "share"}) == "70 % of its limit"
+    assert document.objective_value({**row, "unit": "count", "value": 12.0}) == "12 count"
+    assert document.about({**row, "unit": "share"}) == "redis.clients of redis"

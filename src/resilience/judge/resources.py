@@ -151,6 +151,7 @@ class Judged:
     answer: Answer
     count: int
     because: str
+    unit: str = ""
 
     def json(self) -> dict[str, Json]:
         """As in `verdict.json`, beside the objectives."""
@@ -163,6 +164,7 @@ class Judged:
             "of": self.of,
             "expression": self.limit.expression,
             "value": self.value,
+            "unit": self.unit,
             "answer": self.answer.value,
             "count": self.count,
             "because": self.because,
@@ -206,13 +208,14 @@ def _in_phase(case: Case, limit: ResourceLimit, series: Series, phase: Phase) ->
         return _unknown(limit, series.of, phase.label, count, "the most that it can be is not known")
     value = _value(limit, series, stretch)
     good = bool(_COMPARED[limit.comparison](value, limit.limit))
+    unit = "share" if limit.share else series.unit.value
     shown = f"{value * 100:.4g} % of its limit" if limit.share else f"{value:.6g} {series.unit.value}"
     said = f"{_about(limit, series.of)}: {limit.expression} was {shown} in {phase.label} ({count:,} readings)"
     if stretch.covered < COVERED and (good or not _settled(limit)):
         why = f"{said}, but readings cover {stretch.covered * 100:.0f} % of {phase.label}"
         why += next((f": {gap.why}" for gap in _gaps_of(case, series, phase)), "")
-        return Judged(limit, series.of, phase.label, value, Answer.UNKNOWN, count, why)
-    return Judged(limit, series.of, phase.label, value, Answer.PASS if good else Answer.FAIL, count, said)
+        return Judged(limit, series.of, phase.label, value, Answer.UNKNOWN, count, why, unit)
+    return Judged(limit, series.of, phase.label, value, Answer.PASS if good else Answer.FAIL, count, said, unit)
 
 
 def _settled(limit: ResourceLimit) -> bool:

@@ -54,7 +54,7 @@ class Endpoint:
         absent: list[str] = []
         for taken, wanted, most in self._wanted:
             value = _sum(wanted, samples, kinds)
-            limit = taken.limit if most is None else _sum(most, samples, kinds)
+            limit = taken.limit if most is None else _sum(most, samples, {})
             absent += [taken.metric] if value is None else []
             absent += [taken.limit_metric] if most is not None and limit is None else []
             if value is not None:

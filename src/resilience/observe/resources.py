@@ -61,6 +61,7 @@ class Collectors:
         self._redactor, self._period_s, self._missing, self._more = redactor, period_s, missing, more
         self._writer: ResourcesWriter | None = None
         self._beside: Beside | None = None
+        self._written = False
 
     def start(self) -> None:
         """Begin to read; nothing at all if there is nothing to be read, or nowhere to write."""
@@ -75,15 +76,14 @@ class Collectors:
         work: list[tuple[str, Work]] = [
             (f"resources-{watcher.collector}", partial(self._run, watcher, writer)) for watcher in self._watchers
         ]
-        self._beside = Beside([*work, *self._more(writer)])
+        self._beside = Beside([*work, ("resources-written", partial(self._flush, writer)), *self._more(writer)])
         self._beside.start()
 
     def stop(self) -> None:
         """End, after one more reading of each. Idempotent; takes a few seconds at the most."""
         if self._beside is None or self._writer is None:
             return
-        whole = self._beside.stop()
-        if whole:
+        if self._beside.stop() and self._written:
             try:
                 self._writer.close()
             except RecordError:
@@ -96,6 +96,15 @@ class Collectors:
             pass  # there is nowhere to say it; the reader finds that readings are missing
         finally:
             self._keep(watcher, watcher.close())
+
+    def _flush(self, writer: ResourcesWriter, ended: threading.Event) -> None:
+        """Write what is due, in a thread that no reading waits for."""
+        while not ended.wait(1.0):
+            try:
+                writer.flush()
+            except RecordError:
+                return  # what comes after is let go, and the record is not sealed
+        self._written = True
 
     def _read_all(self, watcher: Watcher, writer: ResourcesWriter, ended: threading.Event) -> None:
         course = _Course(watcher, writer, round(self._period_s * NS))

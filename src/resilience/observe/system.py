@@ -59,14 +59,15 @@ class System:
         self._looked_s = float("-inf")
         self._disks: dict[str, float] = {}
         self._busy_s = 0.0
+        self._own = usage.groups_of(os.getpid())
 
     def read(self) -> Sequence[Reading]:
         """All of it."""
         self._look()
-        found = [*self._machine()]
+        found = [*self._machine(), *_group(HOST, self._own, _NO_GROUPS)]
         for name, part in self._parts.items():
             processes = [*_processes(name, part, self._cores)]
-            found += [*processes, *_group(name, part.groups)] if processes else []
+            found += [*processes, *_group(name, part.groups, self._own)] if processes else []
         return found
 
     def close(self) -> Mapping[str, Json]:
@@ -86,10 +87,9 @@ class System:
             part = self._parts.get(name)
             if part is None or part.root != root:
                 totals = {} if part is None else part.totals
-                part = self._parts[name] = _Part(root, totals=totals, groups=usage.groups_of(root.pid))
+                part = self._parts[name] = _Part(root, totals=totals)
                 part.files = usage.open_files_limit(root.pid)
-            else:
-                part.groups = usage.groups_of(root.pid)  # a fault may have put it into another
+            part.groups = usage.groups_of(root.pid)  # a fault may have put it into another
             part.pids = families.get(name, ())
 
     def _machine(self) -> Iterator[Reading]:
@@ -168,15 +168,23 @@ def _processes(name: str, part: _Part, cores: float) -> Iterator[Reading]:
         yield reading("process.files", name, files, float(part.files or 0) if alone else None)
 
 
-def _group(name: str, groups: usage.Groups) -> Iterator[Reading]:
-    """What its control groups say, where they are not the machine's root."""
-    throttled = None if groups.cpu is None else usage.throttling(groups.cpu)
+def _group(name: str, groups: usage.Groups, shared: usage.Groups) -> Iterator[Reading]:
+    """What its control groups say, where they are not the machine's root nor those that the runner is in, too."""
+    cpu, memory, pids = (
+        None if one == other else one
+        for one, other in (
+            (groups.cpu, shared.cpu),
+            (groups.memory, shared.memory),
+            (groups.pids, shared.pids),
+        )
+    )
+    throttled = None if cpu is None else usage.throttling(cpu)
     if throttled is not None:
         yield reading("cgroup.periods.throttled", name, throttled.throttled)
         yield reading("cgroup.periods.free", name, throttled.periods - throttled.throttled)
     for metric, figures in (
-        ("cgroup.memory", None if groups.memory is None else usage.memory(groups.memory)),
-        ("cgroup.pids", None if groups.pids is None else usage.pids(groups.pids)),
+        ("cgroup.memory", None if memory is None else usage.memory(memory)),
+        ("cgroup.pids", None if pids is None else usage.pids(pids)),
     ):
         if figures is not None and figures[0] is not None:
             yield reading(metric, name, figures[0], None if figures[1] is None else float(figures[1]))

@@ -2,7 +2,8 @@
 
 Rows hold what was read, so counters as they stood; rates and shares are made when the record is read. The longer a run
 lasts, the longer the pieces: a 60th of its age, between five seconds and a minute, is what a crash may cost, and 24
-hours are some 1,500 files. In between, rows are held in memory, no more than `MOST_ROWS`.
+hours are some 1,500 files. In between, rows are held in memory, no more than `MOST_ROWS`. Who reads never waits for the
+disk: `flush` is for a thread of its own.
 """
 
 import io
@@ -13,6 +14,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -65,24 +67,37 @@ class ResourcesWriter:
         self._redactor = redactor
         self._lock = threading.Lock()
         self._rows: list[_Row] = []
-        self._flushed_ns = 0
+        self._flushed_ns = self._last_ns = 0
         try:
             self._parts = Parts(self._folder / SERIES, "series")
         except OSError as error:
             raise RecordError(f"resources cannot be written to {self._folder}: {error}") from error
 
     def add(self, collector: str, at_ns: int, readings: Iterable[Reading]) -> None:
-        """Take what was read at one instant, and write what is due; a value that is no number is left out.
+        """Take what was read at one instant; a value that is no number is left out. Waits for no disk."""
+        found = [(at_ns, collector, reading) for reading in readings if math.isfinite(reading.value)]
+        with self._lock:
+            if len(self._rows) + len(found) <= MOST_ROWS:  # else nobody writes: a disk must not fill the memory
+                self._rows += found
+            self._last_ns = max(self._last_ns, at_ns)
+
+    def flush(self, *, due: bool = True) -> None:
+        """Write what was added; with `due` only if that is long enough ago, or much. For one thread at a time.
 
         Raises:
-            RecordError: it cannot be written.
+            RecordError: it cannot be written; it is let go.
         """
         with self._lock:
-            self._rows += [(at_ns, collector, reading) for reading in readings if math.isfinite(reading.value)]
-            due_ns = self._flushed_ns + min(max(at_ns // _SHARE, _LEAST_NS), _MOST_NS)
-            if at_ns >= due_ns or len(self._rows) >= MOST_ROWS:
-                self._flush()
-                self._flushed_ns = at_ns
+            age_ns = self._last_ns - self._flushed_ns
+            wait_ns = min(max(self._last_ns // _SHARE, _LEAST_NS), _MOST_NS)
+            if not self._rows or (due and age_ns < wait_ns and len(self._rows) < MOST_ROWS // 2):
+                return
+            rows, self._rows = self._rows, []
+            self._flushed_ns = self._last_ns
+        try:
+            self._parts.add(_packed(rows, self._redactor), len(rows))
+        except (OSError, pa.ArrowException) as error:
+            raise RecordError(f"resources cannot be written to {self._parts.following}: {error}") from error
 
     def begin_gap(self, collector: str, of: str, at_ns: int, why: str) -> None:
         """From here on nothing can be read. Raises RecordError if that cannot be written."""
@@ -94,19 +109,8 @@ class ResourcesWriter:
 
     def close(self) -> None:
         """Write what is left, and say that this is all. Raises RecordError if that cannot be done."""
-        with self._lock:
-            self._flush()
-            self._parts.seal()
-
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        try:
-            self._parts.add(_packed(self._rows, self._redactor), len(self._rows))
-        except (OSError, pa.ArrowException) as error:
-            raise RecordError(f"resources cannot be written to {self._parts.following}: {error}") from error
-        finally:
-            self._rows = []  # a disk that is full must not fill the memory
+        self.flush(due=False)
+        self._parts.seal()
 
     def _note(self, line: dict[str, Any]) -> None:
         try:
@@ -118,16 +122,16 @@ class ResourcesWriter:
 
 def _packed(rows: Sequence[_Row], redactor: Redactor) -> bytes:
     readings = [reading for _, _, reading in rows]
-    columns: dict[str, Any] = {
-        "at_ns": pa.array([at_ns for at_ns, _, _ in rows], pa.int64()),
+    columns: dict[str, pa.Array] = {
+        "at_ns": _numbers("q", [at_ns for at_ns, _, _ in rows]),
         "collector": _texts([collector for _, collector, _ in rows], redactor),
         "name": _texts([reading.name for reading in readings], redactor),
         "of": _texts([reading.of for reading in readings], redactor),
         "unit": _texts([reading.unit.value for reading in readings], redactor),
-        "value": pa.array([float(reading.value) for reading in readings], pa.float64()),
-        "limit": pa.array([reading.limit for reading in readings], pa.float64()),
-        "counter": pa.array([reading.counter for reading in readings], pa.bool_()),
-        "anew": pa.array([reading.anew for reading in readings], pa.bool_()),
+        "value": _numbers("d", [reading.value for reading in readings]),
+        "limit": _numbers("d", [math.nan if reading.limit is None else reading.limit for reading in readings]),
+        "counter": _flags([reading.counter for reading in readings]),
+        "anew": _flags([reading.anew for reading in readings]),
     }
     stream = io.BytesIO()
     table = pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
@@ -143,13 +147,26 @@ def _packed(rows: Sequence[_Row], redactor: Redactor) -> bytes:
     return stream.getvalue()
 
 
+# Made from buffers: for Python's lists Arrow imports pandas, where that is installed, which takes a second.
+_ARROW = {"q": pa.int64(), "d": pa.float64(), "i": pa.int32()}
+
+
+def _numbers(kind: str, values: Sequence[float]) -> pa.Array:
+    return pa.Array.from_buffers(_ARROW[kind], len(values), [None, pa.py_buffer(array(kind, values))])
+
+
+def _flags(values: Sequence[bool]) -> pa.Array:
+    packed = np.packbits(np.array(values, np.uint8), bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(packed)])
+
+
 def _texts(texts: Sequence[str], redactor: Redactor) -> pa.DictionaryArray:
     codes: dict[str, int] = {}
-    indices = array("i", [codes.setdefault(text, len(codes)) for text in texts])
-    return pa.DictionaryArray.from_arrays(
-        pa.Array.from_buffers(pa.int32(), len(indices), [None, pa.py_buffer(indices)]),
-        pa.array([redactor.text(text) for text in codes], pa.string()),
-    )
+    indices = _numbers("i", [codes.setdefault(text, len(codes)) for text in texts])
+    content = [redactor.text(text).encode() for text in codes]
+    offsets = array("i", [0, *accumulate(map(len, content))])
+    words = pa.StringArray.from_buffers(len(content), pa.py_buffer(offsets), pa.py_buffer(b"".join(content)))
+    return pa.DictionaryArray.from_arrays(indices, words)
 
 
 @dataclass(slots=True)

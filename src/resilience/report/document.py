@@ -64,6 +64,9 @@ def objective_value(row: Row) -> str:
     value = number(row, "value")
     if value is None:
         return ""
+    if words(row, "resource"):
+        unit = words(row, "unit")
+        return f"{value * 100:.4g} % of its limit" if unit == "share" else f"{value:.6g} {unit}".strip()
     if re.search(r"\s(no\s+worse\s+than|within)\s", words(row, "expression")):  # a difference to the baseline
         relative = words(row, "expression").lstrip().startswith(("p(", "avg", "med"))
         return f"{value * 100:+.3g}{' %' if relative else ' points'}"
@@ -75,6 +78,8 @@ def objective_value(row: Row) -> str:
 
 def about(row: Row) -> str:
     """What an objective is about: its operation, and its tenant and region if it names them."""
+    if words(row, "resource"):
+        return " of ".join(name for name in (words(row, "resource"), words(row, "of")) if name)
     named = [words(row, "operation"), words(row, "tenant"), words(row, "region")]
     return ", ".join(name for name in named if name)
 

@@ -18,8 +18,10 @@ from resilience.report.sections import (
     phases,
     promised,
     recovery,
+    resources,
     soak,
     time,
+    traces,
     writes,
 )
 
@@ -34,6 +36,8 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     soak.section,
     degradation.section,
     phases.section,
+    resources.section,
+    traces.section,
     faults.section,
     gaps.section,
     events.section,
