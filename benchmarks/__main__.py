@@ -9,12 +9,14 @@ from benchmarks import Options
 
 NAMES = {
     "judge": "reading and judging a record of 10 million samples: time and memory",
+    "report": "reports of a record of 10 million samples in every format: time, size, memory of an export",
     "residue": "how often failures that remain are told where there are none, and found where there are",
     "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
     "breaker": "how exact the times of a circuit breaker are that stays open for exactly seven seconds, on a real run",
     "drivers": "the same fault seen by our engine and by a script of k6: how far apart their recoveries are",
     "experiments": "every shipped experiment on the healthy target: each must pass",
     "ledger": "ten million writes in PostgreSQL with errors planted anywhere: all found, none else, how soon",
+    "collectors": "processor time of all collectors of resources at one reading a second, on the running target",
     "lease": "processor time of lease, guard and reaper while a fault is held, beside a run without",
     "record": "what it costs to write a run down: a write's two entries, and samples at 50 000 a second",
     "faults": "how soon a fault takes effect after inject, and ends after revert, at 500 operations a second",
@@ -29,6 +31,7 @@ NAMES = {
     "postgres": "10 000 reads and 1000 inserts a second on PostgreSQL at once: rates, processor time beside pgbench",
     "soak": "memory of every process of a long run at 1000 operations a second: megabytes an hour",
     "target": "operations a second that the reference target serves on one core, beside a bare route of Starlette",
+    "search": "the break-point of the reference target by search, beside a fine sweep",
     "startup": "how long the programs take before they do anything",
 }
 

@@ -12,7 +12,7 @@ from resilience.ctk.kinds import check_fault
 from resilience.ctk.run import to_who_listens
 from resilience.ctk.steered import Job, Options, load_for, plan_of, ready, run_job, show
 from resilience.drill.search.conduct import Conditions, Conductor
-from resilience.drill.search.steps import FLUSH_S, LOOKS, Lengths, Measurer
+from resilience.drill.search.steps import FLUSH_S, LONG_LOOKS, LOOKS, Lengths, Measurer
 from resilience.errors import SpecError
 from resilience.faults import registry
 from resilience.judge.search.checks import scale_of, unit_of
@@ -68,7 +68,8 @@ def prepare(experiment: Experiment) -> Prepared:
     longest_s = max((operation.timeout_s for operation in experiment.load.operations), default=0.0)
     lengths = Lengths(settle_s=search.settle_s, step_s=search.step_s, longest_s=longest_s, ahead_s=search.confirm_s)
     wait_s = FLUSH_S + longest_s
-    longest_step_s = search.settle_s + LOOKS[-1] * max(search.step_s, search.confirm_s) + len(LOOKS) * wait_s + 1.0
+    measured_s = max(LOOKS[-1] * search.step_s, LONG_LOOKS[-1] * search.confirm_s)
+    longest_step_s = search.settle_s + measured_s + len(LOOKS) * wait_s + 1.0
     conditions = ("healthy", *search.faults)
     steps = most_steps(scale)
     least, most = steps
@@ -76,7 +77,7 @@ def prepare(experiment: Experiment) -> Prepared:
     one_s = search.settle_s + search.step_s + 1.5
     usual_s = len(conditions) * (usual * one_s + search.confirm_s)
     most_s = len(conditions) * (
-        most * (search.settle_s + LOOKS[-1] * search.step_s + wait_s) + LOOKS[-1] * search.confirm_s
+        most * (search.settle_s + LOOKS[-1] * search.step_s + wait_s) + LONG_LOOKS[-1] * search.confirm_s
     )
     return Prepared(
         experiment=replace(experiment, load=started(experiment.load, search), steps=tuple(used)),
@@ -164,13 +165,13 @@ def outline(prepared: Prepared) -> tuple[dict[str, Json], list[str]]:
         "most_s": round(prepared.most_s, 1),
         "max_duration_s": limit_s,
     }
-    lines = [  # each a sentence
+    lines = [
         f"search over {what}: from {search.start:g}{unit} to {search.limit:g}{unit}, to {search.precision:.1%}",
         f"broken is what misses one of: {', '.join(one.expression for one in search.objectives)}",
         f"conditions: {', '.join(prepared.conditions)}",
         (
-            f"{least} to {most} steps of {search.settle_s:g} + {search.step_s:g} s under each, up to {LOOKS[-1]} times as "
-            f"long where that is not certain; {search.confirm_s:g} s to confirm"
+            f"{least} to {most} steps of {search.settle_s:g} + {search.step_s:g} s under each, up to {LOOKS[-1]} times "
+            f"as long where that is not certain; {search.confirm_s:g} s to confirm"
         ),
         (
             f"it usually takes {prepared.usual_s / 60:.1f} minutes, at most {prepared.most_s / 60:.1f}; after "
@@ -193,16 +194,17 @@ def search_file(path: Path, options: Options) -> int:
     console = Console(stderr=options.as_json)
     objectives = prepared.search.objectives
 
-    def conduct(means: Steering, measurer: Measurer) -> None:
-        _conduct(means, prepared, measurer, console)
+    def conducted(means: Steering, measurer: Measurer) -> None:
+        conduct(means, prepared, measurer, console)
 
     plan = plan_of(prepared.experiment, seed, prepared.usual_s)
     job = Job("search", prepared.experiment, plan, consented, objectives, prepared.lengths)
-    verdict, folder = run_job(job, options, conduct)
+    verdict, folder = run_job(job, options, conducted)
     return show(verdict, folder, options, console)
 
 
-def _conduct(means: Steering, prepared: Prepared, measurer: Measurer, console: Console) -> None:
+def conduct(means: Steering, prepared: Prepared, measurer: Measurer, console: Console) -> None:
+    """Conduct a search on a session that has begun; each step is one line on the console."""
     search, experiment = prepared.search, prepared.experiment
     by_name = {fault.written: fault for fault in experiment.faults}
     conditions = Conditions(

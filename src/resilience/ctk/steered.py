@@ -192,8 +192,8 @@ def _play(session: Session, job: Job, tally: Tally, conduct: Conduct) -> Verdict
     return session.finish()
 
 
-def show(verdict: Verdict, folder: Path, options: Options, console: Console) -> int:
-    """Print the verdict. Returns the exit code."""
+def show(verdict: Verdict, folder: Path, options: Options, console: Console, *, listed: str = "break-point") -> int:
+    """Print the verdict, of one part (`listed`) with every line of its evidence. Returns the exit code."""
     with to_who_listens():
         if options.as_json:
             sys.stdout.write(json.dumps(verdict.document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -202,7 +202,7 @@ def show(verdict: Verdict, folder: Path, options: Options, console: Console) -> 
             console.print()
             console.print(f"[bold {colour}]{verdict.answer.value.upper()}[/]", highlight=False)
             for part in verdict.parts:
-                for line in part.evidence if part.name == "break-point" else (part.because,):
+                for line in part.evidence if part.name == listed else (part.because,):
                     console.print(f"  {part.answer.value:<8} {part.name}: {line}", markup=False, soft_wrap=True)
             console.print(f"  record: {folder}", markup=False, soft_wrap=True)
     return verdict.answer.exit_code

@@ -62,7 +62,7 @@ class Capacity:
         step_s, settle_s: as of a search.
         objectives: what must hold for throughput to count as capacity; may be none.
         demand: requests per second that are to be served; None if nothing is to be planned.
-        headroom: share of what was bought that is to stay free at that demand.
+        headroom: how much more than that is to be there, as a share of it: 0.5 is half as much again.
         prices: None if cost is not asked for.
     """
 

@@ -32,7 +32,7 @@ SEARCH_KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("settle", "settle_s", DURATION, "What is left out at the beginning of each."),
         Key("objectives", "objectives", listing(OBJECTIVE), "What must hold for throughput to count."),
         Key("demand", "demand", number(0, above=True), "Requests per second that are to be served."),
-        Key("headroom", "headroom", number(0, 0.95), "Share of the capacity that is to stay free at that demand."),
+        Key("headroom", "headroom", number(0, 10), "How much more than the demand is to be there, as a share of it."),
         Key("prices", "prices", block(Prices), "What running it costs."),
     ),
     Prices: (

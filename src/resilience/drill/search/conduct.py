@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from resilience.drill.search.steps import Clock, Measurer
+from resilience.drill.search.steps import LONG_LOOKS, LOOKS, Clock, Measurer
 from resilience.judge.search.machine import RESTS, Purpose, Seen, Tried, Try, next_try
 from resilience.judge.search.scale import Scale
 from resilience.judge.search.step import Judged
@@ -110,16 +110,16 @@ class Conductor:
 
     def _step(self, wanted: Try) -> Judged:
         search = self.conditions.search
-        step_s = search.confirm_s if wanted.long else search.step_s
+        step_s, looks = (search.confirm_s, LONG_LOOKS) if wanted.long else (search.step_s, LOOKS)
         if self.conditions.fault is None:
             since_s = self.means.level(wanted.level)
             rate = wanted.level if search.over == "rate" else None
-            return self.measurer.measure(since_s, rate, step_s=step_s)
+            return self.measurer.measure(since_s, rate, step_s=step_s, looks=looks)
         self._leases += 1
         spec = varied(search, self.conditions.fault, wanted.level)
         name = f"{spec.name}-{self._leases}"
         with self.means.hold(replace(spec, name=name, duration_s=self.conditions.longest_step_s)):
-            return self.measurer.measure(self.means.now_s(), self.conditions.rate, step_s=step_s)
+            return self.measurer.measure(self.means.now_s(), self.conditions.rate, step_s=step_s, looks=looks)
 
     def _rested(self, name: str) -> bool:
         """Whether the target holds at the start again, with nothing in place."""

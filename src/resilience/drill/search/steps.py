@@ -19,6 +19,8 @@ from resilience.model import Event, Objective, Slice, Verdict
 
 LOOKS: Final = (1, 2, 4)
 """A step is judged after so many times its length, until it is certain."""
+LONG_LOOKS: Final = (1, 2)
+"""The same of a long one."""
 FLUSH_S: Final = 3.0
 """The generator has written everything down so long after it has ended."""
 POLL_S: Final = 0.2
@@ -107,19 +109,19 @@ class Measurer:
         self._objectives, self._lengths = tuple(objectives), lengths
         self._forgotten = 0
 
-    def measure(self, since_s: float, rate: float | None, *, step_s: float, settle_s: float | None = None) -> Judged:
+    def measure(self, since_s: float, rate: float | None, *, step_s: float, looks: Sequence[int] = LOOKS) -> Judged:
         """Measure from when something was changed; extended until it is certain what it shows.
 
         Args:
             since_s: when it was changed, seconds since the run began.
             rate: arrivals per second that are due; None of a closed load.
             step_s: how long it is measured at first.
-            settle_s: what is left out before; as all steps if None.
+            looks: after how many times that length it is judged, until it is certain.
         """
-        begin_s = since_s + (self._lengths.settle_s if settle_s is None else settle_s)
+        begin_s = since_s + self._lengths.settle_s
         self._drop(begin_s - self._lengths.longest_s - FLUSH_S)
         judged = None
-        for times in LOOKS:
+        for times in looks:
             end_s = begin_s + times * step_s
             self._clock.sleep_until(end_s)
             self._wait_for(end_s)

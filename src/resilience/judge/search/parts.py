@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from resilience.judge.case import Case
 from resilience.judge.search.checks import check_break_point, check_hysteresis, check_leases
+from resilience.judge.search.throughput import check_little, check_scalability, check_throughput
 from resilience.judge.validity import check_validity
 from resilience.judge.writes import check_writes
 from resilience.model import Part
@@ -12,6 +13,14 @@ PARTS: Mapping[str, Mapping[str, Callable[[Case], Part]]] = {
     "search": {
         "break-point": check_break_point,
         "hysteresis": check_hysteresis,
+        "writes": check_writes,
+        "faults": check_leases,
+        "validity": check_validity,
+    },
+    "capacity": {
+        "throughput": check_throughput,
+        "little": check_little,
+        "scalability": check_scalability,
         "writes": check_writes,
         "faults": check_leases,
         "validity": check_validity,
