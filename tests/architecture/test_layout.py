@@ -138,6 +138,14 @@ TESTED_ELSEWHERE = {
     "cli_report.py": "report/test_command.py",  # its one command
     "report/material.py": "report/test_html.py",  # what a page is made from
     "report/markup.py": "report/test_html.py",  # templates, with hostile texts
+    "judge/regression/measured.py": "judge/regression/test_part.py",  # what a part compares
+    "ctk/baselines.py": "test_cli_compare.py",  # as commands use them
+    "report/compared.py": "report/test_comparison.py",  # the same as Markdown
+    "report/trends.py": "report/test_comparison.py",  # histories in the terminal
+    "report/sections/comparison.py": "report/test_comparison.py",  # a part of the page
+    "report/sections/control.py": "report/test_comparison.py",  # as above
+    "spec/keys_regression.py": "spec/test_control.py",  # as they are read
+    "model/regression.py": "record/test_baseline.py",  # values, as they are read back
     "ports.py": "runtime/test_session.py",  # protocols; the fakes there keep them
     "record/gathered.py": "record/test_samples.py",  # what samples are read into
     "record/sealed.py": "record/test_ledger.py",  # what a reader of the ledger goes through
