@@ -1,6 +1,7 @@
 """The command `resilience report`."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from resilience.report.material import Material
     from resilience.report.selection import Selection
 
+FILE = click.Path(dir_okay=False, path_type=Path)
 RUN = click.Path(file_okay=False, path_type=Path)
 
 FILES = {
@@ -51,12 +53,20 @@ def record_folder(folder: Path) -> Path:
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write to; the run's own if not given."
 )
+@click.option("--baseline", type=FILE, help="Compare with these earlier runs instead of those that it was run with.")
 @click.option("--from", "from_s", type=float, metavar="S", help="csv, json: only arrivals from this second on.")
 @click.option("--to", "to_s", type=float, metavar="S", help="csv, json: only arrivals before this second.")
 @click.option("--phase", "phases", multiple=True, metavar="NAME", help="csv, json: only this phase, or this kind.")
 @click.option("--operation", "operations", multiple=True, metavar="NAME", help="csv, json: only this operation.")
 @click.option("--columns", default="", metavar="A,B,…", help="csv: only these columns.")
-def report(folders: tuple[Path, ...], formats: str, out: Path | None, columns: str, **told: Any) -> None:  # noqa: ANN401
+def report(
+    folders: tuple[Path, ...],
+    formats: str,
+    out: Path | None,
+    baseline: Path | None,
+    columns: str,
+    **told: Any,  # noqa: ANN401 - what is to be exported
+) -> None:
     """Write reports of a record, or one report of several.
 
     \b
@@ -64,6 +74,7 @@ def report(folders: tuple[Path, ...], formats: str, out: Path | None, columns: s
               resilience report runs/2026* --out suite --format html
               resilience report runs/latest --format csv --phase fault --columns arrival_s,operation,response_ms
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+    from resilience.report.export import write_csv
     from resilience.report.selection import Selection
 
     wanted = list(dict.fromkeys(formats.split(",")))
@@ -83,25 +94,33 @@ def report(folders: tuple[Path, ...], formats: str, out: Path | None, columns: s
         record_folder(folder)
     target = out or folders[0]
     target.mkdir(parents=True, exist_ok=True)
-    _write(folders, wanted, target, selection, tuple(filter(None, columns.split(","))))
-
-
-def _write(
-    folders: Sequence[Path], formats: Sequence[str], out: Path, selection: "Selection", columns: Sequence[str]
-) -> None:
-    """Write each format; samples are streamed, so that no run is read as a whole for them alone."""
-    from resilience.report.export import write_csv
-
-    runs: list[Material] = []
-    for name in formats:
-        path = out / FILES[name]
+    read = _Reader(folders, baseline)
+    for name in wanted:
+        path = target / FILES[name]
         if name == "csv":
-            for problem in write_csv(folders, path, selection, columns):
+            for problem in write_csv(folders, path, selection, tuple(filter(None, columns.split(",")))):
                 click.echo(f"{path}: not all is in it: {problem}", err=True)
         else:
-            runs = runs or [_material(folder) for folder in folders]
-            _replace(path, _rendered(name, runs, selection))
+            _replace(path, render(name, read.runs, selection))
         click.echo(str(path))
+
+
+class _Reader:
+    """Reads and judges the runs once, when the first report asks for them; an export of samples never does."""
+
+    def __init__(self, folders: Sequence[Path], baseline: Path | None) -> None:
+        self._folders, self._baseline = folders, baseline
+
+    @cached_property
+    def runs(self) -> "Sequence[Material]":
+        """All of them."""
+        from resilience.ctk.baselines import against
+        from resilience.judge.verdict import judge
+        from resilience.record.reader import read_record
+        from resilience.report.material import Material
+
+        records = [against(read_record(folder), self._baseline) for folder in self._folders]
+        return [Material(record, judge(record)) for record in records]
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -111,16 +130,8 @@ def _replace(path: Path, content: bytes) -> None:
     beside.replace(path)
 
 
-def _material(folder: Path) -> "Material":
-    from resilience.judge.verdict import judge
-    from resilience.record.reader import read_record
-    from resilience.report.material import Material
-
-    record = read_record(folder)
-    return Material(record, judge(record))
-
-
-def _rendered(name: str, runs: Sequence["Material"], selection: "Selection") -> bytes:
+def render(name: str, runs: Sequence["Material"], selection: "Selection") -> bytes:
+    """A report of these runs in a format other than CSV; the selection is for the series of JSON."""
     from resilience.report import documents, html, junit, markdown, paper
 
     if name == "json":
