@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from resilience import __version__, cli_compare, cli_report, cli_safety, cli_search, cli_selftest, cli_shorten, cli_workers
+from resilience import (
+    __version__,
+    cli_compare,
+    cli_report,
+    cli_safety,
+    cli_search,
+    cli_selftest,
+    cli_shorten,
+    cli_traces,
+    cli_workers,
+)
 from resilience.cli_report import record_folder
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
@@ -236,6 +246,7 @@ for command in (
     *cli_search.COMMANDS,
     *cli_selftest.COMMANDS,
     *cli_shorten.COMMANDS,
+    *cli_traces.COMMANDS,
     *cli_workers.COMMANDS,
 ):
     main.add_command(command)

@@ -46,6 +46,8 @@ __all__ = ["IN_FLIGHT_AT_END", "NO_FREE_SLOT", "Attempt", "Ended", "Flow", "Oper
 
 NO_FREE_SLOT = "no free slot"
 IN_FLIGHT_AT_END = "in flight at the end"
+UNTIMED = (-1, -1, -1, -1)
+"""Nothing is known of time within an operation."""
 _DROPPED = OUTCOMES.index(Outcome.DROPPED)
 
 
@@ -312,7 +314,7 @@ class Operator:
             finding.shed,
             attempt.tenant,
             attempt.region,
-            *(() if timing is None else (self._timed(timing),)),
+            UNTIMED if timing is None else self._timed(timing),
             said=UNSAID if self._said is None else self._said.told(attempt, happened),
         )
         response_ns = end_ns - attempt.arrival_ns
