@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from resilience.model import Answer, Event, EventKind, Part
-from resilience.report.html import render
+from resilience.report.html import find_sections, render
+from resilience.report.html import page as report_page
+from resilience.report.material import Material
 
 VOID = {"meta", "br", "link", "img", "input", "hr", "col"}
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\x1b[2J\x00\u202e{{ 7 * 7 }}</style></script><!--"
@@ -241,3 +243,50 @@ def test_accounts_of_the_ledger_have_a_table(make):
     assert "8 acknowledged, 3 verified, 2 under applied" in page
     assert "No writes were judged" not in page
     assert "Accounts of the ledger" not in render(make.record(), make.verdict()).decode()
+
+
+def test_numbers_are_defined_one_click_away(record, verdict):
+    """Requirement R1: sections with figures say how each is defined, of which window, from how many of what."""
+    sections = {section.name: section for section in find_sections(Material(record, verdict))}
+    for name in ("time", "recovery", "writes", "objectives", "degradation", "phases", "faults"):
+        assert sections[name].definitions, name
+        for one in sections[name].definitions:
+            assert one.term, name
+            assert one.meaning, name
+            assert one.window, (name, one.term)
+            assert one.samples, (name, one.term)
+    text = Page(render(record, verdict)).text()
+    assert text.count("How these numbers are defined") == sum(bool(one.definitions) for one in sections.values())
+    assert "17,250 operations offered" in text
+    assert "1,725 writes attempted" in text
+
+
+def test_several_runs_in_one_page(make):
+    """A table of verdicts first, the worst as the answer; each run whole, with places and pictures of its own."""
+    runs = [Material(make.record(), make.verdict()), Material(*make.hostile()), Material(make.record(), make.verdict())]
+    content = report_page(runs)
+    found = Page(content)
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    linked = {attrs["href"].removeprefix("#") for _, attrs in found.tags if "href" in attrs}
+    assert linked <= set(ids)
+    assert {"run-1-top", "run-2-recovery", "run-3-gaps"} <= set(ids)
+    assert "1 fail, 2 pass" in re.sub(r"\s+", " ", found.text())
+    data = json.loads(found.bodies["script"][0])
+    assert [len(run["charts"]) for run in data["runs"]] == [3, 3, 3]
+    heads = [tag for tag, _ in found.tags if tag in {"h1", "h2", "h3"}]
+    assert (heads.count("h1"), heads.count("h2")) == (1, 3)
+
+
+def test_a_section_that_has_nothing_to_say_is_left_out(make):
+    """And is not in the list of sections either."""
+    record = make.record()
+    whole = [section.name for section in find_sections(Material(record, make.verdict()))]
+    poor = [
+        section.name
+        for section in find_sections(
+            Material(record, make.verdict(Answer.UNKNOWN, document={}, parts=(Part("a", Answer.UNKNOWN, "b"),)))
+        )
+    ]
+    assert "degradation" in whole
+    assert "degradation" not in poor
