@@ -34,7 +34,7 @@ bench: setup     ## every benchmark, as a table and as JSON
 test-pythons:    ## the test suite on every Python 3.11+ that this machine has
 	@./scripts/test-pythons $(ARGS)
 
-mutants: setup    ## small mistakes made in the judge, one at a time: the tests must notice each (an hour)
+mutants: setup    ## small mistakes made in the judge and the ledger, one at a time: the tests must notice each (hours)
 	@$(BIN)/python scripts/mutants.py --jobs $(WORKERS) $(ARGS)
 
 artillery: setup ## Artillery, for the tests that need it (half a gigabyte, a minute; Node.js and npm)
