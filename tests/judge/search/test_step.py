@@ -3,44 +3,19 @@
 import numpy as np
 import pytest
 
-from resilience.columns import Samples
-from resilience.judge.quantiles import DROPPED, FAILED, NS, OK
+from resilience.judge.quantiles import DROPPED
 from resilience.judge.search.machine import Seen
 from resilience.judge.search.step import SLICES, SURE, judge_step, needed, share_bounds
 from resilience.model import allowed_share
 from resilience.spec.thresholds import parse_objective
+from tests.judge.search.samples import samples
 
 P95 = parse_objective("p(95)<250")
 RATE = parse_objective("rate<0.05")
 RNG = np.random.default_rng(1)
 
 
-def samples(
-    count: int = 1000, seconds: float = 5.0, took_ms=50.0, bad=(), late_ms: float = 0.0, outcome: int = FAILED
-) -> Samples:
-    """Operations evenly spaced over some seconds; those at the indices `bad` have another outcome."""
-    arrival = (np.arange(count) * (seconds * NS / max(count, 1))).astype(np.int64)
-    start = arrival + int(late_ms * 1e6)
-    end = start + (np.broadcast_to(took_ms, count) * 1e6).astype(np.int64)
-    outcomes = np.full(count, OK, dtype=np.int8)
-    outcomes[list(bad)] = outcome
-    zeros = np.zeros(count, dtype=np.int64)
-    return Samples(
-        operations=("read",),
-        details=("",),
-        arrival_ns=arrival,
-        start_ns=start,
-        end_ns=np.where(outcomes == DROPPED, arrival, end),
-        operation=zeros.astype(np.int16),
-        outcome=outcomes,
-        status=zeros.astype(np.int16),
-        degraded=zeros.astype(np.bool_),
-        detail=zeros.astype(np.int32),
-        shed=zeros.astype(np.bool_),
-    )
-
-
-def seen(some: Samples, *objectives, **told) -> Seen:
+def seen(some, *objectives, **told) -> Seen:
     """What five seconds of them show."""
     return judge_step(some, 0.0, 5.0, objectives or (P95, RATE), **told).seen
 
