@@ -32,6 +32,16 @@ def test_what_decides_stands_out(record, make):
     assert found["Faults seen to come and go"] == ("2 of 3", "unknown")
 
 
+def test_accounts_are_told_beside_the_ledger(record, make):
+    """No lost entry of the ledger says nothing about accounts: they have a tile of their own."""
+    document = make.document()
+    document["accounts"] = [{"name": "a", "answer": "pass"}, {"name": "b", "answer": "fail"}, {"name": "c"}]
+    parts = (Part("writes", Answer.FAIL, ""),)
+    found = told(Material(record, make.verdict(Answer.FAIL, document=document, parts=parts)))
+    assert found["Accounts of writes that are sound"] == ("1 of 3", "fail")
+    assert found["Acknowledged writes lost"] == ("0", "fail")
+
+
 def test_what_was_not_judged_has_none(record, make):
     """No tile rather than an empty one."""
     assert told(Material(record, make.verdict(Answer.UNKNOWN, document={}, because="cut short"))) == {}

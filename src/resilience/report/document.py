@@ -76,6 +76,12 @@ def objective_value(row: Row) -> str:
     return f"{value:.6g}{unit}"
 
 
+def objective_name(row: Row) -> str:
+    """An objective in one line: of what, what, and in which phase unless that is part of the expression."""
+    expression, phase = words(row, "expression"), words(row, "phase")
+    return f"{about(row) or 'all'}: {expression}" + ("" if f"@ {phase}" in expression else f" in {phase}")
+
+
 def about(row: Row) -> str:
     """What an objective is about: its operation, and its tenant and region if it names them."""
     if words(row, "resource"):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from resilience.model import Answer, EventKind, Json
-from resilience.report.document import about, as_text, number, objective_value, rows, words
+from resilience.report.document import as_text, number, objective_name, objective_value, rows, words
 from resilience.report.material import Material
 from resilience.text import printable
 
@@ -89,9 +89,7 @@ def _cases(of: Material) -> Iterator[_Case]:
     for part in of.verdict.parts:
         yield _Case("parts", part.name, part.answer.value, part.because, part.evidence)
     for row in rows(of.document, "objectives"):
-        expression, phase = words(row, "expression"), words(row, "phase")
-        where = "" if f"@ {phase}" in expression else f" in {phase}"
-        named = f"{about(row) or 'all'}: {expression}{where}"
+        named = objective_name(row)
         said = f"{objective_value(row) or 'no value'}, {as_text(row.get('count'))} operations"
         yield _Case("objectives", named, words(row, "answer"), f"{named}: {said}")
 

@@ -15,6 +15,7 @@ from resilience.report.document import (
     degraded_share,
     items,
     number,
+    objective_name,
     objective_value,
     phase_label,
     rows,
@@ -151,8 +152,8 @@ def _objectives(found: Sequence[Row]) -> Iterator[str]:
     yield f"- Objectives: {len(found) - len(missed)} of {len(found)} met"
     for row in missed[:_MOST_TOLD]:
         yield (
-            f"  - {_answer(words(row, 'answer'))} {escape(words(row, 'expression'))} of {escape(about(row) or 'all')} "
-            f"in {escape(words(row, 'phase'))}: {escape(objective_value(row) or 'no value')}"
+            f"  - {_answer(words(row, 'answer'))} {escape(objective_name(row))}: "
+            f"{escape(objective_value(row) or 'no value')}"
         )
     if len(missed) > _MOST_TOLD:
         yield f"  - and {len(missed) - _MOST_TOLD} more"

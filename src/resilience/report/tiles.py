@@ -50,11 +50,15 @@ def _recovery(of: Material) -> Iterator[Tile]:
 
 def _writes(of: Material) -> Iterator[Tile]:
     account = table(of.document, "writes")
-    if not account:
-        return
-    lost, acknowledged = number(account, "lost"), number(account, "acknowledged")
-    told = "not known" if lost is None else count(lost)
-    yield Tile("Acknowledged writes lost", told, f"of {count(acknowledged)}", _tone(of, "writes"))
+    tone = _tone(of, "writes")
+    if account:
+        lost, acknowledged = number(account, "lost"), number(account, "acknowledged")
+        told = "not known" if lost is None else count(lost)
+        yield Tile("Acknowledged writes lost", told, f"of {count(acknowledged)}", tone)
+    accounts = rows(of.document, "accounts")
+    if accounts:
+        sound = sum(words(row, "answer") == Answer.PASS.value for row in accounts)
+        yield Tile("Accounts of writes that are sound", f"{sound} of {len(accounts)}", "", tone)
 
 
 def _objectives(of: Material) -> Iterator[Tile]:
