@@ -3,8 +3,8 @@
 The score of a place is that of its strongest sign (0 to 1, see `signs`), with up to a quarter more for further signs,
 plus
 
-* 0.15 if it was seen no later than service suffered, as exactly as readings tell; minus 0.3 if clearly later: what
-  comes after is no beginning;
+* 0.15 if it was seen no later than service suffered, as exactly as readings tell; minus 0.3 if clearly later, by more
+  than a quarter of the window (what grows with the load takes its time): what comes after is no beginning;
 * up to 0.1 for its rank correlation with the response time, which for two things that both follow the load is high in
   any case, so it only decides between equals.
 
@@ -24,6 +24,7 @@ APART = 0.1
 NAMED = 3
 """At most so many are named."""
 
+LATE = 0.25
 BEFORE, AFTER, FOLLOWS, FURTHER = 0.15, 0.3, 0.1, 0.25
 
 
@@ -65,7 +66,8 @@ def _score(sign: Sign, window: Window) -> float:
     at_s = evidence.begun_s
     if at_s is not None:
         about_s = 2 * evidence.period_s + window.resolution_s
-        score += BEFORE if at_s <= window.start_s + about_s else -AFTER if at_s > window.start_s + 2 * about_s else 0.0
+        late_s = max(2 * about_s, LATE * (window.end_s - window.start_s))
+        score += BEFORE if at_s <= window.start_s + about_s else -AFTER if at_s > window.start_s + late_s else 0.0
     if evidence.follows is not None:
         score += FOLLOWS * abs(evidence.follows)
     return score

@@ -36,7 +36,7 @@ class Calls:
     Attributes:
         at_once: how many were under way, on average since the reading before: the rate of the time of calls that are
             over (Little's law), or what was under way at that instant if no times are told.
-        each_s: mean time of a call that is over; None if it is not told.
+        each_s: mean time of a call that is over; None if it is not told. each_second: how many are over in a second.
         limit: the most at once; None if it is not told.
     """
 
@@ -44,6 +44,7 @@ class Calls:
     dependency: str
     at_once: Series
     each_s: Series | None
+    each_second: Series | None
     limit: float | None
 
 
@@ -63,7 +64,7 @@ def calls_of(resources: Resources) -> Iterator[Calls]:
         if at_once is not None:
             each_s = None if spent is None or count is None else _divided(spent, count)
             limits = [one.limit for one in (busy, spent) if one is not None and one.limit]
-            yield Calls(of, name, at_once, each_s, limits[0] if limits else None)
+            yield Calls(of, name, at_once, each_s, count, limits[0] if limits else None)
 
 
 def _matching(resources: Resources, pattern: re.Pattern[str]) -> dict[tuple[str, str], dict[str, Series]]:

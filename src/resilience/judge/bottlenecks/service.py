@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from resilience.judge.bottlenecks.evidence import REACHED, Evidence
 from resilience.judge.bottlenecks.places import Place, place_of
-from resilience.judge.bottlenecks.roles import Pool, calls_of, pools_of
+from resilience.judge.bottlenecks.roles import Calls, Pool, calls_of, pools_of
 from resilience.judge.bottlenecks.signs import AT_LEAST, PART, SLOWER, Sign, View
 from resilience.text import percent
 
@@ -65,13 +65,13 @@ def pools(view: View) -> Iterator[Sign]:
         seen, waiting = view.seen(pool.used), view.seen(pool.waiting)
         if seen is None or not seen.at_limit or (waiting is not None and waiting.during < AT_LEAST):
             continue
-        slow = view.slower(statements.get(pool.of))
+        longer = _held_longer(view, pool, statements.get(pool.of))
         words = f"{seen.during:.3g} of {seen.limit:g} connections of {_named(pool)} were in use{view.since(seen)}"
         if waiting is not None:
             words += f", and {waiting.during:.3g} requests waited for one"
-        if slow is not None:
-            words += f"; a statement took {slow:.1f} times as long as in the baseline"
-        own = slow is not None and slow < SLOWER
+        if longer is not None:
+            words += f"; each was kept {longer:.1f} times as long as in the baseline"
+        own = longer is not None and longer < SLOWER
         yield Sign(Place.POOL, pool.of, 1.0 if own else 0.6, words, seen, symptom=not own)
 
 
@@ -97,6 +97,19 @@ def calls(view: View) -> Iterator[Sign]:
             words += f"; each took {slow:.1f} times as long"
         strength = min(1.0, 0.4 + 0.5 * part + (0.2 if full else 0.0))
         yield Sign(place_of(one.dependency) or Place.DEPENDENCY, one.dependency, strength, words, seen, symptom=True)
+
+
+def _held_longer(view: View, pool: Pool, statements: Calls | None) -> float | None:
+    """How many times as long a connection was kept as in the baseline: those in use per statement a second (Little)."""
+    if statements is None or statements.each_second is None:
+        return None
+    kept = []
+    for stretch in (view.baseline, (view.window.start_s, view.window.end_s)):
+        used, done = pool.used.between(*stretch).value, statements.each_second.between(*stretch).value
+        if not len(used) or not len(done) or not done.mean() > 0:
+            return None
+        kept.append(float(used.mean() / done.mean()))
+    return kept[1] / kept[0] if kept[0] > 0 else None
 
 
 def _named(pool: Pool) -> str:

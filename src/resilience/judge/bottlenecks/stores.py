@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from resilience.judge.bottlenecks.evidence import Evidence
 from resilience.judge.bottlenecks.places import Place, place_of
-from resilience.judge.bottlenecks.roles import calls_of
+from resilience.judge.bottlenecks.roles import calls_of, pools_of
 from resilience.judge.bottlenecks.signs import AT_LEAST, PART, SLOWER, Sign, View
 from resilience.text import percent
 
@@ -19,9 +19,9 @@ def locks(view: View) -> Iterator[Sign]:
     """Sessions of the database that wait for locks of others."""
     for series, seen in view.named("postgres.waits.lock"):
         share = _of_active(view, seen)
-        if seen.during >= AT_LEAST and seen.rose and share >= PART:
-            words = f"{seen.during:.3g} sessions of {series.of} waited for locks of others{view.since(seen)}"
-            words += f", {percent(share)} of those at work"
+        if _more(seen) and share >= PART:
+            words = f"{seen.mean:.2g} sessions of {series.of} waited for locks of others, in the baseline "
+            words += f"{seen.mean_before:.2g}{view.since(seen)}: {percent(share)} of those at work"
             yield Sign(Place.DATABASE, series.of, min(1.0, 0.5 + 0.5 * share), words, seen)
 
 
@@ -29,15 +29,14 @@ def disks(view: View) -> Iterator[Sign]:
     """Sessions that wait for the disk, and behind them those that wait for the log to be written; busy disks."""
     for series, seen in view.named("postgres.waits.io"):
         queue = view.get("postgres.waits.lwlock", series.of)
-        behind = queue.during if queue is not None and queue.rose else 0.0
+        behind = queue.mean if queue is not None and _more(queue) else 0.0
         share = _of_active(view, seen, behind)
-        if seen.mean + behind >= AT_LEAST and seen.mean > 2 * seen.mean_before and share >= MOST_OF:
-            words = (
-                f"{seen.mean:.2g} sessions of {series.of} waited for the disk, in the baseline {seen.mean_before:.2g}"
-            )
-            words += f"{view.since(seen)}"
+        if _more(seen) and share >= MOST_OF:
+            words = f"{seen.mean:.2g} sessions of {series.of} waited for the disk, in the baseline "
+            words += f"{seen.mean_before:.2g}{view.since(seen)}"
             if behind:
-                words += f", and {behind:.2g} more for the log to be written"
+                words += f", and {behind:.2g} behind them for the log to be written"
+            words += f": {percent(share)} of those at work"
             yield Sign(Place.DISK, series.of, min(1.0, 0.5 + 0.5 * share), words, seen)
     for series, seen in view.named("host.disk.busy"):
         if seen.at_limit and seen.rose:
@@ -64,13 +63,24 @@ def way(view: View) -> Iterator[Sign]:
             continue
         at_work = [found.mean for found in (view.seen(series) for series in active) if found is not None]
         away = seen.during - sum(at_work)
-        if not at_work or away < AT_LEAST or away < MOST_OF * seen.during:
+        if not at_work or away < AT_LEAST or away < MOST_OF * seen.during or not _explains(view, one.of, seen, away):
             continue
         words = (
             f"{seen.during:.3g} calls of {one.dependency} were under way{view.since(seen)}, each {slow:.1f} times as "
             f"long as in the baseline, while {sum(at_work):.2g} of its sessions were at work: the rest was on the way"
         )
         yield Sign(Place.NETWORK, one.dependency, min(1.0, 0.4 + 0.6 * away / seen.during), words, seen)
+
+
+def _explains(view: View, of: str, seen: Evidence, away: float) -> bool:
+    """Whether calls on the way explain what is under way more, together with who waits for the pool behind them.
+
+    Connections that are in use without a call under way are kept by the service itself: then it is not the way.
+    """
+    pools = [pool for pool in pools_of(view.resources) if pool.of == of]
+    used = [found.mean for found in (view.seen(pool.used) for pool in pools) if found is not None]
+    waiting = [found.mean for found in (view.seen(pool.waiting) for pool in pools) if found is not None]
+    return seen.mean >= MOST_OF * sum(used) and away + sum(waiting) >= PART * view.more_under_way
 
 
 def cache(view: View) -> Iterator[Sign]:
@@ -92,6 +102,11 @@ def cache(view: View) -> Iterator[Sign]:
         if seen.at_limit:
             words = f"{seen.during:.3g} of {seen.limit:g} connections of {series.of} were in use{view.since(seen)}"
             yield Sign(Place.CACHE, series.of, 0.8, words, seen)
+
+
+def _more(seen: Evidence) -> bool:
+    """Whether there were clearly more than in the baseline, on average: at an instant such numbers are mostly 0."""
+    return seen.mean >= AT_LEAST and seen.mean >= 3 * seen.mean_before
 
 
 def _of_active(view: View, seen: Evidence, more: float = 0.0) -> float:

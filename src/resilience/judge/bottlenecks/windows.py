@@ -67,7 +67,9 @@ class Window:
     """A stretch in which the service was not full.
 
     Attributes:
-        start_s: when it began, by single operations, give or take `resolution_s`. end_s: by bins.
+        start_s: when the first operations that lacked full service arrived. end_s: by bins.
+        resolution_s: how much earlier or later it may really have begun: an operation that arrives meets what slows it
+            down at any time until it ends.
         faults: names of those that were in place meanwhile, by our doing.
         offered, answered: operations per second, and of those the ok ones.
         lacking: share of the operations that lacked full service.
@@ -145,7 +147,7 @@ def _window(case: Case, band: Band, bins: Bins, first: int, last: int) -> Window
     return Window(
         start_s=min(max(change.at_s, begin_s - bins.width_s), end_s),
         end_s=end_s,
-        resolution_s=change.resolution_s,
+        resolution_s=change.resolution_s + _met_s(case, band, begin_s, bins.width_s),
         faults=tuple(fault.name for fault in case.faults if _in_place(fault, begin_s, end_s)),
         offered=seen.count / (end_s - begin_s),
         answered=seen.ok / (end_s - begin_s),
@@ -154,6 +156,13 @@ def _window(case: Case, band: Band, bins: Bins, first: int, last: int) -> Window
         usual_p95_ms=usual[-1].p95_ms,
         generator=_short(case, bins, first, last) or _generator(case, band, (begin_s, end_s)),
     )
+
+
+def _met_s(case: Case, band: Band, begin_s: float, width_s: float) -> float:
+    """How long the first operations that lacked full service took: the median of those that were sent."""
+    samples = case.traffic.between(begin_s, begin_s + width_s)
+    slow = samples.where(~band.well(samples) & (samples.outcome != DROPPED))
+    return float(np.median(slow.end_ns - slow.arrival_ns)) / NS if len(slow) else 0.0
 
 
 def _in_place(fault: FaultWindow, start_s: float, end_s: float) -> bool:
