@@ -10,6 +10,7 @@ from benchmarks import Options
 NAMES = {
     "judge": "reading and judging a record of 10 million samples: time and memory",
     "report": "reports of a record of 10 million samples in every format: time, size, memory of an export",
+    "regression": "how often identical runs are told apart, and an operation that is 20 % slower is found",
     "residue": "how often failures that remain are told where there are none, and found where there are",
     "mttr": "how exact a measured time to recover is: hard, partial and slow outages of known length",
     "breaker": "how exact the times of a circuit breaker are that stays open for exactly seven seconds, on a real run",

@@ -54,7 +54,7 @@ def _run(url: str, folder: Path, load: Load, seconds: float) -> tuple[Samples, L
 
 
 def whole_run(
-    driver: LocustDriver, url: str, folder: Path, load: Load, seconds: float, lead_s: float = 1.0
+    driver: LocustDriver, url: str, folder: Path, load: Load, seconds: float, lead_s: float = 1.0, *, seed: int = 1
 ) -> tuple[Samples, LoadOrder, Mapping[str, Json]]:
     """One load to its end, by a driver that is ready: samples, the order, and the driver's account.
 
@@ -65,12 +65,13 @@ def whole_run(
         load: what is sent.
         seconds: it lasts.
         lead_s: until it begins.
+        seed: of what is drawn.
     """
     folder.mkdir()
     try:
         order = LoadOrder(
             run="0badcafe",
-            seed=1,
+            seed=seed,
             zero_ns=time.monotonic_ns() + int(lead_s * 1e9),
             base_url=url,
             folder=str(folder),
