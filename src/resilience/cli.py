@@ -14,7 +14,9 @@ import click
 
 from resilience import (
     __version__,
+    cli_capacity,
     cli_compare,
+    cli_performance,
     cli_report,
     cli_safety,
     cli_search,
@@ -240,7 +242,9 @@ def check(folder: Path, baseline: Path | None, as_json: bool) -> None:
 
 
 for command in (
+    *cli_capacity.COMMANDS,
     *cli_compare.COMMANDS,
+    *cli_performance.COMMANDS,
     *cli_report.COMMANDS,
     *cli_safety.COMMANDS,
     *cli_search.COMMANDS,
@@ -346,6 +350,7 @@ def up(path: Path | None, proxied: tuple[str, ...]) -> None:
 
     from resilience.model import Region, Service, StackSpec
     from resilience.stack import kept
+    from resilience.stack.variants import varied
     from resilience.stack.wanted import Wanted
 
     spec = StackSpec(service=Service(command=("python", "-m", "fixtures.target")))
@@ -358,7 +363,7 @@ def up(path: Path | None, proxied: tuple[str, ...]) -> None:
         experiment = load_file(path)
         spec, folder, regions = experiment.stack, Path(experiment.folder), experiment.load.regions
         proxied += wired(experiment, any_seed=True)
-    wanted = Wanted.of(spec, os.environ.get("TARGET_BUGS", ""), folder, proxied, regions)
+    wanted = Wanted.of(varied(spec, os.environ), os.environ.get("TARGET_BUGS", ""), folder, proxied, regions)
     places = kept.up(wanted, notify=click.echo)
     for name, place in places.items():
         click.echo(f"{name}: {place.url or f'{place.host}:{place.port}'}")

@@ -36,6 +36,17 @@ TESTED_ELSEWHERE = {
     "spec/keys_websocket.py": "spec/test_subscriptions.py",  # as they are read
     "load/workers/member.py": "load/workers/test_master.py",  # what a master knows
     "spec/keys_workers.py": "spec/test_workers.py",  # as they are read
+    "cli_search.py": "ctk/test_searching.py",  # its one command
+    "cli_capacity.py": "ctk/test_searching.py",  # as above
+    "ctk/steered.py": "ctk/test_searching.py",  # what both are made of
+    "ctk/capacity.py": "ctk/test_searching.py",  # as above
+    "drill/search/steps.py": "drill/search/test_conduct.py",  # steps as a search makes them
+    "drill/search/levels.py": "drill/search/test_conduct.py",  # as above
+    "judge/search/told.py": "judge/search/test_checks.py",  # marks, written and read there
+    "judge/search/parts.py": "judge/search/test_checks.py",  # verdicts with those parts
+    "model/searches.py": "judge/search/test_step.py",  # values, and which objectives are about a share
+    "runtime/steering.py": "ctk/test_searching.py",  # a whole session that is steered
+    "spec/keys_search.py": "spec/test_searches.py",  # as they are read
     "cli_shorten.py": "spec/test_shorten.py",  # its one command
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of

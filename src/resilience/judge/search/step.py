@@ -187,7 +187,8 @@ def _seen(bounds: Sequence[Bound]) -> tuple[Seen, str]:
     value = "nothing was answered" if worst.value is None else f"{worst.value:.4g}"
     about = "" if worst.operation == "all" else f"{worst.operation}: "
     rising = " and rising" if worst.rising else ""
-    return worst.seen, f"{about}{worst.expression} was {value}{rising}"
+    doubt = "not certain: " if worst.seen is Seen.UNSURE else ""
+    return worst.seen, f"{doubt}{about}{worst.expression} was {value}{rising}"
 
 
 def _spoiled(piece: Samples, due: float | None, late_s: float | None) -> str:
