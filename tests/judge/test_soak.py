@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from resilience.columns import Record
-from resilience.judge.soak import check_soak, response_times, soak_advice
+from resilience.judge.soak import check_soak, lasting, response_times, shown, soak_advice
 from resilience.judge.verdict import judge
 from resilience.model import Answer, Event, EventKind, PhaseName
 from resilience.model.resources import Gap, Resources, Series, Unit
@@ -127,3 +127,10 @@ def test_bins_with_too_few_operations_are_not_known():
 def test_a_run_without_a_long_quiet_phase_has_no_advice():
     """Phases with faults, and recovery from them, are no soak."""
     assert soak_advice(Scene().case()) == []
+
+
+def test_figures_are_shown_as_people_read_them():
+    """What is left of sums of floats is nothing; long times are hours and days."""
+    assert [shown(1e-13, "count"), shown(37.36, "count"), shown(58.3e6, "bytes")] == ["0", "37.36", "58.3 MB"]
+    assert [shown(0.0125, "seconds"), shown(0.032, "ratio")] == ["12.5 ms", "3.2 points"]
+    assert [lasting(59.0), lasting(24_480.0), lasting(400_000.0)] == ["59 s", "6.8 h", "4.63 days"]

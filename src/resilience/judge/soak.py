@@ -221,4 +221,4 @@ def shown(value: float, unit: str) -> str:
         return f"{value * 1000:.3g} ms"
     if unit == "ratio":
         return f"{value * 100:.3g} points"
-    return f"{value:.4g}"
+    return f"{value:.4g}" if abs(value) >= 1e-6 else "0"  # noqa: PLR2004 - what is left of sums of floats
