@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resilience.model import Experiment, Observing, Place
 from resilience.observe.collector import Collector
+from resilience.observe.profile import profilers
 from resilience.observe.resources import Collectors, watchers_of
 from resilience.record.redact import Redactor
 
@@ -26,7 +27,17 @@ def collect(
     """Begin to read resources, and to count the calls of the experiment's dependencies; return what ends that."""
     observing = experiment.observing
     watchers, missing = watchers_of(observing, places, experiment.stack.use, folder, tokens_of(observing))
-    resources = Collectors(watchers, folder, now_ns, redactor, period_s=observing.period_s, missing=missing)
+    resources = Collectors(
+        watchers,
+        folder,
+        now_ns,
+        redactor,
+        period_s=observing.period_s,
+        missing=missing,
+        more=(lambda writer: profilers(observing.profile, places, folder, now_ns, writer))
+        if observing.profile
+        else None,
+    )
     calls = Collector(experiment.degradation.dependencies, places, folder, now_ns, redactor)
     resources.start()
     calls.start()

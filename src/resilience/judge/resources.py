@@ -272,9 +272,14 @@ def with_limits(case: Case, part: Part) -> Part:
 def document(case: Case) -> dict[str, object] | None:
     """What stands in `verdict.json` of resources; None where none were read. Nothing of it is judged."""
     resources = case.record.resources
-    if not resources.series and not resources.gaps:
+    if not resources.series and not resources.gaps and not resources.problems:
         return None
     try:
-        return {"series": figures(case), "gaps": gaps(resources.gaps), "problems": list(resources.problems)}
+        return {
+            "series": figures(case),
+            "gaps": gaps(resources.gaps),
+            "profiles": [{"of": one.of, "phase": one.phase, "samples": one.samples} for one in resources.profiles],
+            "problems": list(resources.problems),
+        }
     except Exception as error:  # noqa: BLE001 - what was read besides never changes the answer
-        return {"series": [], "gaps": [], "problems": [f"{type(error).__name__}: {error}"]}
+        return {"series": [], "gaps": [], "profiles": [], "problems": [f"{type(error).__name__}: {error}"]}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from resilience.model.catalogue import SHARES, Unit
 
-__all__ = ["NOTHING", "SHARES", "Gap", "Reading", "Resources", "Series", "Unit"]
+__all__ = ["NOTHING", "SHARES", "Gap", "Profile", "Reading", "Resources", "Series", "Unit"]
 
 Float64 = npt.NDArray[np.float64]
 
@@ -88,6 +88,26 @@ class Gap:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where a program spent its time in a phase, by samples of its stacks.
+
+    Attributes:
+        of: the part.
+        phase: label of the phase.
+        stacks: frames from the outermost in, and how many samples had them.
+    """
+
+    of: str
+    phase: str
+    stacks: tuple[tuple[tuple[str, ...], int], ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there were."""
+        return sum(number for _, number in self.stacks)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resources:
     """All that was read.
@@ -97,11 +117,13 @@ class Resources:
         gaps: in order of time.
         problems: what is wrong with the files: damaged, missing, cut short. Readings are missing then, and no verdict
             is changed by that but where one is asked for.
+        profiles: of programs, where they were asked for.
     """
 
     series: tuple[Series, ...] = ()
     gaps: tuple[Gap, ...] = ()
     problems: tuple[str, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
     def get(self, name: str, of: str) -> Series | None:
         """One series; None if nothing was read under that name."""

@@ -55,7 +55,7 @@ class Collectors:
         *,
         period_s: float = 1.0,
         missing: Sequence[tuple[str, str, str]] = (),
-        more: Callable[[ResourcesWriter], Sequence[tuple[str, Work]]] = lambda _writer: (),
+        more: Callable[[ResourcesWriter], Sequence[tuple[str, Work]]] | None = None,
     ) -> None:
         self._watchers, self._folder, self._now_ns = watchers, folder, now_ns
         self._redactor, self._period_s, self._missing, self._more = redactor, period_s, missing, more
@@ -65,7 +65,7 @@ class Collectors:
 
     def start(self) -> None:
         """Begin to read; nothing at all if there is nothing to be read, or nowhere to write."""
-        if not self._watchers and not self._missing:
+        if not self._watchers and not self._missing and self._more is None:
             return
         try:
             writer = self._writer = ResourcesWriter(self._folder, self._redactor)
@@ -76,7 +76,13 @@ class Collectors:
         work: list[tuple[str, Work]] = [
             (f"resources-{watcher.collector}", partial(self._run, watcher, writer)) for watcher in self._watchers
         ]
-        self._beside = Beside([*work, ("resources-written", partial(self._flush, writer)), *self._more(writer)])
+        self._beside = Beside(
+            [
+                *work,
+                ("resources-written", partial(self._flush, writer)),
+                *(() if self._more is None else self._more(writer)),
+            ]
+        )
         self._beside.start()
 
     def stop(self) -> None:

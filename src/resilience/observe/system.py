@@ -52,7 +52,7 @@ class System:
     collector, of = "system", HOST
 
     def __init__(self, places: Mapping[str, Place], folder: Path, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._roots = _Roots(places)
+        self._roots = Roots(places)
         self._folder, self._now_s = folder, now_s
         self._cores = float(len(os.sched_getaffinity(0)))
         self._parts: dict[str, _Part] = {}
@@ -190,7 +190,7 @@ def _group(name: str, groups: usage.Groups, shared: usage.Groups) -> Iterator[Re
             yield reading(metric, name, figures[0], None if figures[1] is None else float(figures[1]))
 
 
-class _Roots:
+class Roots:
     """The first process of each part: read from the stack's state file whenever that changes."""
 
     def __init__(self, places: Mapping[str, Place]) -> None:

@@ -27,6 +27,7 @@ from resilience.errors import RecordError
 from resilience.model.resources import NOTHING, SHARES, Gap, Reading, Resources, Series, Unit
 from resilience.record.folder import RESOURCES
 from resilience.record.parts import Parts, read_part, read_seals
+from resilience.record.profiles import PROFILES, read_profiles
 from resilience.record.redact import Redactor
 
 SERIES, GAPS = "series", "gaps.jsonl"
@@ -216,7 +217,8 @@ def read_resources(folder: Path, finished: bool = True) -> Resources:
     series += _shares(series)
     last_s = max((float(one.at_s[-1]) for one in series if len(one)), default=0.0)
     gaps = _gaps(folder / RESOURCES / GAPS, last_s, problems, finished=finished)
-    return Resources(tuple(sorted(series, key=lambda one: (one.name, one.of))), gaps, tuple(problems))
+    profiles = read_profiles(folder / RESOURCES / PROFILES)
+    return Resources(tuple(sorted(series, key=lambda one: (one.name, one.of))), gaps, tuple(problems), profiles)
 
 
 def _gather(table: pa.Table, found: _Found) -> None:

@@ -7,6 +7,7 @@ from resilience.model.resources import Resources, Series
 from resilience.report import charts
 from resilience.report.charts import Chart, Dash, Line, binned, figure
 from resilience.report.document import Row, items, number, rows, table, words
+from resilience.report.flames import flame_graph, top
 from resilience.report.markup import fill
 from resilience.report.material import Material, Section
 
@@ -66,7 +67,11 @@ def section(of: Material) -> Section | None:
         series=[_row(row) for row in rows(told, "series")],
         gaps=rows(told, "gaps"),
         problems=items(told, "problems"),
-        profiles=[],
+        profiles=[
+            {"of": one.of, "phase": one.phase, "samples": one.samples, "picture": flame_graph(one), "top": top(one)}
+            for one in resources.profiles
+            if one.samples
+        ],
     )
     return Section("resources", "Resources", body, tuple(shown), tuple(_brief(told)))
 
