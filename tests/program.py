@@ -32,7 +32,7 @@ LENGTHS = {"redis-down": 2, "redis-hung": 2, "service-killed": 1}
 """Faults of the shipped experiment → seconds in the short one."""
 RECOVERY_S, AFTER_S, HOLD_S, WARM_UP_S, BASELINE_S = 4, 3, 2, 2, 4
 
-CHANGES_A_RUN = frozenset({"TARGET_BUGS", "RESILIENCE_STACK", "RESILIENCE_STATE"})
+CHANGES_A_RUN = frozenset({"TARGET_BUGS", "TARGET_SLOW", "RESILIENCE_STACK", "RESILIENCE_STATE"})
 
 
 def clean(environment: Mapping[str, str], **more: str) -> dict[str, str]:

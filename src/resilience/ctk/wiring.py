@@ -15,6 +15,7 @@ from resilience.model import Experiment, Place, Undo
 from resilience.ports import Display
 from resilience.runtime.collaborators import Collaborators
 from resilience.stack.factory import open_stack
+from resilience.stack.variants import varied
 
 
 def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...]) -> Collaborators:
@@ -24,7 +25,7 @@ def collaborators(experiment: Experiment, run: str, displays: tuple[Display, ...
         EnvironmentNotReady: the stack is not available here, or a kept one is in use or differs.
     """
     stack = open_stack(
-        experiment.stack,
+        varied(experiment.stack, os.environ),
         tag=f"stack-{run}",
         bugs=os.environ.get("TARGET_BUGS", ""),
         experiment_folder=Path(experiment.folder),

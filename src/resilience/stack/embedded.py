@@ -20,6 +20,7 @@ from resilience.stack.programs import Program as Found
 from resilience.stack.settle import PREFIX, STATE, is_tag, settle
 from resilience.stack.starting import Start, read_secrets
 from resilience.stack.target import Order
+from resilience.stack.variants import SLOW
 
 __all__ = ["EmbeddedStack", "project_folder", "read_places", "settle"]
 
@@ -117,6 +118,8 @@ class EmbeddedStack:
         wanted = (*NAMES, BALANCER) if parts.balanced(self.service) else NAMES
         found = find_all(wanted, environment=self.environment, notify=self._notify)
         self.found = {name: f"{program.version}, {program.origin}" for name, program in found.items()}
+        if self.service is not None and (slow := self.service.environment.get(SLOW, "")):
+            self.found = {**self.found, "target": f"slow variant: {slow}"}
         if self.wired:
             own = own_proxy()
             self.found = {**self.found, parts.WIRE: f"{own.version}, {own.origin}, before {' and '.join(self.wired)}"}

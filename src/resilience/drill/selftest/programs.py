@@ -25,7 +25,7 @@ from resilience.runtime import debts
 OWN: Final = (sys.executable, "-m", "resilience.cli")
 """The program itself."""
 
-CHANGE_A_RUN: Final = frozenset({"TARGET_BUGS", "RESILIENCE_STATE", "RESILIENCE_STACK"})
+CHANGE_A_RUN: Final = frozenset({"TARGET_BUGS", "TARGET_SLOW", "RESILIENCE_STATE", "RESILIENCE_STACK"})
 """Variables of this process that a run must not inherit."""
 
 _LOOK_S: Final = 0.1
