@@ -1,0 +1,1 @@
+"""Pages about performance, written from runs: results, baselines, capacity, and what an optimisation brought."""
