@@ -1,13 +1,16 @@
 """Sections about growth and about how load was let in and spread: judged figures as judged, and no others."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
+from rich.console import Console
 
 from resilience.judge.verdict import judge
 from resilience.model import Json, Verdict
 from resilience.report.material import Material
 from resilience.report.sections import promised, soak
+from resilience.report.summary import print_summary
 from tests.judge import test_balance, test_limits, test_scaling
 from tests.judge.builder import Scene
 from tests.judge.test_soak import FLAT_MEMORY, memory, record
@@ -88,3 +91,17 @@ def test_an_account_that_was_judged_reaches_the_report():
     shown = promised.section(of)
     assert shown is not None
     assert f'value="{row["admitted"]}"' in str(shown.body)
+
+
+def test_undeclared_growth_is_advice_at_the_end_of_the_summary():
+    """Requirement M4: once, in words with the rate; what was declared is among the reasons already."""
+
+    def printed(made) -> str:
+        console = Console(record=True, width=200, file=io.StringIO())
+        print_summary(judge(made), "runs/x", console)
+        return console.export_text()
+
+    leaking = record(None, memory(1.0))
+    assert printed(leaking).count("advice: process.memory of service: grows: ") == 1
+    assert "advice:" not in printed(replace(leaking, experiment=replace(leaking.experiment, soak=FLAT_MEMORY)))
+    assert "advice:" not in printed(record(None, memory(0.0)))

@@ -91,6 +91,7 @@ def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
             console.print(made)
     _writes(document, console)
     _service(document, console)
+    _growth(document, console)
     _coverage(document, console)
     console.print()
     passed = ", ".join(part.name for part in verdict.parts if part.answer is Answer.PASS)
@@ -193,6 +194,15 @@ def _service(document: Row, console: Console) -> None:
         console.print()
         of = f"of a {days:.0f}-day error budget at {promise * 100:g} %"
         console.print(Text(printable(f"Cost {of}: {', '.join(told)}")))
+
+
+def _growth(document: Row, console: Console) -> None:
+    """What grows although nobody declared that it must not: advice, which changed no answer."""
+    found = [row for row in rows(document, "soak") if words(row, "course") == "grows" and not row.get("declared")]
+    if found:
+        console.print()
+    for row in found:
+        console.print(Text(f"advice: {printable(words(row, 'because'), 400)}", "yellow"))
 
 
 def _coverage(document: Row, console: Console) -> None:
