@@ -1,19 +1,19 @@
-"""An HTTP server whose answers take a known time: `python -m benchmarks.latency_server FACTOR`.
+"""An HTTP server whose answers take a known time: `python -m benchmarks.latency_server FACTOR [MILLISECONDS]`.
 
-`/read` takes 10 ms · FACTOR in the median, `/list` 20 ms, `/write` 30 ms, each drawn from a log-normal distribution
-with a standard deviation of 0.3. On standard output it says its port; it ends with its standard input.
+`/read` takes so many milliseconds · FACTOR in the median (10 if not said), `/list` twice and `/write` three times as
+many, each drawn from a log-normal distribution with a standard deviation of 0.3. On standard output it says its port; it ends with its standard input.
 """
 
 import asyncio
 import random
 import sys
 
-MEDIANS_S = {b"/read": 0.010, b"/list": 0.020, b"/write": 0.030}
+TIMES = {b"/read": 1.0, b"/list": 2.0, b"/write": 3.0}
 SPREAD = 0.3
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def _serve(factor: float) -> None:
+async def _serve(factor: float, unit_s: float) -> None:
     draw = random.Random(7)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -21,7 +21,7 @@ async def _serve(factor: float) -> None:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 path = head.split(b" ", 2)[1]
                 slower = factor if path == b"/read" else 1.0
-                await asyncio.sleep(MEDIANS_S[path] * slower * draw.lognormvariate(0.0, SPREAD))
+                await asyncio.sleep(unit_s * TIMES[path] * slower * draw.lognormvariate(0.0, SPREAD))
                 writer.write(_ANSWER)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # whoever asked is gone
@@ -36,4 +36,4 @@ async def _serve(factor: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    asyncio.run(_serve(float(sys.argv[1]), float(sys.argv[2] if len(sys.argv) > 2 else 10) / 1e3))
