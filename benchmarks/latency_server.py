@@ -1,7 +1,8 @@
 """An HTTP server whose answers take a known time: `python -m benchmarks.latency_server FACTOR [MILLISECONDS]`.
 
 `/read` takes so many milliseconds · FACTOR in the median (10 if not said), `/list` twice and `/write` three times as
-many, each drawn from a log-normal distribution with a standard deviation of 0.3. On standard output it says its port; it ends with its standard input.
+many, each drawn from a log-normal distribution with a standard deviation of 0.3. On standard output it says its port;
+it ends with its standard input.
 """
 
 import asyncio
