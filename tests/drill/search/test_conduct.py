@@ -1,6 +1,8 @@
 """A search conducted on a target that is simulated whole: virtual time, real judgement. Requirement M6."""
 
+import itertools
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,10 +136,10 @@ def test_the_break_point_is_found_and_all_is_written_down():
     told = steps(conducted(World(300)))
     low, high = bracket(told)
     assert low <= 300 < high <= low * 1.06
-    assert [one["purpose"] for one in told][0] == "climb"
-    assert [one["purpose"] for one in told][-1] == "down"
-    assert all(one["end_s"] - one["start_s"] >= 5.0 for one in told)
-    assert all(before["end_s"] + 2.0 <= after["start_s"] for before, after in zip(told, told[1:], strict=False))
+    assert told[0]["purpose"] == "climb"
+    assert told[-1]["purpose"] == "down"
+    assert all(one["end_s"] - one["start_s"] > 4.999 for one in told)
+    assert all(before["end_s"] + 1.999 < after["start_s"] for before, after in itertools.pairwise(told))
 
 
 def test_a_slow_target_is_not_judged_before_its_answers_are_there():
@@ -149,17 +151,13 @@ def test_a_slow_target_is_not_judged_before_its_answers_are_there():
 
 def test_it_is_searched_again_with_each_fault_in_place():
     """In one lease each, and every fault is given back."""
-    world = conducted(World(400), faults=(FAR, FAR.__class__(**{**_fields(FAR), "name": "farther"})))
+    world = conducted(World(400), faults=(FAR, replace(FAR, name="farther")))
     assert [spec.name for spec in world.held] == ["far", "farther"]
     assert world.in_place == []
     healthy, far = bracket(steps(world)), bracket(steps(world, condition="far"))
     assert healthy[0] <= 400 < healthy[1]
     assert far[0] <= 400 / 1.1 < far[1]
     assert [detail["why"] for name, detail in world.notes if name == END] == ["", "", ""]
-
-
-def _fields(spec: FaultSpec) -> dict:
-    return {name: getattr(spec, name) for name in spec.__slots__}
 
 
 def test_over_a_setting_each_step_is_a_lease_of_its_own():
@@ -195,11 +193,11 @@ def test_it_ends_before_the_run_must():
 
 def test_an_interruption_gives_the_fault_back():
     """Whenever it comes."""
-    for at_s in np.linspace(150, 400, 6):
+    for at_s in np.linspace(20, 300, 8):
         world = World(300)
         world.stop_at = float(at_s)
         with pytest.raises(Interrupted):
-            conducted(world, faults=(FAR, FAR), limit=3200)
+            conducted(world, faults=(FAR, replace(FAR, name="farther")))
         assert world.in_place == []
 
 

@@ -29,7 +29,7 @@ def breaks_above(truth: float):
 
 def test_every_break_point_is_found():
     """Wherever it is: the interval has it, is as narrow as asked, and both of its ends were tried twice."""
-    for truth in np.geomspace(50, 3199, 400):
+    for truth in np.geomspace(50, 3199, 150):
         found, tried = play(SCALE, breaks_above(truth))
         assert found.kind is Kind.FOUND
         assert found.holds <= truth < found.breaks
@@ -225,8 +225,8 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 
 
 def test_hysteresis_is_found_where_it_is():
-    """Of 500 noisy targets that stay broken down to 60–85 % of their break-point, each is told so."""
-    for seed in range(500):
+    """Of 250 noisy targets that stay broken down to 60–85 % of their break-point, each is told so."""
+    for seed in range(250):
         target, rng = drawn(seed, hysteresis=True)
         found, _ = search(SCALE, target, rng)
         assert found.kind is Kind.FOUND, (seed, found)

@@ -26,14 +26,14 @@ def test_what_is_exact_is_found_exactly(sigma, kappa):
 
 
 def test_intervals_cover_the_truth():
-    """Of 120 noisy measurements at least 85 % of the intervals of each parameter have it: a bootstrap of 12 slices."""
+    """Of 50 noisy measurements at least 85 % of the intervals of each parameter have it: a bootstrap of 12 slices."""
     rng = np.random.default_rng(2)
     covered = np.zeros(3)
-    for seed in range(120):
+    for seed in range(50):
         law = fit(LEVELS, slices(0.05, 0.0005, 0.1, rng), seed)
         pairs = zip((law.gamma, law.sigma, law.kappa), (100, 0.05, 0.0005), strict=True)
         covered += [one.low <= truth <= one.high for one, truth in pairs]
-    assert np.all(covered >= 0.85 * 120), covered
+    assert np.all(covered >= 0.85 * 50), covered
 
 
 def test_a_peak_that_was_measured_is_told_and_no_other():
