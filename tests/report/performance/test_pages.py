@@ -119,6 +119,7 @@ CAPACITY = {
             "run": "cccc0001",
             "capacity": {
                 "copies": 1,
+                "best": {"users": 20, "rps": 80.0, "error": 2.0, "p95_ms": 281.0},
                 "levels": [{"users": 4, "rps": 95.0, "p95_ms": 52.0, "in_flight": 4.02, "seen": "holds"}],
                 "law": {
                     "sigma": {"value": 0.02, "low": 0.01, "high": 0.03},
@@ -220,6 +221,7 @@ def test_a_capacity_run_is_told_with_its_plan_and_cost():
     page = written(inputs)["capacity.md"]
     assert row(page, "1") == ["1", "4", "95", "52 ms", "4", "holds"]
     assert "* to 2 copies: linear, each keeps 95 % (91 % to 99.00 %)".replace("99.00", "99") in page
+    assert "* 1 copy bears 80/s (75.6 to 84.4) at 20 users, p95 281 ms; with 50 % headroom plan for 53.3/s" in page
     assert "sigma 0.02 (0.01 to 0.03), kappa 0.001 (0 to 0.002); a peak lies beyond the 30 users" in page
     assert row(page, "60/s") == ["60/s", "90/s (50 %)", "2", "180/s", "33.3 %", "0.19 EUR", "0.88 EUR"]
     assert "the pool was full" in page
@@ -332,7 +334,8 @@ def test_nothing_that_names_a_machine_and_no_markup_of_others():
     assert "Secret 9000" not in text
     assert "2 cores, 24 GiB of memory, Linux" in text
     assert "<script>" not in text
-    assert "](http" not in text
+    assert "http://evil" not in text
+    assert " @all" not in text
 
 
 def test_what_is_missing_in_a_verdict_is_absent_and_no_error():

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+from resilience.judge.search.capacity import SURE
+from resilience.judge.search.step import SLICES
+from resilience.judge.statistics import student
 from resilience.report.document import Row, items, number, rows, table, words
 from resilience.report.markdown import escape
 from resilience.report.performance.inputs import Inputs, Taken
@@ -145,12 +148,30 @@ def _scaling(run: Taken) -> Iterator[str]:
     yield ""
     for one in _documents(run):
         capacity = table(one, "capacity")
-        yield f"* {count(number(capacity, 'copies'))} copies: {_law(table(capacity, 'law'))}"
+        copies = number(capacity, "copies")
+        yield f"* {_copies(copies)} {'bears' if copies == 1 else 'bear'} {_best(table(capacity, 'best'))}"
+        yield f"    * {_law(table(capacity, 'law'))}"
     for one in rows(run.capacity, "scaling"):
         linear = {True: "linear", False: "not linear"}.get(one.get("linear"), "not known whether linear")  # type: ignore[arg-type]
         share, low, high = (percent(number(one, key)) for key in ("value", "low", "high"))
-        yield f"* to {count(number(one, 'copies'))} copies: {linear}, each keeps {share} ({low} to {high})"
+        yield f"* to {_copies(number(one, 'copies'))}: {linear}, each keeps {share} ({low} to {high})"
     yield ""
+
+
+def _copies(number_of: float | None) -> str:
+    return "1 copy" if number_of == 1 else f"{count(number_of)} copies"
+
+
+def _best(best: Row) -> str:
+    """The highest throughput at which the objectives held, with its interval, and what that leaves to plan for."""
+    rps, error, users = (number(best, key) for key in ("rps", "error", "users"))
+    if rps is None or error is None:
+        return "no number of users that was tried within the objectives"
+    half = error * student(SURE, SLICES - 1)
+    return (
+        f"{rate(rps)}/s ({rate(max(0.0, rps - half))} to {rate(rps + half)}) at {count(users)} users, "
+        f"p95 {milliseconds(number(best, 'p95_ms'))}; with 50 % headroom plan for {rate(rps / (1 + HEADROOM))}/s"
+    )
 
 
 def _law(law: Row) -> str:
@@ -184,6 +205,10 @@ def _limits(inputs: Inputs) -> Iterator[str]:
     ]
     if not named:
         yield missing("no run that was given was driven to a limit that could be named")
+        silent = [run for run in inputs.runs if bottleneck(run)]
+        if silent:
+            yield ""
+        yield from (f"* {escape(run.name)} ({code(run.run)}): {escape(bottleneck(run))}." for run in silent)
         return
     for _, one in named:
         yield f"* {escape(one.name)} ({code(one.run)}): {escape(bottleneck(one))}."
