@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resilience.judge.promises import PROMISES
-from resilience.judge.verdict import CHECKERS, because, guarded, judge, judge_baseline, plain
+from resilience.judge.verdict import BASELINE_CHECKERS, CHECKERS, because, guarded, judge, judge_baseline, plain
 from resilience.model import Answer, CacheCopy, Comparison, Event, EventKind, Objective, Part
 from tests.judge.builder import LEDGER, A, Held, Spell, U, honest, ledger_lines, steady_ledger, stored, truth_rows
 
@@ -146,7 +146,7 @@ def test_the_baseline_is_judged_part_by_part():
     answers = {part.name: part.answer for part in judge_baseline(poor.record())}
     assert answers["degradation"] is Answer.FAIL
     broken = honest(until_s=19.0, extra=(Event(10.0, KIND.PHASE, "coffee"),))
-    assert {part.answer for part in judge_baseline(broken.record())} == {Answer.UNKNOWN}
+    assert {part.name: part.answer for part in judge_baseline(broken.record())} == dict.fromkeys(parts, Answer.UNKNOWN)
 
 
 def test_only_baseline_objectives_are_judged_before_the_method():
@@ -169,6 +169,85 @@ def test_a_cache_is_judged_where_one_is_declared_and_never_left_out():
     """Without a declared cache there is no such part; with one that was not read it is unknown, not left out."""
     declared = replace(LEDGER, cache=CacheCopy(part="redis", key="order:{id}"))
     verdict = judge(honest(ledger=declared).record())
-    assert [part.name for part in verdict.parts] == [name for name in CHECKERS if name not in {"control", "isolation", *PROMISES}]
+    assert [part.name for part in verdict.parts] == [
+        name for name in CHECKERS if name not in {"control", "isolation", *PROMISES}
+    ]
     assert verdict.answer is Answer.UNKNOWN
     assert verdict.because.startswith("cache: the copies in the cache could not be read")
+
+
+def test_each_checker_judges_the_part_that_it_is_named_after():
+    """What breaks is told under the name that it would have had, at the end of a run and before the method."""
+    ended, begun = honest().case(), honest(until_s=19.0, truth=None).case(finished=False)
+    always = {"writes", "degradation", "objectives", "recovery", "faults", "validity"}
+    assert {CHECKERS[name](ended).name for name in always} == always
+    assert {name: checker(begun).name for name, checker in BASELINE_CHECKERS.items()} == {
+        name: name for name in ("validity", "objectives", "degradation", "recovery", "writes")
+    }
+
+
+def test_a_record_that_cannot_be_judged_is_unknown_and_has_every_key():
+    """Requirement J1: a phase of a name that is none. Whoever reads the document finds each key, with nothing in it."""
+    verdict = judge(honest(extra=(Event(30.0, KIND.PHASE, "coffee"),)).record())
+    assert [(part.name, part.answer) for part in verdict.parts] == [("validity", Answer.UNKNOWN)]
+    assert verdict.because.startswith("validity: the record cannot be judged: ")
+    document = verdict.document
+    assert document["recovery"] == {
+        "mttr_s": None,
+        "mttr_low_s": None,
+        "mttr_high_s": None,
+        "limit_s": None,
+        "cycles": [],
+    }
+    lists = ("faults", "objectives", "shedding", "amplification", "breakers", "attribution", "health", "phases")
+    assert {name: document[name] for name in lists} == {name: [] for name in lists}
+    missing = ("writes", "degradation", "service", "load", "coverage", "duration_s")
+    assert {name: document[name] for name in missing} == dict.fromkeys(missing)
+    assert set(document) == set(judge(honest().record()).document)
+
+
+def test_what_stands_in_the_document_is_what_was_judged():
+    """Whose run it was, how long, and each part with its answer, sentence and evidence; a pass says what it covers."""
+    record = honest().record()
+    verdict = judge(record)
+    document, experiment = verdict.document, record.experiment
+    assert document["parts"] == [
+        {"name": part.name, "answer": part.answer.value, "because": part.because, "evidence": plain(part.evidence)}
+        for part in verdict.parts
+    ]
+    assert [document[name] for name in ("title", "duration_s", "stack", "seed", "run")] == [
+        *(experiment.title, 42.0, "embedded", 1, record.plan.run)
+    ]
+    assert all(document[name] is not None for name in ("service", "load", "coverage", "degradation", "writes"))
+    covered = document["coverage"]["because"]
+    assert document["because"] == verdict.because == f"{because(verdict.parts)}; {covered}"
+    failed = judge(honest(truth=truth_rows(ROWS[1:])).record())
+    assert failed.because == because(failed.parts)
+
+
+def test_figures_that_cannot_be_told_leave_the_parts_and_the_length():
+    """What was judged before stays as it is: nothing of it is lost, and the whole is unknown."""
+    record = honest().record()
+    samples = record.samples
+    verdict = judge(replace(record, samples=replace(samples, outcome=np.full(len(samples), -1, dtype=np.int8))))
+    names = [part.name for part in verdict.parts]
+    assert names == [*(part.name for part in judge(record).parts), "phases"]
+    assert verdict.parts[-1].answer is Answer.UNKNOWN
+    assert verdict.document["duration_s"] == 42.0
+
+
+def test_an_experiment_without_a_ledger_is_judged():
+    """It has no cache of the ledger's rows either."""
+    verdict = judge(honest(ledger=None, lines=None, truth=None).record())
+    assert verdict.answer is Answer.PASS
+    assert "cache" not in {part.name for part in verdict.parts}
+
+
+def test_who_speaks_in_the_sentence():
+    """Of a pass all but those that say nothing of the target; of what is not known the run itself first."""
+    passed = [Part(name, Answer.PASS, f"{name} is fine") for name in ("writes", "validity", "degradation", "faults")]
+    assert because(passed) == "writes is fine; faults is fine"
+    unknown = [Part(name, Answer.UNKNOWN, "why") for name in ("writes", "faults", "validity")]
+    assert because(unknown) == "validity: why; writes: why; faults: why"
+    failed = [replace(part, answer=Answer.FAIL) for part in unknown]
+    assert because(failed) == "writes: why; faults: why; validity: why"
