@@ -153,6 +153,15 @@ TESTED_ELSEWHERE = {
     "ctk/baselines.py": "test_cli_compare.py",  # as commands use them
     "report/compared.py": "report/test_comparison.py",  # the same as Markdown
     "report/trends.py": "report/test_comparison.py",  # histories in the terminal
+    "report/sections/bottlenecks.py": "report/test_bottlenecks.py",  # a part of the page
+    "report/sections/soak.py": "report/sections/test_promised.py",  # beside the other promises
+    "report/sections/traces.py": "report/test_spans.py",  # with what it shows
+    "report/otlp.py": "report/test_spans.py",  # what a collector is sent
+    "judge/promises.py": "judge/test_verdict.py",  # which parts a verdict has
+    "model/soak.py": "spec/test_soak.py",  # values, as they are read
+    "model/serving.py": "spec/test_serving.py",  # as above
+    "spec/keys_soak.py": "spec/test_soak.py",  # as they are read
+    "spec/keys_serving.py": "spec/test_serving.py",  # as above
     "report/sections/comparison.py": "report/test_comparison.py",  # a part of the page
     "report/sections/control.py": "report/test_comparison.py",  # as above
     "spec/keys_regression.py": "spec/test_control.py",  # as they are read
@@ -214,6 +223,7 @@ OF_NO_MODULE = {
     "test_identity.py",  # the load that was offered, under every kind of fault
     "test_bottleneck.py",  # a real load process that is held up, judged
     "test_recovery_strength.py",  # failures that never end, weaker and weaker
+    "test_taxonomy_extremes.py",  # classes of writes where numbers are large, far apart or equal
     "test_evidence.py",  # what a record says without one of its parts
     "test_oracle.py",  # the figures of a verdict, counted one by one
     "test_activities.py",  # what chaostoolkit was told by activities, where it cannot be believed
