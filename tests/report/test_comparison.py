@@ -15,6 +15,7 @@ from resilience.report.compared import markdown
 from resilience.report.comparison import compared_rows, print_comparison, regression_of
 from resilience.report.material import Material
 from resilience.report.sections import comparison, control
+from resilience.report.summary import print_summary
 from resilience.report.trends import bars, print_history
 from tests.judge.builder import honest
 from tests.judge.regression.drawn import before, measured
@@ -99,6 +100,18 @@ def test_the_section_of_a_control_group():
     assert "fault(redis-down)" in section.body
     assert "more than the margin" in section.body
     assert control.section(Material(honest().record(), judge(honest().record()))) is None
+
+
+def test_the_summary_of_a_run_says_both(made):
+    """In one line each, whatever the answer."""
+    run = record()
+    verdict = judge(run)
+    told = replace(verdict, document={**verdict.document, "regression": made})
+    console = Console(width=400, file=io.StringIO(), no_color=True)
+    print_summary(told, "runs/x", console)
+    text = console.file.getvalue()
+    assert "Compared with before: worse: p50 of read" in text
+    assert "Control group: fault(redis-down): 100.00% good answers" in text
 
 
 def test_a_history():

@@ -165,7 +165,9 @@ def _gaps(case: Case, faults: Sequence[Mapping[str, Json]], cycles: Sequence[Map
     yield from steps_not_begun(case.record)
     if cycles and len(cycles) < FEW_CYCLES:
         yield few_cycles(len(cycles))
-    if experiment.load.regions:
+    if experiment.load.control is not None:
+        yield "The two groups reach the service from one machine; what both use, neither is a control of."
+    elif experiment.load.regions:
         far = [one.name for one in experiment.load.regions if one.latency_s is not None]
         what = "a proxy's latency" if far else "names in requests"
         yield f"Regions are {what}: the load came from one machine, with its own network alone."

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience.model import Answer, Verdict
+from resilience.report.bottlenecks import summary_lines
 from resilience.report.document import (
     Row,
     about,
@@ -92,7 +93,10 @@ def print_summary(verdict: Verdict, folder: str, console: Console) -> None:
     _writes(document, console)
     _service(document, console)
     _growth(document, console)
+    _beside(document, console)
     _coverage(document, console)
+    for line in summary_lines(document):
+        console.print(Text(printable(line, 400), "yellow"))
     console.print()
     passed = ", ".join(part.name for part in verdict.parts if part.answer is Answer.PASS)
     console.print(Text(f"passed: {printable(passed) or 'nothing'}"))
@@ -203,6 +207,17 @@ def _growth(document: Row, console: Console) -> None:
         console.print()
     for row in found:
         console.print(Text(f"advice: {printable(words(row, 'because'), 400)}", "yellow"))
+
+
+def _beside(document: Row, console: Console) -> None:
+    """The run beside earlier ones, and the group that a fault met beside the other."""
+    compared, control = table(document, "regression"), table(document, "control")
+    told = [f"Compared with before: {words(compared, 'because')}"] if compared else []
+    told += [f"Control group: {words(row, 'because')}" for row in rows(control, "phases")]
+    if told:
+        console.print()
+    for line in told:
+        console.print(Text(printable(line, 600)))
 
 
 def _coverage(document: Row, console: Console) -> None:
