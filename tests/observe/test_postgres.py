@@ -107,8 +107,8 @@ def test_statements_are_the_difference_and_ours_are_not_among_them():
             for name, (query, number, total) in calls.items()
         }
 
-    before = {"tables": {}, "statements": rows(a=("A", 10, 100), b=("B", 50, 10), c=(f"-- {NAME}", 1, 1))}
-    after = {"tables": {}, "statements": rows(a=("A", 14, 180), b=("B", 5, 200), c=(f"-- {NAME}", 9, 999))}
+    before = {"tables": {}, "statements": rows(a=("A", 10, 100), b=("B", 50, 10), c=(f"SELECT /* {NAME} */", 1, 1))}
+    after = {"tables": {}, "statements": rows(a=("A", 14, 180), b=("B", 5, 200), c=(f"SELECT /* {NAME} */", 9, 999))}
     found = _grown(before, after)["statements"]
     assert [(row["query"], row["calls"], row["total_ms"], row["mean_ms"]) for row in found] == [
         ("B", 5.0, 200.0, 40.0),

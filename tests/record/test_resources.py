@@ -214,6 +214,16 @@ def test_a_disk_that_is_full_is_an_error_and_fills_no_memory(writer, monkeypatch
     assert writer._rows == []
 
 
+def test_what_collectors_kept_besides_is_read(writer, tmp_path):
+    """By the part; a file that is damaged is told."""
+    writer.close()
+    (tmp_path / "resources" / "postgres.json").write_text('{"tables": []}')
+    (tmp_path / "resources" / "broken.json").write_text("{")
+    found = read_resources(tmp_path)
+    assert found.kept == {"postgres": {"tables": []}}
+    assert "broken.json cannot be read" in found.problems[0]
+
+
 def test_writing_imports_no_pandas(tmp_path):
     """It would take seconds on a busy machine, in the midst of a run."""
     code = (

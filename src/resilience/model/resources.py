@@ -3,12 +3,14 @@
 Not imported by the package itself, because of NumPy: `from resilience.model.resources import …`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from resilience.model.basics import Json
 from resilience.model.catalogue import SHARES, Unit
 
 __all__ = ["NOTHING", "SHARES", "Gap", "Profile", "Reading", "Resources", "Series", "Unit"]
@@ -118,12 +120,14 @@ class Resources:
         problems: what is wrong with the files: damaged, missing, cut short. Readings are missing then, and no verdict
             is changed by that but where one is asked for.
         profiles: of programs, where they were asked for.
+        kept: part → what its collector kept besides, over the whole run: of PostgreSQL `tables` and `statements`.
     """
 
     series: tuple[Series, ...] = ()
     gaps: tuple[Gap, ...] = ()
     problems: tuple[str, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    kept: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
     def get(self, name: str, of: str) -> Series | None:
         """One series; None if nothing was read under that name."""

@@ -27,7 +27,8 @@ TOP = 20
 """So many statements and tables are kept."""
 
 _ACTIVITY: LiteralString = """
-    SELECT coalesce(state, '') AS state, coalesce(wait_event_type, '') AS wait, count(*) AS count,
+    SELECT /* resilience-resources */
+           coalesce(state, '') AS state, coalesce(wait_event_type, '') AS wait, count(*) AS count,
            coalesce(max(extract(epoch FROM clock_timestamp() - query_start)) FILTER (WHERE state = 'active'), 0)::float8
                AS query_s,
            count(*) FILTER (WHERE state = 'active' AND clock_timestamp() - query_start > %(slow)s * interval '1 s')
@@ -38,7 +39,8 @@ _ACTIVITY: LiteralString = """
     GROUP BY 1, 2
 """
 _STATE: LiteralString = """
-    SELECT coalesce(d.stats_reset::text, '') || ' ' || pg_postmaster_start_time()::text AS epoch,
+    SELECT /* resilience-resources */
+           coalesce(d.stats_reset::text, '') || ' ' || pg_postmaster_start_time()::text AS epoch,
            d.xact_commit, d.xact_rollback, d.blks_hit, d.blks_read, d.tup_returned, d.tup_fetched,
            d.tup_inserted + d.tup_updated + d.tup_deleted AS tup_written, d.deadlocks, d.temp_files, d.temp_bytes,
            t.index_scans, t.sequential_scans, t.dead,
@@ -58,19 +60,19 @@ _STATE: LiteralString = """
     WHERE d.datname = current_database()
 """
 _SIZES: LiteralString = """
-    SELECT pg_database_size(current_database())::float8 AS whole,
+    SELECT /* resilience-resources */ pg_database_size(current_database())::float8 AS whole,
            coalesce(sum(pg_table_size(relid)), 0)::float8 AS tables,
            coalesce(sum(pg_indexes_size(relid)), 0)::float8 AS indexes
     FROM pg_stat_user_tables
 """
 _TABLES: LiteralString = """
-    SELECT schemaname || '.' || relname AS name, pg_table_size(relid)::float8 AS table_bytes,
+    SELECT /* resilience-resources */ schemaname || '.' || relname AS name, pg_table_size(relid)::float8 AS table_bytes,
            pg_indexes_size(relid)::float8 AS index_bytes, n_live_tup::float8 AS rows, n_dead_tup::float8 AS dead_rows,
            coalesce(seq_scan, 0)::float8 AS sequential_scans, coalesce(idx_scan, 0)::float8 AS index_scans
     FROM pg_stat_user_tables
 """
 _STATEMENTS: LiteralString = """
-    SELECT s.queryid::text AS name, left(s.query, 400) AS query, s.calls::float8 AS calls,
+    SELECT /* resilience-resources */ s.queryid::text AS name, left(s.query, 400) AS query, s.calls::float8 AS calls,
            s.total_exec_time::float8 AS total_ms, s.rows::float8 AS rows, s.shared_blks_hit::float8 AS blocks_hit,
            s.shared_blks_read::float8 AS blocks_read, s.temp_blks_written::float8 AS temp_blocks
     FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resilience.errors import RecordError
+from resilience.model import Json
 from resilience.model.resources import NOTHING, SHARES, Gap, Reading, Resources, Series, Unit
 from resilience.record.folder import RESOURCES
 from resilience.record.parts import Parts, read_part, read_seals
@@ -218,7 +219,23 @@ def read_resources(folder: Path, finished: bool = True) -> Resources:
     last_s = max((float(one.at_s[-1]) for one in series if len(one)), default=0.0)
     gaps = _gaps(folder / RESOURCES / GAPS, last_s, problems, finished=finished)
     profiles = read_profiles(folder / RESOURCES / PROFILES)
-    return Resources(tuple(sorted(series, key=lambda one: (one.name, one.of))), gaps, tuple(problems), profiles)
+    ordered = tuple(sorted(series, key=lambda one: (one.name, one.of)))
+    kept = _kept(folder / RESOURCES, problems)
+    return Resources(ordered, gaps, tuple(problems), profiles, kept)
+
+
+def _kept(folder: Path, problems: list[str]) -> dict[str, dict[str, Json]]:
+    """What collectors kept besides their readings."""
+    found: dict[str, dict[str, Json]] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(f"{path.name} cannot be read: {error}")
+            continue
+        if isinstance(document, dict):
+            found[path.stem] = document
+    return found
 
 
 def _gather(table: pa.Table, found: _Found) -> None:

@@ -21,6 +21,7 @@ from psycopg import sql
 from resilience.errors import EnvironmentNotReady
 from resilience.host import commands, files
 from resilience.model import Launch, Problem
+from resilience.stack import statements
 from resilience.stack.loopback import HOST
 from resilience.stack.programs import Program
 
@@ -189,7 +190,8 @@ class Server:
 
     def launch(self, program: Path, port: int, tag: str) -> Launch:
         """How to start the server."""
-        named = {**SETTINGS, **(_small(self.disk_mb) if self.disk_mb else {}), **self.more}
+        small = _small(self.disk_mb) if self.disk_mb else {}
+        named = {**SETTINGS, **statements.settings(program), **small, **self.more}
         settings = [word for name, value in named.items() for word in ("-c", f"{name}={value}")]
         return Launch(
             name="postgres",
@@ -342,6 +344,8 @@ def furnish(port: int, password: str, *, admin: str, shop: str) -> None:
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, _hashed(connection, admin, ADMIN)))
             create_role(connection, SHOP, shop, "LOGIN")
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+        with connect(port, admin, database=SHOP) as connection:
+            statements.create(connection)
     except psycopg.Error as error:
         raise EnvironmentNotReady(Problem(where="postgres", message=" ".join(str(error).split()))) from error
 
@@ -357,7 +361,9 @@ def _hashed(session: psycopg.Connection, secret: str, user: str) -> sql.Literal:
     return sql.Literal(sealed.decode())
 
 
-def connect(port: int, password: str | None, passfile: str | None = None) -> psycopg.Connection:
+def connect(
+    port: int, password: str | None, passfile: str | None = None, *, database: str = "postgres"
+) -> psycopg.Connection:
     """A session of the superuser, autocommitting. Raises psycopg.Error."""
     return psycopg.connect(
         host=HOST,
@@ -365,7 +371,7 @@ def connect(port: int, password: str | None, passfile: str | None = None) -> psy
         user=ADMIN,
         password=password,
         passfile=passfile,
-        dbname="postgres",
+        dbname=database,
         connect_timeout=2,
         autocommit=True,
     )

@@ -84,6 +84,32 @@ def test_gaps_are_hatched_where_nothing_was_read_and_told_with_their_reasons():
     assert "refused" in found.body
 
 
+def test_what_a_store_spent_its_time_on():
+    """Requirement M3: its statements with their share, or why there are none; tables that grew."""
+    kept = {
+        "postgres": {
+            "statements": [
+                {"query": "SELECT *\n FROM <orders>", "calls": 30.0, "total_ms": 75.0, "mean_ms": 2.5},
+                {"query": "INSERT", "calls": 5.0, "total_ms": 25.0, "mean_ms": 5.0},
+            ],
+            "tables": [
+                {"name": "public.orders", "table_bytes": 8192.0, "table_bytes_now": 16384.0, "sequential_scans": 3.0,
+                 "index_scans": 70.0},
+                {"name": "public.still", "table_bytes": 0.0, "table_bytes_now": 8192.0},
+            ],
+        },
+        "second": {"no_statements": "it is not loaded", "tables": []},
+    }  # fmt: skip
+    of = material(series("process.cpu", AT_S))
+    of.record.resources.kept.update(kept)
+    body = section(of).body
+    assert "SELECT * FROM &lt;orders&gt;" in body
+    assert "75 %" in body
+    assert "public.orders" in body
+    assert "public.still" not in body
+    assert "second does not say what its statements cost: it is not loaded" in body
+
+
 def test_charts_are_bounded():
     """What is left out is counted."""
     some = [series(f"my.metric{n}", np.linspace(0, n + 1, 60)) for n in range(MOST_CHARTS + 5)]

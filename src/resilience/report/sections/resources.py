@@ -13,6 +13,7 @@ from resilience.report.material import Material, Section
 
 MOST_CHARTS = 36
 MOST_LINES = 6
+MOST_STATEMENTS = 10
 _EDGE_S = 0.001
 POINTS = 200
 """Points of a line in a small chart."""
@@ -64,6 +65,7 @@ def section(of: Material) -> Section | None:
         "sections/resources.html.j2",
         figures=[figure(chart) for chart in shown],
         left_out=max(0, len(_names(resources)) - len(shown)),
+        stores=list(_stores(resources)),
         series=[_row(row) for row in rows(told, "series")],
         gaps=rows(told, "gaps"),
         problems=items(told, "problems"),
@@ -139,6 +141,37 @@ def _binned(one: Series, length_s: float, most: int) -> tuple[list[float], list[
     for place_s, value in zip(inside.at_s.tolist(), inside.value.tolist(), strict=True):
         found[min(most - 1, int(place_s / width_s))] = value
     return [(place + 0.5) * width_s for place in range(most)], found
+
+
+def _stores(resources: Resources) -> Iterator[dict[str, object]]:
+    """What took the most time in each PostgreSQL, and which of its tables grew, over the whole run."""
+    for of, kept in sorted(resources.kept.items()):
+        statements = rows(kept, "statements")
+        whole_ms = sum(number(row, "total_ms") or 0.0 for row in statements)
+        grown = [row for row in rows(kept, "tables") if (number(row, "table_bytes") or 0.0) > 0]
+        yield {
+            "of": of,
+            "statements": [
+                {
+                    "query": " ".join(words(row, "query").split()),
+                    "calls": number(row, "calls"),
+                    "mean_ms": number(row, "mean_ms"),
+                    "share": (number(row, "total_ms") or 0.0) / whole_ms if whole_ms > 0 else None,
+                }
+                for row in statements[:MOST_STATEMENTS]
+            ],
+            "lacking": words(kept, "no_statements"),
+            "tables": [
+                {
+                    "name": words(row, "name"),
+                    "grew": charts.shown(number(row, "table_bytes"), "bytes"),
+                    "now": charts.shown(number(row, "table_bytes_now"), "bytes"),
+                    "sequential": number(row, "sequential_scans"),
+                    "index": number(row, "index_scans"),
+                }
+                for row in grown[:MOST_STATEMENTS]
+            ],
+        }
 
 
 def _row(row: Row) -> dict[str, object]:
