@@ -34,11 +34,9 @@ def record_folder(folder: Path) -> Path:
     Raises:
         SpecError: it is no run folder.
     """
-    from resilience.record import folder as names
+    from resilience.record.folder import recorded
 
-    if not (folder / names.EVENTS).is_file():
-        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
-    return folder
+    return recorded(folder)
 
 
 @click.command()

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resilience.cli_report import record_folder
-
 if TYPE_CHECKING:
     from resilience.report.spans import Traced
 
@@ -28,10 +26,11 @@ def traces(folder: Path, endpoint: str | None, most: int, as_json: bool) -> None
     Example: resilience traces runs/latest --to http://127.0.0.1:4318/v1/traces
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
     from resilience.judge.verdict import judge
+    from resilience.record.folder import recorded
     from resilience.record.reader import read_record
     from resilience.report.spans import slowest, spans_of
 
-    record = read_record(record_folder(folder))
+    record = read_record(recorded(folder))
     found, sent = slowest(record, most), None
     if endpoint is not None:
         from resilience.report.otlp import send

@@ -6,7 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from resilience.errors import EnvironmentNotReady
+from resilience.errors import EnvironmentNotReady, SpecError
 from resilience.model import Problem
 
 EXPERIMENT = "experiment.json"
@@ -31,6 +31,17 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 def writes_of(folder: Path, account: str = "") -> Path:
     """Where the ledger and the truth of an account are; without a name, of `ledger` itself."""
     return folder / WRITES / ACCOUNTS / account if account else folder / WRITES
+
+
+def recorded(folder: Path) -> Path:
+    """The folder, if a run was recorded in it.
+
+    Raises:
+        SpecError: it is no run folder.
+    """
+    if not (folder / EVENTS).is_file():
+        raise SpecError(Problem(str(folder), "this is not the folder of a run that began", "name one of runs/*"))
+    return folder
 
 
 def create(root: Path, name: str, *, at: datetime, need_bytes: int = NEED_BYTES) -> Path:
