@@ -110,6 +110,18 @@ def test_what_a_store_spent_its_time_on():
     assert "second does not say what its statements cost: it is not loaded" in body
 
 
+def test_a_line_is_whole_where_readings_come_a_little_early_or_late():
+    """Only where nothing was read it is broken."""
+    at_s = AT_S + np.where(np.arange(60) % 3 == 0, 0.45, -0.3)
+    keep = (at_s < 20) | (at_s > 30)
+    found = section(material(series("process.cpu", np.linspace(0, 1, 60)[keep], at_s=at_s[keep])))
+    (line,) = found.charts[0].lines
+    missing = [at for at, value in zip(found.charts[0].at_s, line.values, strict=True) if value is None]
+    inner = [at for at in missing if 2 < at < 58]
+    assert inner
+    assert all(19 < at < 31 for at in inner)
+
+
 def test_charts_are_bounded():
     """What is left out is counted."""
     some = [series(f"my.metric{n}", np.linspace(0, n + 1, 60)) for n in range(MOST_CHARTS + 5)]

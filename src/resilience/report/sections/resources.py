@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from resilience.model.catalogue import METRICS, SHARES, Unit
 from resilience.model.resources import Resources, Series
 from resilience.report import charts
-from resilience.report.charts import Chart, Dash, Line, binned, figure
+from resilience.report.charts import Chart, Dash, Line, figure
 from resilience.report.document import Row, items, number, rows, table, words
 from resilience.report.flames import flame_graph, top
 from resilience.report.markup import fill
@@ -15,6 +17,8 @@ MOST_CHARTS = 36
 MOST_LINES = 6
 MOST_STATEMENTS = 10
 _EDGE_S = 0.001
+_LATE = 3.0
+"""Readings that are so many ordinary periods apart have a gap between them."""
 POINTS = 200
 """Points of a line in a small chart."""
 
@@ -130,17 +134,27 @@ def _chart(name: str, some: Sequence[Series], resources: Resources, length_s: fl
 
 
 def _binned(one: Series, length_s: float, most: int) -> tuple[list[float], list[float | None]]:
-    """The series in as many bins as its fellows have, so that all lines share their instants."""
+    """The series in as many bins as its fellows have, so that all lines share their instants.
+
+    A bin that two readings skipped although they follow each other has what lies between them; a gap stays one.
+    """
     length_s = max(length_s, float(one.at_s[-1]))
     inside = one.between(0.0, length_s + 1.0)
-    at_s, values = binned(inside.at_s, inside.value, length_s, most) if len(inside) else ([], [])
-    if len(at_s) == most:
-        return at_s, values
     width_s = length_s / most
-    found: list[float | None] = [None] * most
-    for place_s, value in zip(inside.at_s.tolist(), inside.value.tolist(), strict=True):
-        found[min(most - 1, int(place_s / width_s))] = value
-    return [(place + 0.5) * width_s for place in range(most)], found
+    middles = (np.arange(most) + 0.5) * width_s
+    if not len(inside):
+        return middles.tolist(), [None] * most
+    where = np.minimum((inside.at_s / width_s).astype(np.int64), most - 1)
+    number = np.bincount(where, minlength=most)
+    mean = np.bincount(where, weights=inside.value, minlength=most) / np.maximum(number, 1)
+    between = np.interp(middles, inside.at_s, inside.value)
+    after = np.searchsorted(inside.at_s, middles)
+    far_s = _LATE * float(np.median(np.diff(inside.at_s))) if len(inside) > 1 else 0.0
+    found: list[float | None] = []
+    for bin_, (count, next_) in enumerate(zip(number.tolist(), after.tolist(), strict=True)):
+        near = 0 < next_ < len(inside) and inside.at_s[next_] - inside.at_s[next_ - 1] <= far_s
+        found.append(float(mean[bin_]) if count else float(between[bin_]) if near else None)
+    return middles.tolist(), found
 
 
 def _stores(resources: Resources) -> Iterator[dict[str, object]]:
