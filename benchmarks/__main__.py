@@ -8,6 +8,7 @@ import sys
 from benchmarks import Options
 
 NAMES = {
+    "bottleneck": "how often a bottleneck planted in the reference target is named first: seven places, real runs",
     "judge": "reading and judging a record of 10 million samples: time and memory",
     "report": "reports of a record of 10 million samples in every format: time, size, memory of an export",
     "regression": "how often identical runs are told apart, and an operation that is 20 % slower is found",

@@ -14,6 +14,7 @@ import click
 
 from resilience import (
     __version__,
+    cli_bottlenecks,
     cli_capacity,
     cli_compare,
     cli_performance,
@@ -242,6 +243,7 @@ def check(folder: Path, baseline: Path | None, as_json: bool) -> None:
 
 
 for command in (
+    *cli_bottlenecks.COMMANDS,
     *cli_capacity.COMMANDS,
     *cli_compare.COMMANDS,
     *cli_performance.COMMANDS,

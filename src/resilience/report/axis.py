@@ -8,6 +8,10 @@ from resilience.report.material import Material
 from resilience.text import printable
 
 
+TOGETHER_S = 3.0
+"""Anomalies that begin within that are marked once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """A phase.
@@ -27,7 +31,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An instant of recovery: D, service becomes degraded; T, the target notices; R, full service is back."""
+    """An instant: D, service becomes degraded; T, the target notices; R, full service is back; !, an anomaly begins.
+
+    Of anomalies, those that no fault of the run explains.
+    """
 
     at: float
     letter: str
@@ -51,7 +58,7 @@ def find_axis(of: Material) -> Axis:
     return Axis(
         length_s=max([float(of.series.lengths_s.sum()), *ends]),
         bands=tuple(_band(phase, numbers) for phase in phases),
-        marks=tuple(mark for cycle in cycles for mark in _marks(cycle)),
+        marks=(*(mark for cycle in cycles for mark in _marks(cycle)), *_anomalies(of.document)),
     )
 
 
@@ -68,6 +75,16 @@ def _band(phase: Row, numbers: Mapping[str, int]) -> Band:
         start=number(phase, "start_s"),
         end=number(phase, "end_s"),
     )
+
+
+def _anomalies(document: Row) -> Iterator[Mark]:
+    """A mark where anomalies begin that no fault explains; those that begin together are one."""
+    last_s = float("-inf")
+    for row in rows(document, "anomalies"):
+        at_s = number(row, "start_s")
+        if row.get("expected") is not True and at_s is not None and at_s - last_s > TOGETHER_S:
+            last_s = at_s
+            yield Mark(at_s, "!")
 
 
 def _marks(cycle: Row) -> Iterator[Mark]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from resilience.report.material import Material, Section
 from resilience.report.sections import (
+    bottlenecks,
     comparison,
     control,
     degradation,
@@ -35,6 +36,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     promised.section,
     soak.section,
     degradation.section,
+    bottlenecks.section,
     phases.section,
     resources.section,
     traces.section,
