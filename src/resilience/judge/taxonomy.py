@@ -183,7 +183,7 @@ def _held(entries: Entries, truth: Truth) -> _Held:
     ranking = _ranking(truth)
     rows = np.zeros(len(entries), dtype=np.uint16)
     first = np.full(len(entries), np.iinfo(ranking.kind).max, dtype=ranking.kind)
-    torn = [np.empty(0, np.int64)]
+    torn = [np.zeros(0, np.int64)]
     places = Places(entries.code, entries.base)
     nobodys = foreign = 0
     for block in blocks_of(truth):
@@ -228,7 +228,7 @@ def _ranking(truth: Truth) -> _Ranking:
 
 def _disorder(entries: Entries, held: _Held) -> Int64:
     """The acknowledged whose first row stands at or before one of an earlier entry of the same writer and epoch."""
-    disorder = [np.empty(0, np.int64)]
+    disorder = [np.zeros(0, np.int64)]
     for begin, end in pairwise(_stretches(entries.base)):
         stored = (entries.state[begin:end] & ACKNOWLEDGED).astype(np.bool_) & (held.rows[begin:end] > 0)
         members = np.flatnonzero(stored)
