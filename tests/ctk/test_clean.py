@@ -22,7 +22,7 @@ from resilience.record.documents import save_experiment, save_plan
 from resilience.runtime.debts import DebtBook
 from tests.observe.conftest import postgres, redis_server  # noqa: F401 - fixtures
 from tests.program import own_block, short
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 pytestmark = pytest.mark.stack
 

@@ -6,7 +6,7 @@ from resilience.errors import SpecError
 from resilience.model import Control, Region, Regression
 from resilience.spec.mix import Mix
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed
+from tests.spec.changing import changed
 
 
 def parsed(changes):

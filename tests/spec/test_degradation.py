@@ -7,7 +7,7 @@ import pytest
 
 from resilience.model import Breaker, Degradation, Dependency, Health, Marker, Shed
 from resilience.spec.parse import parse
-from tests.spec.test_parse import GOOD, OWN, changed, problems
+from tests.spec.changing import GOOD, OWN, changed, problems
 
 CACHE = {
     "name": "cache",

@@ -8,7 +8,7 @@ from resilience.model import Journey, JourneyFunction, JourneyStep, Operation, S
 from resilience.spec.journeys import names_used
 from resilience.spec.mix import Mix
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 LOGIN = {"name": "login", "weight": 0, "request": {"method": "POST", "path": "/login", "json": {"user": "u${key}"}}}
 PROFILE = {

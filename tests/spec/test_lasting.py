@@ -4,7 +4,7 @@ import pytest
 
 from resilience.model import Job, StreamedAnswer
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 POST = {"method": "POST", "path": "/jobs", "json": {"key": "${key}"}}
 JOB = {

@@ -8,7 +8,7 @@ from resilience.errors import SpecError
 from resilience.model import Think
 from resilience.spec.parse import parse
 from resilience.spec.stages import method_s
-from tests.spec.test_parse import OWN, changed
+from tests.spec.changing import OWN, changed
 
 
 def closed(**more):

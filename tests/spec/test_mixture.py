@@ -4,7 +4,7 @@ import pytest
 
 from resilience.model import DataField, Feeder, Skew
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 EMAIL = {"name": "email", "kind": "email"}
 FEEDER = {"file": "users.csv", "columns": ["user", "password"]}

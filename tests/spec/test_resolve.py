@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resilience.model import BeginFault, FaultGroup, FaultSpec
 from resilience.spec.parse import parse
 from resilience.spec.resolve import draw, resolve
-from tests.spec.test_parse import CONTENT
+from tests.spec.changing import CONTENT
 
 COPIES = ("service-1", "service-2", "service-3")
 FAULT = FaultSpec(name="stop", kind="process.kill", on="", duration_s=1.0, among=COPIES)

@@ -5,7 +5,7 @@ import pytest
 from resilience.model import Region, Segment
 from resilience.spec.parse import parse
 from resilience.spec.segments import ways
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 TENANTS = [{"name": "blue", "weight": 3}, {"name": "green"}]
 

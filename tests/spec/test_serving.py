@@ -5,7 +5,7 @@ import pytest
 from resilience.model import Experiment, PhaseName
 from resilience.model.serving import Balance, RateLimit, Scaling
 from resilience.spec.parse import parse
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 
 def read(content: bytes) -> Experiment:

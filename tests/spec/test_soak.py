@@ -9,7 +9,7 @@ from resilience.spec.findings import Findings
 from resilience.spec.keys import read_block
 from resilience.spec.parse import parse
 from resilience.spec.text import Source
-from tests.spec.test_parse import changed, problems
+from tests.spec.changing import changed, problems
 
 
 def read(content: bytes) -> Experiment:

@@ -10,7 +10,7 @@ from resilience.model import Problem, Service, StackSpec
 from resilience.spec.parse import parse
 from resilience.spec.steps import names_of, parts_of
 from resilience.stack import parts as stack_parts
-from tests.spec.test_parse import changed
+from tests.spec.changing import changed
 
 SERVICE = {"command": ["python", "-m", "shop"]}
 

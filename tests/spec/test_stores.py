@@ -5,7 +5,7 @@ import pytest
 from resilience.model import Load, Operation, Place, RedisCommand, Sql, SqlStatement
 from resilience.spec.parse import parse
 from resilience.spec.stores import asked
-from tests.spec.test_parse import OWN, REMOVED, changed, problems
+from tests.spec.changing import OWN, REMOVED, changed, problems
 
 AT = f"{OWN}.load.operations[0]"
 READ = "SELECT id FROM items WHERE id = %(key)s"

@@ -8,7 +8,7 @@ import pytest
 from resilience.errors import SpecError
 from resilience.model import CacheCopy, FunctionTruth, HttpTruth, RedisTruth
 from resilience.spec.parse import parse
-from tests.spec.test_parse import GOOD, OWN
+from tests.spec.changing import GOOD, OWN
 
 QUERY = "SELECT id, body, position FROM orders WHERE id LIKE %(prefix)s"
 STREAM = {"type": "stream", "key": "orders", "id": "id", "body": "body"}
