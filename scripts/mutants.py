@@ -60,7 +60,7 @@ class Result:
 def argued() -> frozenset[str]:
     """Survivors that are no mistake: each a line of `ARGUED`, with the reason after two spaces and `# `."""
     lines = ARGUED.read_text().splitlines() if ARGUED.exists() else []
-    return frozenset(line.partition("  # ")[0].strip() for line in lines if line and not line.startswith("#"))
+    return frozenset(line.rpartition("  # ")[0].strip() for line in lines if line and not line.startswith("#"))
 
 
 class Session:
