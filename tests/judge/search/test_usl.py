@@ -44,6 +44,9 @@ def test_a_peak_that_was_measured_is_told_and_no_other():
     assert beyond.peak is None
     assert beyond.json()["peak"] is None
     assert peak_of(0.1, 0.0) == math.inf
+    assert peak_of(0.1, 1e-17) == math.inf
+    assert peak_of(1.0, 1e-17) == 1.0  # one at a time: a second gains nothing
+    assert peak_of(0.0, 25.0) == 1.0
 
 
 def test_what_the_law_does_not_describe_has_no_peak():

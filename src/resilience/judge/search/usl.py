@@ -22,6 +22,8 @@ from resilience.model import Json, Problem
 LEVELS = 6
 """Fewer levels do not tell three parameters (Schwartz, Practical Scalability Analysis, 2015)."""
 RESAMPLED = 400
+_NONE = 1e-12
+"""Coherency that is a rounding error."""
 FITS = 0.15
 """A law that misses a level by more than this share does not describe it."""
 
@@ -91,9 +93,9 @@ def throughput(level: float, gamma: float, sigma: float, kappa: float) -> float:
 
 def peak_of(sigma: float, kappa: float) -> float:
     """N*; infinity without coherency, 1 where contention alone leaves nothing to gain."""
-    if kappa <= 0:
-        return math.inf
-    return math.sqrt(max(1 - sigma, 0.0) / kappa)
+    if sigma >= 1:
+        return 1.0
+    return math.inf if kappa <= _NONE else max(math.sqrt((1 - sigma) / kappa), 1.0)
 
 
 def fit(levels: Sequence[float], slices: Sequence[Float64], seed: int) -> Law:

@@ -20,6 +20,7 @@ from resilience.report.sections import (
     promised,
     recovery,
     resources,
+    searches,
     soak,
     time,
     traces,
@@ -28,6 +29,7 @@ from resilience.report.sections import (
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     time.section,
+    searches.section,
     recovery.section,
     writes.section,
     comparison.section,
