@@ -4,6 +4,7 @@ Needs the extra `pdf`; whoever imports this has looked for it (`paper.render`).
 """
 
 import io
+import math
 import warnings
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from resilience.report.axis import Axis
 from resilience.report.charts import Chart, shown
@@ -39,7 +40,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "text.parse_math": False,  # a name with two dollar signs is a name
 }
 _DPI = 220
-_WIDE, _HIGH, _SMALL = (0.075, 0.2, 0.92, 0.64), (0.075, 0.155, 0.92, 0.72), (0.15, 0.24, 0.845, 0.62)
+_WIDE, _HIGH, _SMALL = (0.075, 0.2, 0.92, 0.64), (0.075, 0.155, 0.92, 0.72), (0.175, 0.35, 0.82, 0.54)
 """Where the axes are in a picture, as shares: left, bottom, width, height. The same in all, so that time lines up."""
 
 _LETTER = 0.0085
@@ -48,7 +49,7 @@ _LETTER = 0.0085
 
 def draw(chart: Chart, axis: Axis) -> bytes:
     """One chart as PNG, as wide as a page, or half as wide if it is small. The same chart gives the same bytes."""
-    size = (3.5, 1.55) if chart.small else (7.2, 2.5 if chart.heat else 1.9)
+    size = (3.5, 1.7) if chart.small else (7.2, 2.5 if chart.heat else 1.9)
     with mpl.rc_context(_STYLE):
         picture = Figure(figsize=size)
         axes = picture.add_axes(_SMALL if chart.small else _HIGH if chart.heat else _WIDE)
@@ -60,8 +61,8 @@ def draw(chart: Chart, axis: Axis) -> bytes:
         for line in chart.lines:
             values = np.array([np.nan if value is None else value for value in line.values], float)
             axes.plot(
-                chart.at_s, values, label=printable(line.label, 40), color=_TONES.get(line.tone, _INK),
-                linestyle=_DASHES[line.dash], linewidth=1.0,
+                chart.at_s, values, label=printable(line.label, 16 if chart.small else 40),
+                color=_TONES.get(line.tone, _INK), linestyle=_DASHES[line.dash], linewidth=1.0,
             )  # fmt: skip
         _scale(axes, chart, axis)
         file = io.BytesIO()
@@ -128,6 +129,8 @@ def _scale(axes: Axes, chart: Chart, axis: Axis) -> None:
         if limit is not None:
             axes.set_title(f"limit {shown(limit, chart.unit)}", loc="right", fontsize=6.5, color=_LIMIT, pad=2)
         axes.set_ylim(min([*known, 0.0]), 1.08 * top)
+        if chart.unit.startswith("bytes"):
+            axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2(top / 4))))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} s"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, chart.unit)))
     axes.grid(visible=True, color=_GRID, linewidth=0.5)
@@ -136,6 +139,6 @@ def _scale(axes: Axes, chart: Chart, axis: Axis) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.1 if chart.heat else -0.15), ncols=4, frameon=False, fontsize=7,
-        borderaxespad=0, handlelength=2.4,
+        loc="upper left", bbox_to_anchor=(0, -0.1 if chart.heat else -0.27 if chart.small else -0.15),
+        ncols=3 if chart.small else 4, frameon=False, fontsize=7, borderaxespad=0, handlelength=2.4,
     )  # fmt: skip

@@ -185,11 +185,13 @@ function drawRun(article, run, key) {
 
   const DASHES = { solid: undefined, dashed: [8, 4], dotted: [2, 3] };
 
+  const POWERS_OF_2 = Array.from({ length: 53 }, (_, power) => 2 ** power);
+
   function axes(unit, size) {
     const shared = { stroke: colour("soft"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid"), width: 1 }, font: "12px system-ui, sans-serif" };
     return [
       { ...shared, values: (_, ticks) => ticks.map((tick) => tick + " s"), space: 60 },
-      { ...shared, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : show(unit, tick)), size },
+      { ...shared, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : show(unit, tick)), size, ...(unit.startsWith("bytes") ? { incrs: POWERS_OF_2 } : {}) },
     ];
   }
 
@@ -225,7 +227,7 @@ function drawRun(article, run, key) {
       legend: { markers: { width: 2, dash: (_, index) => index > 0 ? chart.lines[index - 1].dash : "solid" } },
       cursor: { sync: { key }, drag: { x: true, y: false }, points: { size: 6 } },
       scales: { x: { time: false, range: (_, low, high) => low === chart.at[0] && high === chart.at[last] ? [0, run.length_s] : [low, high] }, y: scaleOf(chart) },
-      axes: axes(chart.unit, 72),
+      axes: axes(chart.unit, chart.unit.startsWith("bytes") ? 84 : 72),
       series: [
         { label: "at", value: (_, raw) => instant(raw) },
         ...chart.lines.map((line) => ({ label: line.label, stroke: colour(line.tone), width: 1.75, dash: DASHES[line.dash], value: (_, raw) => show(chart.unit, raw), points: { show: false }, spanGaps: false })),
