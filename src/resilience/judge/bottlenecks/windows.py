@@ -9,6 +9,7 @@ get slower, fail or are dropped while arrivals go on; in a closed one they get s
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,20 +97,27 @@ def find_course(case: Case, width_s: float = 1.0) -> Course:
     edges = np.asarray([to_ns(index * width_s) for index in range(count + 1)], dtype=np.int64)
     marks = np.searchsorted(samples.arrival_ns, edges)
     sent = samples.outcome != DROPPED
-    took = np.concatenate(([0.0], np.cumsum(np.where(sent, samples.end_ns - samples.arrival_ns, 0) / NS)))
-    sent_before = np.concatenate(([0], np.cumsum(sent)))
-    ok_before = np.concatenate(([0], np.cumsum(samples.outcome == OK)))
-    together_s, many = np.diff(took[marks]), np.diff(sent_before[marks])
+    together_s = _sums(np.where(sent, samples.end_ns - samples.arrival_ns, 0), marks) / NS
+    many, ok = _sums(sent, marks), _sums(samples.outcome == OK, marks)
     mean_s = np.full(count, np.nan)
     np.divide(together_s, many, out=mean_s, where=many > 0)
     return Course(
         at_s=edges[:-1] / NS,
         width_s=width_s,
         offered=np.diff(marks) / width_s,
-        answered=np.diff(ok_before[marks]) / width_s,
+        answered=ok / width_s,
         mean_s=mean_s,
         under_way=together_s / width_s,
     )
+
+
+def _sums(values: npt.NDArray[Any], marks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sums of the values between marks, without a column of sums: there may be many millions."""
+    found = np.zeros(len(marks) - 1, dtype=np.int64)
+    some = marks[:-1] < marks[1:]
+    if np.any(some):
+        found[some] = np.add.reduceat(values, marks[:-1][some], dtype=np.int64)
+    return found
 
 
 def find_windows(case: Case) -> tuple[Window, ...] | str:
