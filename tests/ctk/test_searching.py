@@ -65,7 +65,7 @@ def changed(folder: Path, name: str = "break-point", load: dict[str, Any] | None
         ({"load": {"max_in_flight": 20}}, "the generator would be the limit"),
         ({"name": "database-latency", "setting": "lateness_ms"}, "has no setting"),
         ({"name": "database-latency", "start": 0}, "out of range"),
-        ({"name": "database-latency", "setting": "stream"}, "has no setting"),
+        ({"name": "database-latency", "setting": "stream"}, "is not known"),
     ],
 )
 def test_what_could_not_be_answered_is_refused(tmp_path: Path, told, why):
