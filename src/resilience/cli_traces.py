@@ -47,14 +47,14 @@ def traces(folder: Path, endpoint: str | None, most: int, as_json: bool) -> None
 
 def _print(found: "Sequence[Traced]") -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from resilience.text import instant, milliseconds, printable
 
     if not found:
         click.echo("no operation was sent with a trace: add tracing: {share: 0.01} to the load")
         return
-    table = Table("response time", "operation", "at", "outcome", "trace")
+    table = Table("response time", "operation", "at", "outcome", Column("trace", overflow="fold"))
     for one in found:
         table.add_row(
             milliseconds(one.response_s * 1000),

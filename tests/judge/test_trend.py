@@ -3,8 +3,10 @@
 Simulations with fixed seeds; the same figures, from more draws, stand in docs/explanation/how-trends-are-judged.md.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,3 +193,45 @@ def test_the_slope_is_the_median_of_all_slopes():
     value = 3.0 * at_s
     value[7] = 1e6
     assert sen_slope(at_s, value) == pytest.approx(3.0)
+
+
+READINGS = json.loads((Path(__file__).parent / "readings.json").read_text())
+"""Resources of a healthy run of the reference target, once a second for 346 s: the first reading, and every step."""
+BLOCK = 30
+
+
+def an_hour_like(name: str, seed: int, length_s: float = HOUR) -> Float64:
+    """Readings drawn from real ones, in blocks of 30 s.
+
+    Of memory, which stays where it got to, blocks of its steps, of which the mean step is taken away; of open files,
+    which come and go, blocks of the readings themselves.
+    """
+    steps = np.asarray(READINGS[name]["steps"], dtype=np.float64)
+    comes_back = "files" in name
+    drawn_from = np.cumsum(steps) if comes_back else steps - steps.mean()
+    begins = np.random.default_rng(seed).integers(0, len(steps) - BLOCK, round(length_s / BLOCK))
+    drawn = np.concatenate([drawn_from[begin : begin + BLOCK] for begin in begins])
+    return READINGS[name]["first"] + (drawn if comes_back else np.cumsum(drawn))
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_an_hour_drawn_from_real_readings_raises_no_alarm(name: str):
+    """Requirement M4: none of 60 for what it is read of: memory of four programs, of Redis' data, and open files."""
+    at_s = np.arange(0.0, HOUR)
+    tolerated = 12.0 if "files" in name else 20e6
+    found = [trend(at_s, an_hour_like(name, seed), 0.0, HOUR, tolerated).course for seed in range(60)]
+    assert found.count(Course.GROWS) == 0
+
+
+@pytest.mark.parametrize("name", ["process.memory of service", "process.memory of postgres", "process.memory of redis"])
+def test_a_leak_of_a_megabyte_a_minute_is_found_beneath_real_readings(name: str):
+    """Requirement M4: in at least 57 of 60 records of a quarter of an hour.
+
+    Of toxiproxy it is found less often: its collector of garbage takes memory in a few large steps.
+    """
+    at_s = np.arange(0.0, QUARTER)
+    found = [
+        trend(at_s, an_hour_like(name, seed, QUARTER) + leak(at_s) * 1e6, 0.0, QUARTER, 20e6).course
+        for seed in range(60)
+    ]
+    assert found.count(Course.GROWS) >= 57
