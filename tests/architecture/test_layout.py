@@ -48,6 +48,7 @@ TESTED_ELSEWHERE = {
     "runtime/steering.py": "ctk/test_searching.py",  # a whole session that is steered
     "spec/keys_search.py": "spec/test_searches.py",  # as they are read
     "cli_shorten.py": "spec/test_shorten.py",  # its one command
+    "cli_stack.py": "test_cli.py",  # a stack that is kept, with everything else of it
     "columns.py": "judge/test_phases.py",  # arrays and no behaviour but selecting
     "ctk/actions.py": "ctk/test_run.py",  # its functions are what a run is made of
     "ctk/current.py": "ctk/test_run.py",  # as above
