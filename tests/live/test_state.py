@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from resilience.live.picture import Picture
 from resilience.live.state import State
+from resilience.live.strip import PLAIN
 from resilience.live.words import event_line
 from resilience.model import Event, EventKind, Outcome, PhaseName
 
@@ -179,3 +181,19 @@ def test_a_member_of_a_group_is_expected_with_its_group(experiment, plan):
     )
     snapshot = State(experiment, replace(plan, phases=phases)).snapshot(0.0)
     assert [fault.planned_s for fault in snapshot.faults] == [19.0, 36.0, 53.0]
+
+
+def test_what_leaves_its_baseline_is_unusual_while_it_lasts(experiment, plan, piece):
+    """Requirement M4: flagged live, some seconds after it began; gone with the end of the run."""
+    news = [Event(0.0, EventKind.PHASE, "baseline")]
+    news += [piece(float(second), 1.0, ms={10.0: 100}) for second in range(20)]
+    news.append(Event(20.0, EventKind.PHASE, "fault", {"fault": "redis-down"}))
+    assert fed(experiment, plan, news).snapshot(120.5).unusual == ()
+    news += [piece(float(second), 1.0, ms={500.0: 100}) for second in range(20, 28)]
+    (found,) = fed(experiment, plan, news).snapshot(128.5).unusual
+    assert (found.figure, found.more) == ("p95", True)
+    assert 20 <= found.since_s <= 22
+    lines = Picture(experiment, plan).paint(fed(experiment, plan, news).snapshot(128.5), 80, 40, PLAIN)
+    text = "".join(run for line in lines for run, _ in line)
+    assert "Unusual" in text
+    assert fed(experiment, plan, [*news, Event(28.0, EventKind.END)]).snapshot(128.5).unusual == ()

@@ -26,7 +26,7 @@ class Picture:
     ) -> list[Line]:
         """At most `room` lines. The time line is `width` characters; other lines may be longer and want cutting."""
         lines = [self._where(snapshot), self._now(snapshot, judged=verdict is not None), *self._load(snapshot)]
-        tail = self._problems(snapshot)
+        tail = [*self._unusual(snapshot), *self._problems(snapshot)]
         if room >= _CRAMPED:
             lines += self._time_line(snapshot, width, 3 if room >= _ROOMY else 1, glyphs)
             tail = [*self._faults(snapshot, max(1, room - len(lines) - 3)), *tail]
@@ -146,6 +146,18 @@ class Picture:
             (trouble, "bad"),
             (f"  {fault.kind}{f' on {fault.on}' if fault.on else ''}", "dim"),
         )
+
+    def _unusual(self, snapshot: Snapshot) -> list[Line]:
+        """What is not as in the baseline, if anything; under a fault that is to be expected."""
+        if not snapshot.unusual:
+            return []
+        told = "; ".join(
+            f"{one.figure} up to {one.seen} since {clock(one.since_s)} (usually {one.usual})"
+            if one.more
+            else f"{one.figure} down to {one.seen} since {clock(one.since_s)} (usually {one.usual})"
+            for one in snapshot.unusual
+        )
+        return [_line(("Unusual   ", "head"), told)]
 
     def _problems(self, snapshot: Snapshot) -> list[Line]:
         if not snapshot.problem_count:

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 
 from resilience.live.figures import Figures, fold, quantile_ms
+from resilience.live.unusual import Unusual, Watching
 from resilience.model import Event, EventKind, Experiment, Json, Outcome, PhaseName, Plan, PlannedPhase, Slice
 
 WINDOW_S = 2.0
@@ -70,6 +71,7 @@ class Snapshot:
         p95s: second of the run → p95 in ms of what ended in it; None if nothing ended although load was offered.
         silent_s: how long the generator has reported nothing; None before its first report and after the end.
         problems: the last few, (seconds, text); `problem_count` counts all of them.
+        unusual: figures that are not as in the baseline now.
     """
 
     now_s: float
@@ -85,6 +87,7 @@ class Snapshot:
     problem_count: int
     ended: bool
     interrupted: str
+    unusual: tuple[Unusual, ...] = ()
 
 
 class State:
@@ -110,6 +113,8 @@ class State:
         self._p95s: dict[int, float | None] = {}
         self._second = -1
         self._histogram: Counter[int] = Counter()
+        self._ended: Counter[Outcome] = Counter()
+        self._watching = Watching()
         self._heard_s: float | None = None
 
     def on_event(self, event: Event, seen_s: float) -> None:
@@ -172,6 +177,7 @@ class State:
                 problem_count=self._problem_count,
                 ended=self._ended_s is not None,
                 interrupted=self._interrupted,
+                unusual=self._watching.now if running else (),
             )
 
     def _tick(self, at_s: float, seen_s: float) -> float:
@@ -227,11 +233,21 @@ class State:
     def _count_second(self, piece: Slice, end_s: float) -> None:
         second = int(max(0.0, (piece.start_s + end_s) / 2)) if math.isfinite(piece.start_s) else int(max(0.0, end_s))
         if second != self._second:
-            self._second, self._histogram = second, Counter()
+            self._watch(second)
+            self._second, self._histogram, self._ended = second, Counter(), Counter()
         self._histogram.update(piece.histogram)
+        for counts in piece.counts.values():
+            self._ended.update(counts)
         p95 = quantile_ms(self._histogram, 0.95)
         if p95 is not None or piece.offered:
             self._p95s[second] = p95
+
+    def _watch(self, second: int) -> None:
+        """Compare the second that is over with the baseline."""
+        ended = sum(self._ended.values())
+        errors = 1 - self._ended[Outcome.OK] / ended if ended else None
+        phase = self._begun[-1][0] if self._begun else None
+        self._watching.second(float(second), phase, self._p95s.get(self._second), errors)
 
     def _stretches(self, now_s: float) -> tuple[Stretch, ...]:
         """The time line: phases as they began; the rest of the plan, moved by however late we are."""
