@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from resilience.ctk.run import to_who_listens
-from resilience.ctk.steered import Job, Options, load_for, plan_of, ready, run_job, show
+from resilience.ctk.steered import Job, Options, limit_of, load_for, plan_of, ready, run_job, show
 from resilience.drill.search.levels import Climber
 from resilience.drill.search.steps import FLUSH_S, Lengths, Measurer
 from resilience.errors import SpecError
@@ -161,6 +161,7 @@ def _together(capacity: Capacity, verdicts: Sequence[Verdict], asked: int) -> tu
         "because": _because(measured, scaling, planned, verdicts),
         "scaling": efficiency,
         "plan": planned,
+        "limit": next((found for verdict in reversed(verdicts) if (found := limit_of(verdict))), None),
         "runs": runs,
     }
     return result, answer

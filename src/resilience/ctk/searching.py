@@ -79,6 +79,7 @@ def prepare(experiment: Experiment) -> Prepared:
     most_s = len(conditions) * (
         most * (search.settle_s + LOOKS[-1] * search.step_s + wait_s) + LONG_LOOKS[-1] * search.confirm_s
     )
+    begin_s = experiment.load.warm_up_s + experiment.load.baseline_s
     return Prepared(
         experiment=replace(experiment, load=started(experiment.load, search), steps=tuple(used)),
         search=search,
@@ -86,15 +87,15 @@ def prepare(experiment: Experiment) -> Prepared:
         lengths=lengths,
         steps=steps,
         conditions=conditions,
-        usual_s=usual_s + experiment.load.warm_up_s,
-        most_s=most_s + experiment.load.warm_up_s,
+        usual_s=usual_s + begin_s,
+        most_s=most_s + begin_s,
         longest_step_s=longest_step_s,
     )
 
 
 def started(load: Load, search: Search) -> Load:
-    """The load as it is at the start of a search."""
-    plain = replace(load, baseline_s=max(search.settle_s, 1.0), stages=(), profile=None, workers=Workers(local=1))
+    """The load as it is at the start of a search, and in its baseline: what is told of its limits is beside that."""
+    plain = replace(load, stages=(), profile=None, workers=Workers(local=1))
     if search.over == "users":
         return replace(plain, users=int(search.start), max_in_flight=int(search.limit))
     return replace(plain, rate=search.start) if search.over == "rate" else plain

@@ -32,7 +32,7 @@ from resilience.faults import registry
 from resilience.host import namespace
 from resilience.host.files import state_folder
 from resilience.judge.search.told import PURPOSE
-from resilience.model import Experiment, Objective, PhaseName, Plan, PlannedPhase, Problem, Verdict
+from resilience.model import Experiment, Json, Objective, PhaseName, Plan, PlannedPhase, Problem, Verdict
 from resilience.record import folder as run_folder
 from resilience.record.reader import read_record
 from resilience.record.tail import SampleTail
@@ -204,5 +204,15 @@ def show(verdict: Verdict, folder: Path, options: Options, console: Console, *, 
             for part in verdict.parts:
                 for line in part.evidence if part.name == listed else (part.because,):
                     console.print(f"  {part.answer.value:<8} {part.name}: {line}", markup=False, soft_wrap=True)
+            if limit := limit_of(verdict):
+                console.print(f"  limited by: {limit['because']}", markup=False, soft_wrap=True)
             console.print(f"  record: {folder}", markup=False, soft_wrap=True)
     return verdict.answer.exit_code
+
+
+def limit_of(verdict: Verdict) -> dict[str, Json]:
+    """What limited the target while it was saturated, as far as readings tell: place and sentence; else empty."""
+    told = verdict.document.get("bottlenecks")
+    if not isinstance(told, Mapping) or told.get("answer") != "found":
+        return {}
+    return {"place": told.get("place"), "because": told.get("because")}
