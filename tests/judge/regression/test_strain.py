@@ -18,9 +18,10 @@ def of(time_ms: float, lag_ms: float | None):
     ("was", "now", "answer"),
     [
         ((10.0, 4.0), (14.0, 4.1), Change.WORSE),  # the machine was as quick as before
-        ((10.0, 4.0), (14.0, 5.8), Change.UNKNOWN),  # it was not
+        ((10.0, 4.0), (13.0, 5.8), Change.UNKNOWN),  # it was not
         ((10.0, 4.0), (30.0, 5.8), Change.WORSE),  # slower by far more than the machine was
-        ((14.0, 5.8), (10.0, 4.0), Change.UNKNOWN),  # neither is it better
+        ((50.0, 4.0), (60.0, 6.0), Change.WORSE),  # by the same share, and by many more milliseconds
+        ((13.0, 5.8), (10.0, 4.0), Change.UNKNOWN),  # neither is it better
         ((10.0, 5.8), (14.0, 4.0), Change.WORSE),  # slower although the machine was quicker
         ((10.0, None), (14.0, 5.8), Change.WORSE),  # of old records nothing is known
         ((10.0, 0.1), (14.0, 0.4), Change.WORSE),  # a lateness of nothing

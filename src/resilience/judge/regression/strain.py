@@ -1,10 +1,11 @@
 """Whether the machine itself was slower, by a witness that the target does not serve: the load generator's own clock.
 
 The generator begins operations at instants that were fixed before the run. How late it is (p99) says how long programs
-waited for a processor. Where target and generator share a machine, or a host, a busy neighbour makes both late; and in
-many runs of the reference target beside other work, medians grew about as the generator's lateness did. So a slower
-operation in a run in which the generator, too, was later is no evidence against the target, unless it is slower by far
-more than that. It is not called worse then, and not the same either: it cannot be told.
+waited for a processor. Where target and generator share a machine, or a host, a busy neighbour makes both late. In
+dozens of runs of the reference target beside other work, medians grew by 1 to 1.7 times as many milliseconds as that
+lateness did, and tails by 2.5 to 6 times. So an operation that became slower by no more than this, in a run in which
+the generator was later, too, is no evidence against the target. It is not called worse then, and not the same either:
+it cannot be told.
 """
 
 import math
@@ -22,7 +23,9 @@ LEAST_MS = 0.5
 """A difference of lateness below either is none."""
 
 POWER, POWER_OF_TAILS = 1.5, 2.5
-"""A ratio of medians, or of tails, up to the ratio of lateness to this power may come from the machine."""
+TIMES, TIMES_OF_TAILS = 2.0, 6.0
+"""What the machine may explain, of medians and of tails: a ratio up to the ratio of lateness to this power, and no more
+milliseconds than so many times those by which lateness grew."""
 
 
 def strain(before: Sequence[Measured], after: Sequence[Measured]) -> tuple[float, float] | None:
@@ -45,10 +48,12 @@ def excused(row: Row, strained: tuple[float, float] | None) -> Row:
     if not row.metric.endswith("_ms"):
         return row
     was, now = strained
-    power = POWER if row.metric == "p50_ms" else POWER_OF_TAILS
-    explained = power * math.log(max(now, 0.1) / max(was, 0.1))
-    seen = math.log1p(row.change)
-    if seen * explained <= 0 or abs(seen) > abs(explained):
+    if row.before is None or row.after is None or (row.after - row.before) * (now - was) <= 0:
+        return row
+    power, times = (POWER, TIMES) if row.metric == "p50_ms" else (POWER_OF_TAILS, TIMES_OF_TAILS)
+    less = min(row.before, row.after)
+    ratio = (max(was, now) / max(min(was, now), 0.1)) ** power
+    if abs(row.after - row.before) > min(less * (ratio - 1), times * abs(now - was)):
         return row
     because = (
         f"the generator itself began operations {now:.3g} ms late beside {was:.3g} ms (p99), so the machine may have "
