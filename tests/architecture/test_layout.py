@@ -227,6 +227,7 @@ OF_NO_MODULE = {
     "test_writes_told.py",  # what is told of writes
     "test_wrong_values.py",  # what is told of each mistake in an experiment file
     "test_abort.py",  # conditions that end a run, as a file says them
+    "test_recovery_told.py",  # what is told of recovery
     "test_taxonomy_extremes.py",  # classes of writes where numbers are large, far apart or equal
     "test_evidence.py",  # what a record says without one of its parts
     "test_oracle.py",  # the figures of a verdict, counted one by one
