@@ -8,6 +8,8 @@ from resilience.report.performance.inputs import Taken
 from resilience.text import ABSENT, count, milliseconds, percent, printable, rate, seconds
 
 HEADS = ("phase", "length", "operation", "ok per s", "not ok", "p50", "p95", "p99", "longest", "at once")
+ALWAYS = ("process.cpu", "process.memory", "redis.hit_ratio", "postgres.cache.hit_ratio", "postgres.index.use")
+"""Shown whether near a limit or not: what a target used, and how well what spares it work did."""
 _BYTES = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
 

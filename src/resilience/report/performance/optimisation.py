@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 
 from resilience.report.compared import markdown
-from resilience.report.document import Row, number, table, words
+from resilience.report.document import Row, number, rows, table, words
 from resilience.report.markdown import escape
 from resilience.report.performance.inputs import Inputs, Taken
 from resilience.report.performance.layout import (
+    ALWAYS,
     bottleneck,
+    code,
     grid,
     heading,
     label,
     loaded,
     missing,
     ok_per_s,
+    quantity,
     recommended,
 )
 from resilience.text import ABSENT, milliseconds, percent, rate
@@ -69,7 +72,9 @@ def _brought(before: Taken, after: Taken) -> Iterator[str]:
     yield ""
     yield from grid(heads, told)
     yield ""
-    yield _said(was, now)
+    yield from _said(was, now)
+    yield ""
+    yield from _resources(before, after, label(was))
 
 
 def _row(name: str, was: Row, now: Row) -> list[str]:
@@ -100,12 +105,52 @@ def _times(was: float | None, now: float | None) -> str:
     return ABSENT if found is None else f"{found:.3g}"
 
 
-def _said(was: Row, now: Row) -> str:
-    """Whether p95 was halved and throughput doubled, of everything together."""
-    tail = ratio(*(number(_all(phase), "p95_ms") for phase in (was, now)))
-    more = ratio(*(ok_per_s(phase) for phase in (was, now)))
+def _said(was: Row, now: Row) -> Iterator[str]:
+    """What became of everything together, and of which operations p95 was halved and throughput doubled."""
+    tail, more = _ratios("all", was, now)
     tails = "p95 cannot be compared" if tail is None else f"p95 is {tail:.3g} times what it was"
     rates = "throughput cannot be compared" if more is None else f"throughput {more:.3g} times what it was"
-    met = tail is not None and more is not None and tail <= HALVED and more >= DOUBLED
-    first = "p95 was halved and throughput doubled, or better" if met else "Not both: p95 halved, throughput doubled"
-    return f"{first}: {tails}, {rates}."
+    yield f"Of all operations together {tails}, {rates}."
+    found = [
+        "all operations together" if name == "all" else code(name)
+        for name in table(was, "operations")
+        if met(*_ratios(name, was, now))
+    ]
+    yield f"p95 was halved and throughput doubled, or better, of {', '.join(found) or 'no operation'}."
+
+
+def _ratios(name: str, was: Row, now: Row) -> tuple[float | None, float | None]:
+    """Of p95 and of throughput."""
+    tails = [number(_all(phase, name), "p95_ms") for phase in (was, now)]
+    return ratio(*tails), ratio(ok_per_s(was, name), ok_per_s(now, name))
+
+
+def met(tail: float | None, more: float | None) -> bool:
+    """Whether p95 is at most half, and throughput at least twice what it was."""
+    return tail is not None and more is not None and tail <= HALVED and more >= DOUBLED
+
+
+def _resources(before: Taken, after: Taken, phase: str) -> Iterator[str]:
+    """The usual resources in the loaded phase of both."""
+    was, now = (_means(run, phase) for run in (before, after))
+    names = sorted(name for name in {*was, *now} if name[0] in ALWAYS)
+    if not names:
+        yield missing(f"no resource was read in {escape(phase)}")
+        return
+    yield "What it took, means of that phase:"
+    yield ""
+    told = [
+        [code(name), escape(of), *(quantity(*run.get((name, of), (None, ""))) for run in (was, now))]
+        for name, of in names
+    ]
+    yield from grid(("resource", "of", "before", "after"), told)
+
+
+def _means(run: Taken, phase: str) -> dict[tuple[str, str], tuple[float | None, str]]:
+    """(name, of) → mean in a phase, and its unit."""
+    return {
+        (words(series, "name"), words(series, "of")): (number(of, "mean"), words(series, "unit"))
+        for series in rows(table(run.document, "resources"), "series")
+        for of in rows(series, "phases")
+        if words(of, "phase") == phase
+    }

@@ -6,6 +6,7 @@ from resilience.report.document import Row, number, rows, table, words
 from resilience.report.markdown import escape
 from resilience.report.performance.inputs import Inputs, Taken
 from resilience.report.performance.layout import (
+    ALWAYS,
     HEADS,
     bottleneck,
     code,
@@ -27,8 +28,6 @@ SCENARIOS = {
 }
 """Experiment → title. A run is of it if its experiment has this name, or begins with it and `-`."""
 
-_ALWAYS = ("process.cpu", "process.memory", "redis.hit_ratio", "postgres.cache.hit_ratio", "postgres.index.use")
-"""Shown whether near a limit or not: what a target used, and how well what spares it work did."""
 _NEAR = 6
 """So many of the others are shown, those nearest to their limits."""
 
@@ -86,8 +85,8 @@ def _resources(run: Taken) -> Iterator[str]:
     if not found:
         yield missing(f"no resource was read in {phase or 'any phase'}")
         return
-    always = [one for one in found if words(one[0], "name") in _ALWAYS]
-    others = [one for one in found if words(one[0], "name") not in _ALWAYS and number(one[1], "share")]
+    always = [one for one in found if words(one[0], "name") in ALWAYS]
+    others = [one for one in found if words(one[0], "name") not in ALWAYS and number(one[1], "share")]
     near = sorted(
         others, key=lambda one: (-(number(one[1], "share") or 0.0), words(one[0], "name"), words(one[0], "of"))
     )
