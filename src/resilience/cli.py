@@ -27,7 +27,6 @@ from resilience import (
     cli_traces,
     cli_workers,
 )
-from resilience.cli_report import record_folder
 from resilience.errors import ResilienceError, SpecError
 from resilience.model import Problem
 
@@ -232,10 +231,11 @@ def check(folder: Path, baseline: Path | None, as_json: bool) -> None:
 
     from resilience.ctk.baselines import against
     from resilience.judge.verdict import judge
+    from resilience.record.folder import recorded
     from resilience.record.reader import read_record
     from resilience.report.summary import print_summary
 
-    verdict = judge(against(read_record(record_folder(folder)), baseline))
+    verdict = judge(against(read_record(recorded(folder)), baseline))
     if as_json:
         _print(verdict.document)
     else:

@@ -19,13 +19,13 @@ def bottlenecks(folder: Path, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
     from rich.console import Console
 
-    from resilience.cli_report import record_folder
     from resilience.judge.case import prepare
     from resilience.judge.insights import insights
+    from resilience.record.folder import recorded
     from resilience.record.reader import read_record
     from resilience.report.bottlenecks import print_bottlenecks
 
-    told = insights(prepare(read_record(record_folder(folder))))
+    told = insights(prepare(read_record(recorded(folder))))
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -28,17 +28,6 @@ FILES = {
 """Format → name of the file."""
 
 
-def record_folder(folder: Path) -> Path:
-    """The folder, if a run was recorded in it.
-
-    Raises:
-        SpecError: it is no run folder.
-    """
-    from resilience.record.folder import recorded
-
-    return recorded(folder)
-
-
 @click.command()
 @click.argument("folders", metavar="RUN…", nargs=-1, required=True, type=RUN)
 @click.option(
@@ -72,6 +61,7 @@ def report(
               resilience report runs/2026* --out suite --format html
               resilience report runs/latest --format csv --phase fault --columns arrival_s,operation,response_ms
     """  # noqa: D301 - \b is click's mark for a paragraph that is not wrapped
+    from resilience.record.folder import recorded
     from resilience.report.export import write_csv
     from resilience.report.selection import Selection
 
@@ -89,7 +79,7 @@ def report(
     if unknown:
         raise SpecError(unknown)
     for folder in folders:
-        record_folder(folder)
+        recorded(folder)
     target = out or folders[0]
     target.mkdir(parents=True, exist_ok=True)
     read = _Reader(folders, baseline)

@@ -7,7 +7,6 @@ from resilience.report.document import Row, number, phase_label, rows, table
 from resilience.report.material import Material
 from resilience.text import printable
 
-
 TOGETHER_S = 3.0
 """Anomalies that begin within that are marked once."""
 
