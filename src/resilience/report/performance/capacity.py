@@ -15,6 +15,7 @@ HEADROOM = 0.5
 """So much more is kept free, as a share of what is planned with."""
 
 _FEW = 3
+_LINEAR = {"true": "linear", "false": "not linear"}
 
 
 def lines(inputs: Inputs) -> Iterator[str]:
@@ -152,7 +153,7 @@ def _scaling(run: Taken) -> Iterator[str]:
         yield f"* {_copies(copies)} {'bears' if copies == 1 else 'bear'} {_best(table(capacity, 'best'))}"
         yield f"    * {_law(table(capacity, 'law'))}"
     for one in rows(run.capacity, "scaling"):
-        linear = {True: "linear", False: "not linear"}.get(one.get("linear"), "not known whether linear")  # type: ignore[arg-type]
+        linear = _LINEAR.get(words(one, "linear"), "not known whether linear")
         share, low, high = (percent(number(one, key)) for key in ("value", "low", "high"))
         yield f"* to {_copies(number(one, 'copies'))}: {linear}, each keeps {share} ({low} to {high})"
     yield ""
