@@ -37,7 +37,8 @@ DRAWS = "10"
 SLOWER, GRACE_S = 10, 5
 """A mutant that needs so many times the processor time that its tests need without it, and so much more, hangs."""
 WAITS = 30
-"""So many times that, by the clock: a mutant that waits for something."""
+"""So many times that, by the clock, until it is ended. It may wait for something, or for a machine that is busy with
+something else: so that counts as survived."""
 
 
 def prepare(folder: Path) -> None:
@@ -166,6 +167,8 @@ def forked(attempt: Callable[[], Ended], limit_s: float) -> Ended:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)  # what its tests may have left
     ended = os.waitstatus_to_exitcode(status)
+    if ended == -signal.SIGALRM:
+        return Ended.SURVIVED
     return Ended(ended) if ended in {Ended.SURVIVED.value, Ended.NOT_MADE.value} else Ended.NOTICED
 
 

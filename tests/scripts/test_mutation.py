@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,12 @@ def test_a_default_is_no_change_of_a_function_alone(made):
     (mutant,) = (one for one in mutants if one.what == "False → True")
     assert patched.change(living.code, mutant.code).outside
     assert mutant.statement is None
+
+
+def test_how_a_fork_ends_is_told_and_one_that_only_waits_has_noticed_nothing():
+    """On a busy machine a process that gets no time looks like one that waits: the score is never too good for that."""
+    trying = importlib.import_module("mutation.trying")
+    for ended in trying.Ended:
+        assert trying.forked(lambda ended=ended: ended, 60.0) is ended
+    assert trying.forked(lambda: 1 / 0, 60.0) is trying.Ended.NOTICED
+    assert trying.forked(lambda: time.sleep(600), 0.001) is trying.Ended.SURVIVED
