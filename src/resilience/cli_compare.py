@@ -84,7 +84,7 @@ def baseline(runs: tuple[Path, ...], out: Path, add: bool, anyway: bool) -> None
     if problems and not anyway:
         raise SpecError(problems)
     save_baseline(out, baseline_of(str(first.conditions["experiment"]), list(made.values())))
-    click.echo(f"{out}: {len(made)} runs of {first.conditions['experiment']}")
+    click.echo(f"{out}: {len(made)} run{'s' if len(made) > 1 else ''} of {first.conditions['experiment']}")
 
 
 @click.command()

@@ -7,6 +7,7 @@ import pytest
 
 from resilience.errors import RecordError
 from resilience.model import Baseline, Estimate, Measured
+from resilience.model.regression import Outage
 from resilience.record.baseline import as_text, load_baseline, save_baseline
 
 RUN = Measured(
@@ -15,7 +16,7 @@ RUN = Measured(
     answer="pass",
     conditions={"load.rate": 100.0, "experiment": "scene"},
     cells={"baseline": {"read": {"p50_ms": Estimate(12.34, 0.0123, 30), "error_rate": Estimate(0.0, 0.001, 30)}}},
-    recoveries={"redis-down": ((5.5, 0.1), (30.0, -1.0))},
+    recoveries={"redis-down": (Outage(5.5, 0.1), Outage(30.0, -1.0))},
     counts={"writes.lost": 0.0},
 )
 BASELINE = Baseline(experiment="scene", runs=(RUN, replace(RUN, run="0badbabe")))

@@ -56,6 +56,19 @@ class Estimate:
     slices: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """How long service was lost in one cycle.
+
+    Attributes:
+        length_s: 0 without visible impact.
+        resolution_s: how exact that is; -1 says that it lasted at least so long, until the watch ended.
+    """
+
+    length_s: float
+    resolution_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What was measured of one run: all that comparing needs, and small enough for a file in git.
@@ -65,7 +78,7 @@ class Measured:
         unfit: why it should not be compared with anything; empty if it is fit.
         conditions: what must be alike for a comparison to mean something: name → value, or a digest of it.
         cells: phase label → operation → metric → estimate.
-        recoveries: fault as written → outages in seconds, each with its resolution.
+        recoveries: fault as written → its outages.
         counts: what is counted over the whole run: of a month's error budget per fault, classes of writes.
     """
 
@@ -75,7 +88,7 @@ class Measured:
     unfit: str = ""
     conditions: Mapping[str, Json] = field(default_factory=dict)
     cells: Mapping[str, Mapping[str, Mapping[str, Estimate]]] = field(default_factory=dict)
-    recoveries: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    recoveries: Mapping[str, tuple[Outage, ...]] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from resilience.codec import decode, encode
 from resilience.errors import RecordError
 from resilience.host.files import write_durably
 from resilience.model import Baseline, Estimate, Json, Measured, Problem
+from resilience.model.regression import Outage
 
 FORMAT = 1
 _WIDE = 110
@@ -64,7 +65,7 @@ def _rounded(run: Measured) -> Measured:
         for phase, operations in run.cells.items()
     }
     recoveries = {
-        name: tuple((_short(length), _short(exact)) for length, exact in times)
+        name: tuple(Outage(_short(one.length_s), _short(one.resolution_s)) for one in times)
         for name, times in run.recoveries.items()
     }
     return replace(

@@ -17,7 +17,12 @@ REGRESSION_KEYS: Mapping[type, tuple[Key, ...]] = {
     ),
     Control: (
         Key("share", "share", number(0.01, 0.99), "Share of the keys that go by the way on which the fault is."),
-        Key("slower_than", "slow_s", LENGTH, "An answer that takes longer is not good; without it, the band of `recovery` counts."),
+        Key(
+            "slower_than",
+            "slow_s",
+            LENGTH,
+            "An answer that takes longer is not good; without it, the band of `recovery` counts.",
+        ),
         Key("margin", "margin", number(0, 1, above=True), "Share by which good answers may be fewer in that group."),
     ),
 }

@@ -4,11 +4,13 @@ import pytest
 
 from resilience.judge.regression.outages import compare_outages
 from resilience.model import Change, Regression
+from resilience.model.regression import Outage
 
 
 def told(before, after, **changes):
     """What is said of outages (seconds, resolution)."""
-    return compare_outages("redis-down", before, after, Regression(**changes), 4)
+    sides = ([Outage(*one) for one in side] for side in (before, after))
+    return compare_outages("redis-down", *sides, Regression(**changes), 4)
 
 
 @pytest.mark.parametrize(

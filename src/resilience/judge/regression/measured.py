@@ -8,6 +8,7 @@ from resilience.judge.regression.conditions import conditions
 from resilience.judge.regression.slices import estimates
 from resilience.judge.regression.strain import LAG
 from resilience.model import Answer, Estimate, EventKind, Measured, Phase, PhaseName
+from resilience.model.regression import Outage
 
 COMPARED = (PhaseName.BASELINE, PhaseName.FAULT, PhaseName.AFTER)
 """Recoveries are compared by how long they take: what is seen while one lasts depends on when one looks."""
@@ -55,16 +56,16 @@ def _operations(case: Case, phase: Phase) -> Iterator[tuple[str, dict[str, Estim
             yield name, found
 
 
-def _recoveries(document: Mapping[str, object]) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Outages with their resolutions, by what was written; -1 as resolution: it did not recover, so long at least."""
+def _recoveries(document: Mapping[str, object]) -> dict[str, tuple[Outage, ...]]:
+    """Outages by what was written."""
     recovery = document.get("recovery")
     cycles = recovery.get("cycles") if isinstance(recovery, Mapping) else None
-    found: dict[str, tuple[tuple[float, float], ...]] = {}
+    found: dict[str, tuple[Outage, ...]] = {}
     for cycle in cycles if isinstance(cycles, list | tuple) else ():
         if not isinstance(cycle, Mapping) or cycle.get("impact") == "unknown":
             continue
         outage, exact, lost = (_number(cycle, key) for key in ("outage_s", "resolution_s", "lost_so_long_s"))
-        row = (lost, -1.0) if outage is None and lost is not None else (outage or 0.0, exact or 0.0)
+        row = Outage(lost, -1.0) if outage is None and lost is not None else Outage(outage or 0.0, exact or 0.0)
         name = str(cycle.get("like") or cycle.get("fault"))
         found[name] = (*found.get(name, ()), row)
     return found

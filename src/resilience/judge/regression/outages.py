@@ -15,7 +15,7 @@ from resilience.judge.regression.decide import Margin, decide, reach
 from resilience.judge.regression.rows import Row
 from resilience.judge.regression.spread import MANY, PRIOR
 from resilience.model import Change, Regression
-from resilience.model.regression import RECOVERY
+from resilience.model.regression import RECOVERY, Outage
 
 ASSUMED = 0.15
 """Standard deviation of outages of one fault, as a share of their mean, where little else is known."""
@@ -26,7 +26,7 @@ Z_99 = 2.5758
 LEAST_S = 0.5
 """A difference below this is none."""
 
-Outages = Sequence[tuple[float, float]]
+Outages = Sequence[Outage]
 
 
 def compare_outages(name: str, before: Outages, after: Outages, settings: Regression, comparisons: int) -> Row:
@@ -34,8 +34,8 @@ def compare_outages(name: str, before: Outages, after: Outages, settings: Regres
 
     Args:
         name: of the fault, as written.
-        before: (seconds, resolution in seconds); a resolution of -1 says that it lasted at least so long.
-        after: the same.
+        before: on one side.
+        after: on the other.
         settings: the margin, and what is demanded.
         comparisons: how many intervals must hold together.
 
@@ -43,15 +43,18 @@ def compare_outages(name: str, before: Outages, after: Outages, settings: Regres
         ImportError: scipy is not installed.
     """
     required = RECOVERY in settings.require
-    was, now = (math.fsum(length for length, _ in side) / len(side) for side in (before, after))
-    lasting = [any(exact < 0 for _, exact in side) for side in (before, after)]
+    was, now = (math.fsum(one.length_s for one in side) / len(side) for side in (before, after))
+    lasting = [any(one.resolution_s < 0 for one in side) for side in (before, after)]
     if any(lasting):
         answer, because = _lasting(before, after, *lasting)
         return Row("", name, "outage_s", answer, was, now, now - was, None, None, because, required, beyond=True)
     spread = _spread(before, after)
     parts = [
         *((variance / len(side), freedom) for side, (variance, freedom) in zip((before, after), spread, strict=True)),
-        *((math.fsum((exact / Z_99) ** 2 for _, exact in side) / len(side) ** 2, MANY) for side in (before, after)),
+        *(
+            (math.fsum((one.resolution_s / Z_99) ** 2 for one in side) / len(side) ** 2, MANY)
+            for side in (before, after)
+        ),
     ]
     variance = math.fsum(part for part, _ in parts)
     together = math.fsum(part**2 / freedom for part, freedom in parts)
@@ -66,12 +69,12 @@ def compare_outages(name: str, before: Outages, after: Outages, settings: Regres
 
 def _spread(before: Outages, after: Outages) -> list[tuple[float, float]]:
     """Variance of one outage of each side, and its degrees of freedom."""
-    means = [math.fsum(length for length, _ in side) / len(side) for side in (before, after)]
+    means = [math.fsum(one.length_s for one in side) / len(side) for side in (before, after)]
     freedom = len(before) + len(after) - 2
     if not freedom:
         return [((ASSUMED * mean) ** 2, MANY) for mean in means]
     squares = [
-        math.fsum((length - mean) ** 2 for length, _ in side) for side, mean in zip((before, after), means, strict=True)
+        math.fsum((one.length_s - mean) ** 2 for one in side) for side, mean in zip((before, after), means, strict=True)
     ]
     # As a share of the mean, so that both sides tell of one spread.
     relative = math.fsum(square / mean**2 for square, mean in zip(squares, means, strict=True) if mean) / freedom
@@ -80,7 +83,7 @@ def _spread(before: Outages, after: Outages) -> list[tuple[float, float]]:
 
 
 def _lasting(before: Outages, after: Outages, was: bool, now: bool) -> tuple[Change, str]:
-    longest = [max(length for length, _ in side) for side in (before, after)]
+    longest = [max(one.length_s for one in side) for side in (before, after)]
     if was and now:
         return Change.UNKNOWN, "service was not back on either side when the watch ended"
     if now:
