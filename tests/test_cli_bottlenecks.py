@@ -10,7 +10,7 @@ from resilience.cli import main
 RECORD = Path(__file__).parent.parent / "fixtures" / "records" / "redis-failure-lost-writes"
 
 
-def test_a_record_of_before_there_were_resources_is_told_what_can_be(tmp_path):
+def test_a_record_of_before_there_were_resources_is_told_what_can_be():
     """As text and as JSON; nothing is written."""
     before = sorted(path.name for path in RECORD.iterdir())
     told = CliRunner().invoke(main, ["bottlenecks", str(RECORD), "--json"])
