@@ -50,13 +50,16 @@ def print_repeats(made: Repeats, console: Console) -> None:
         between = f"{seconds(made.recovery_low_s)} to {seconds(made.recovery_high_s)}"
         console.print(f"recovery: mean {seconds(made.recovery_s)}, {between}", markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("run", "seed", "answer", "recovery", "because"):
-        table.add_column(head, overflow="fold", no_wrap=head != "because")
+    for head in ("run", "seed", "answer", "recovery"):
+        table.add_column(head, overflow="fold")
     for one in made.runs:
         answer = Text(one.answer.value, style[one.answer])
-        why = "" if one.answer is Answer.PASS else printable(one.because, 200)
-        table.add_row(Path(one.folder).name, str(one.seed), answer, seconds(one.recovery_s), why)
+        table.add_row(printable(Path(one.folder).name) or "–", str(one.seed), answer, seconds(one.recovery_s))
     console.print(table)
+    for one in made.runs:
+        if one.answer is not Answer.PASS:
+            name = printable(Path(one.folder).name) or f"seed {one.seed}"
+            console.print(Text(f"- {name}: {printable(one.because, 300)}", "dim"))
 
 
 def _folders(runs: Path) -> set[Path]:
