@@ -15,7 +15,7 @@ from resilience.drill.search.conduct import Conditions, Conductor
 from resilience.drill.search.steps import FLUSH_S, LONG_LOOKS, LOOKS, Lengths, Measurer
 from resilience.errors import SpecError
 from resilience.faults import registry
-from resilience.judge.search.checks import scale_of, unit_of
+from resilience.judge.search.checks import downs_of, scale_of, unit_of
 from resilience.judge.search.machine import Try, most_steps
 from resilience.judge.search.scale import Scale
 from resilience.judge.search.step import Judged, needed
@@ -217,6 +217,7 @@ def conduct(means: Steering, prepared: Prepared, measurer: Measurer, console: Co
         longest_step_s=prepared.longest_step_s,
         until_s=experiment.safety.max_duration_s,
         max_fault_s=experiment.safety.max_fault_s,
+        downs=downs_of(search, experiment.load),
     )
 
     def say(condition: str, wanted: Try, judged: Judged) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from resilience.judge.search.machine import MOST, Kind, Purpose, Seen, Tried, most_steps, next_try, outcome
+from resilience.judge.search.machine import MOST, Kind, Purpose, Seen, Tried, most_steps, next_try, outcome, patience
 from resilience.judge.search.scale import Scale
 from tests.judge.search.simulation import Target, search
 
@@ -123,6 +123,25 @@ def test_a_backlog_that_is_worked_off_is_no_hysteresis():
     assert [one.level for one in tried if one.purpose is Purpose.DOWN] == [720.0] * 4
 
 
+def test_who_waits_for_long_is_given_longer():
+    """With a time limit of 30 s a backlog may take 300: 40 steps of 7.5 s, more than are made, so it is not known."""
+    assert patience(5.5, 2.0) == 4
+    assert patience(7.5, 30.0) == 40
+    broken = []
+
+    def answer(wanted, _tried):
+        broken[:] = [1] if wanted.level > 800 or (broken and wanted.level >= 300) else []
+        return Seen.BREAKS if broken else Seen.HOLDS
+
+    patient, tried = play(SCALE, answer, downs=9)
+    assert patient.came_back is False
+    assert [one.seen for one in tried if one.purpose is Purpose.DOWN][:9] == [Seen.BREAKS] * 9
+    unknown, tried = play(SCALE, answer, downs=40)
+    assert unknown.came_back is None
+    assert not unknown.metastable
+    assert unknown.back_at < 300
+
+
 def test_one_that_does_not_come_back_at_all_is_left_alone():
     """After three rests at the start: nothing else is tried on a target that stays broken."""
     broken = []
@@ -196,7 +215,7 @@ def test_it_always_ends(seed):
     def answer(_wanted, _tried):
         return list(Seen)[int(rng.choice(4, p=weights))]
 
-    _, tried = play(scale, answer, step_down=bool(seed % 3))
+    _, tried = play(scale, answer, downs=(0, 4, 9)[seed % 3])
     assert all(0 <= scale.place(one.level) <= 1 for one in tried)
 
 

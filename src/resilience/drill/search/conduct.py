@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from resilience.drill.search.steps import LONG_LOOKS, LOOKS, Clock, Measurer
-from resilience.judge.search.machine import RESTS, Purpose, Seen, Tried, Try, next_try
+from resilience.judge.search.machine import DOWNS, RESTS, Purpose, Seen, Tried, Try, next_try
 from resilience.judge.search.scale import Scale
 from resilience.judge.search.step import Judged
 from resilience.judge.search.told import END, HEALTHY, REST, STEP
@@ -43,6 +43,7 @@ class Conditions:
         rate: arrivals per second of a load that is not varied; None of a closed one.
         fault: that a search over a setting varies; None of others.
         faults: with each of which it is made again.
+        downs: how many steps must break on the way down, before that is hysteresis.
         longest_step_s: the longest that one step can take.
         until_s: when everything must be over.
         max_fault_s: no lease may be longer.
@@ -56,6 +57,7 @@ class Conditions:
     longest_step_s: float
     until_s: float
     max_fault_s: float
+    downs: int = DOWNS
 
 
 @dataclass(slots=True)
@@ -106,7 +108,7 @@ class Conductor:
         self._back = bool(tried) and tried[-1].seen is Seen.HOLDS
 
     def _next(self, tried: list[Tried]) -> Try | None:
-        return next_try(self.conditions.scale, tried, step_down=self.conditions.search.step_down)
+        return next_try(self.conditions.scale, tried, downs=self.conditions.downs)
 
     def _step(self, wanted: Try) -> Judged:
         search = self.conditions.search

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from resilience.judge.case import Case
 from resilience.judge.phases import FaultWindow
-from resilience.judge.search.machine import Kind, Outcome, Purpose, Seen, Tried, outcome
+from resilience.judge.search.machine import Kind, Outcome, Purpose, Seen, Tried, outcome, patience
 from resilience.judge.search.scale import Scale
 from resilience.judge.search.step import Judged, judge_step
 from resilience.judge.search.told import HEALTHY, Told, ends_of, steps_of
-from resilience.model import Answer, Experiment, Json, Part, Search
+from resilience.model import Answer, Experiment, Json, Load, Part, Search
 
 UNITS = {"rate": "/s", "users": " users"}
 
@@ -127,6 +127,12 @@ def unit_of(search: Search) -> str:
     return UNITS.get(search.over, f" {search.setting}")
 
 
+def downs_of(search: Search, load: Load) -> int:
+    """How many steps must break on the way down, before that is hysteresis; 0 if it is not gone down."""
+    longest_s = max((operation.timeout_s for operation in load.operations), default=0.0)
+    return patience(search.settle_s + search.step_s, longest_s) if search.step_down else 0
+
+
 def _search(case: Case) -> Search:
     search = case.record.experiment.search
     if search is None:
@@ -149,7 +155,7 @@ def _found(case: Case, search: Search, name: str, steps: Sequence[Told], ends: M
         for told, one in zip(steps, judged, strict=True)
     ]
     whole = search.over == "fault" and all(one.level.is_integer() for one in tried)
-    result = outcome(scale_of(search, whole=whole), tried, step_down=search.step_down)
+    result = outcome(scale_of(search, whole=whole), tried, downs=downs_of(search, load))
     ended = ends.get(name, "the search was cut short")
     differ = sum(told.seen is not one.seen for told, one in zip(steps, judged, strict=True))
     return Found(name, tuple(zip(steps, judged, strict=True)), result, ended, differ)

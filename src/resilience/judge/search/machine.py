@@ -18,19 +18,22 @@ worked off by what is spare: at the very level of the break-point nothing is, an
 ever. With a tenth to spare, a delay of d seconds is worked off in 10·d, so several steps may break before it is that.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from resilience.judge.search.scale import Scale
+from resilience.judge.search.scale import EASE, Scale
 
 MOST = 48
 """After so many steps the search gives up."""
 RESTS = 3
 """A target that does not hold at the start after so many rests in a row does not come back."""
 DOWNS = 4
-"""So many steps in a row must break at the first level down, before that is hysteresis."""
+"""So many steps in a row, at least, must break at the first level down, before that is hysteresis."""
+MOST_DOWNS = 16
+"""No more are made; where more would be needed, it remains unknown."""
 DOWN_SHARES = (0.85, 0.7, 0.5, 0.3, 0.0)
 """Where it is tried then, as shares of the way from the start to that level."""
 _TIES = 4
@@ -116,13 +119,14 @@ EVIDENCE = frozenset({Purpose.CLIMB, Purpose.NARROW, Purpose.CONFIRM, Purpose.AG
 """What is tried for these tells whether a level holds; on the way down, and at rest, the history tells as well."""
 
 
-def next_try(scale: Scale, tried: Sequence[Tried], *, step_down: bool = True) -> Try | None:
+def next_try(scale: Scale, tried: Sequence[Tried], *, downs: int = DOWNS) -> Try | None:
     """What to try next; None if the search is over.
 
     Args:
         scale: the levels.
         tried: every step so far, in order.
-        step_down: whether it is tried again at the confirmed level after it broke.
+        downs: so many steps in a row must break at the first level down, before that is hysteresis (`patience`); 0 does
+            not go down.
     """
     if not tried:
         return Try(scale.start, Purpose.CLIMB)
@@ -132,7 +136,7 @@ def next_try(scale: Scale, tried: Sequence[Tried], *, step_down: bool = True) ->
     if last.seen is Seen.SPOILED:
         return Try(last.level, last.purpose, last.long)
     if last.purpose is Purpose.DOWN or _going_down(scale, tried):
-        return _down(scale, tried) if step_down else None
+        return _down(scale, tried, downs) if downs else None
     begins = _levels(tried, Seen.BREAKS)
     if scale.start in begins:
         at_start = [one for one in tried if one.level == scale.start and one.purpose in EVIDENCE]
@@ -145,12 +149,12 @@ def next_try(scale: Scale, tried: Sequence[Tried], *, step_down: bool = True) ->
     return _forward(scale, tried)
 
 
-def outcome(scale: Scale, tried: Sequence[Tried], *, step_down: bool = True) -> Outcome:
+def outcome(scale: Scale, tried: Sequence[Tried], *, downs: int = DOWNS) -> Outcome:
     """What has been found by these steps."""
     holds, breaks = _bracket(scale, tried)
     confirmed = holds is not None and _confirmed(tried, holds)
-    came_back, back_at = _came_back(tried)
-    over = bool(tried) and next_try(scale, tried, step_down=step_down) is None
+    came_back, back_at = _came_back(tried, downs)
+    over = bool(tried) and next_try(scale, tried, downs=downs) is None
     if _spoiled(tried):
         kind = Kind.SPOILED
     elif _stuck(tried):
@@ -164,6 +168,16 @@ def outcome(scale: Scale, tried: Sequence[Tried], *, step_down: bool = True) -> 
     else:
         kind = Kind.UNDECIDED
     return Outcome(kind, holds, breaks, confirmed, came_back, back_at)
+
+
+def patience(step_s: float, delay_s: float) -> int:
+    """How many steps must break on the way down: a delay is worked off in ten times as long with a tenth to spare.
+
+    Args:
+        step_s: the length of a step, with what is left out at its beginning.
+        delay_s: the longest that anybody waits: the longest time limit of an operation.
+    """
+    return max(math.ceil(delay_s / EASE / step_s), DOWNS)
 
 
 def most_steps(scale: Scale) -> tuple[int, int]:
@@ -261,7 +275,7 @@ def _going_down(scale: Scale, tried: Sequence[Tried]) -> bool:
     return holds is not None and breaks == last.level and _confirmed(tried, holds)
 
 
-def _down(scale: Scale, tried: Sequence[Tried]) -> Try | None:
+def _down(scale: Scale, tried: Sequence[Tried], downs: int) -> Try | None:
     """The next step down: a tenth below the confirmed level, then milder and milder, until one holds."""
     confirmed, _ = _bracket(scale, tried)
     if confirmed is None:
@@ -270,7 +284,7 @@ def _down(scale: Scale, tried: Sequence[Tried]) -> Try | None:
     made = [one for one in _last_down(tried) if one.seen is not Seen.SPOILED]
     if made and made[-1].seen is Seen.HOLDS:
         return None
-    if len(made) < DOWNS:
+    if len(made) < min(downs, MOST_DOWNS):
         return Try(first, Purpose.DOWN)
     if not any(one.seen is Seen.BREAKS for one in made):
         return None  # unsure, all of them: it is not known whether it came back
@@ -289,7 +303,7 @@ def _last_down(tried: Sequence[Tried]) -> list[Tried]:
     return found[::-1]
 
 
-def _came_back(tried: Sequence[Tried]) -> tuple[bool | None, float | None]:
+def _came_back(tried: Sequence[Tried], downs: int) -> tuple[bool | None, float | None]:
     """Whether the first level down held, and which level did."""
     made = [one for one in _last_down(tried) if one.seen is not Seen.SPOILED]
     if not made:
@@ -298,7 +312,7 @@ def _came_back(tried: Sequence[Tried]) -> tuple[bool | None, float | None]:
     held = next((one.level for one in made if one.seen is Seen.HOLDS), None)
     if Seen.HOLDS in at_first:
         return True, held
-    return (False if at_first.count(Seen.BREAKS) >= DOWNS else None), held
+    return (False if at_first.count(Seen.BREAKS) >= downs else None), held
 
 
 def _restless(tried: Sequence[Tried]) -> bool:

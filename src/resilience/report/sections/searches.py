@@ -8,7 +8,7 @@ from resilience.text import ABSENT
 DEFINITIONS = (
     Definition("holds, breaks", "all objectives are met with certainty, or one is missed with certainty (99.5 %)"),
     Definition(
-        "comes back", "a tenth less than what held holds again after it broke; not so if four steps in a row break"
+        "comes back", "a tenth less than what held holds again after it broke, within ten times the longest time limit"
     ),
     Definition("X·R", "throughput times mean response time: by Little's law the number of users who never think"),
 )
