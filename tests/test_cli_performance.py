@@ -27,6 +27,7 @@ def run(tmp_path):
     }
     header = {"wall_clock": "2026-01-02T03:04:05.000+00:00", "versions": {}, "machine": {"cores": 2, "memory_gib": 8}}
     (folder / "verdict.json").write_text(json.dumps(document))
+    (folder / "experiment.json").write_text("{}")
     (folder / "events.jsonl").write_text(json.dumps({"kind": "header", "detail": header}) + "\n")
     return folder
 

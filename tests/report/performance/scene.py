@@ -64,9 +64,10 @@ def series(name, of, unit, limit, value, share):
     return {"name": name, "of": of, "unit": unit, "limit": limit, "phases": [phase]}
 
 
-def taken(*args, header=HEADER, capacity=None, **more):
+def taken(*args, header=HEADER, capacity=None, environment=None, **more):
     """A run."""
-    return Taken(document(*args, **more), header, capacity or {})
+    experiment = {"stack": {"service": {"environment": environment or {}}}}
+    return Taken(document(*args, **more), header, capacity or {}, experiment)
 
 
 SEARCH = {

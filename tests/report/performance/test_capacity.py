@@ -17,8 +17,9 @@ def test_what_a_search_found_is_told_with_its_interval_and_headroom():
 
 def test_a_capacity_run_is_told_with_its_plan_and_cost():
     """Throughput by users, scaling by copies, the law, the plan; and what its own runs say was at its limit."""
-    inputs = Inputs(runs=(taken("capacity", capacity=CAPACITY),))
+    inputs = Inputs(runs=(taken("capacity", capacity=CAPACITY, environment={"DATABASE_CONNECTIONS": "4"}),))
     page = written(inputs)["capacity.md"]
+    assert "The service was started with `DATABASE_CONNECTIONS=4`." in page
     assert row(page, "1") == ["1", "4", "95", "52 ms", "4", "holds"]
     assert "* to 2 copies: linear, each keeps 95 % (91 % to 99.00 %)".replace("99.00", "99") in page
     assert "* 1 copy bears 80/s (75.6 to 84.4) at 20 users, p95 281 ms; with 50 % headroom plan for 53.3/s" in page

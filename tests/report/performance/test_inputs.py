@@ -20,6 +20,8 @@ def test_a_run_is_read_from_its_folder(tmp_path):
     """Verdict, header and, where there is one, the result of a capacity run."""
     (tmp_path / "verdict.json").write_text(json.dumps(document()))
     (tmp_path / "events.jsonl").write_text(json.dumps({"kind": "header", "detail": HEADER}) + "\n" + "{}\n")
+    (tmp_path / "experiment.json").write_text(json.dumps({"stack": {"service": {"environment": {"A": "1"}}}}))
+    assert take(tmp_path).settings == {"A": "1"}
     assert take(tmp_path).at == "2026-01-02 03:04:05"
     assert take(tmp_path).capacity == {}
     (tmp_path / "capacity.json").write_text(json.dumps(CAPACITY))

@@ -8,7 +8,7 @@ from resilience.judge.statistics import student
 from resilience.report.document import Row, items, number, rows, table, words
 from resilience.report.markdown import escape
 from resilience.report.performance.inputs import Inputs, Taken
-from resilience.report.performance.layout import bottleneck, code, grid, heading, missing, recommended
+from resilience.report.performance.layout import bottleneck, code, grid, heading, missing, recommended, settings
 from resilience.text import ABSENT, count, milliseconds, percent, rate, seconds
 
 HEADROOM = 0.5
@@ -128,7 +128,8 @@ def _scaling(run: Taken) -> Iterator[str]:
         yield f"**{escape(words(run.capacity, 'answer'))}**: {escape(words(run.capacity, 'because'))}."
         yield ""
         runs = ", ".join(code(words(one, "run")) for one in _documents(run))
-        yield f"Runs {runs}; the last began {run.at} UTC."
+        given = f" The service was started with {settings(run)}." if run.settings else ""
+        yield f"Runs {runs}; the last began {run.at} UTC.{given}"
     else:
         yield heading(run)
     yield ""

@@ -26,11 +26,13 @@ class Taken:
         document: its `verdict.json`.
         header: of its record.
         capacity: its `capacity.json`; empty if there is none.
+        experiment: its `experiment.json`.
     """
 
     document: Row
     header: Row
     capacity: Row = field(default_factory=dict)
+    experiment: Row = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -51,6 +53,11 @@ class Taken:
     def phases(self) -> tuple[Row, ...]:
         """What was measured, without the warm-up."""
         return tuple(one for one in rows(self.document, "phases") if words(one, "name") != "warm-up")
+
+    @property
+    def settings(self) -> Row:
+        """What the service was started with besides what a stack gives it; without it figures would mislead."""
+        return table(table(table(self.experiment, "stack"), "service"), "environment")
 
     @property
     def variant(self) -> str:
@@ -104,4 +111,5 @@ def take(folder: Path) -> Taken:
     if not isinstance(header, dict):
         raise RecordError(Problem(str(folder), "its events do not begin with a header"))
     result = load_document(folder / CAPACITY) if (folder / CAPACITY).is_file() else {}
-    return Taken(document, header, result if isinstance(result, dict) else {})
+    experiment = load_document(folder / names.EXPERIMENT)
+    return Taken(document, header, *(one if isinstance(one, dict) else {} for one in (result, experiment)))

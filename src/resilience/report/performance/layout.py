@@ -103,11 +103,17 @@ def heading(run: Taken) -> str:
     """Which run it is, how it went, and what was measured."""
     lacks = "" if words(run.document, "answer") == "pass" else " These are the figures of a run that did not pass."
     variant = f" The target was not as it is: {escape(run.variant)}." if run.variant else ""
+    told = f" The service was started with {settings(run)}." if run.settings else ""
     seed, lasted = escape(words(run.document, "seed")), seconds(number(run.document, "duration_s"))
     return (
         f"Run {code(run.run)} of {run.at or 'a time that is not known'} UTC, seed {seed}, {lasted} in all: "
-        f"**{escape(words(run.document, 'answer'))}**, {escape(words(run.document, 'because'))}.{lacks}{variant}"
+        f"**{escape(words(run.document, 'answer'))}**, {escape(words(run.document, 'because'))}.{lacks}{variant}{told}"
     )
+
+
+def settings(run: Taken) -> str:
+    """What the service was started with, as the file says."""
+    return ", ".join(code(f"{name}={words(run.settings, name)}") for name in run.settings)
 
 
 def bottleneck(run: Taken) -> str:
