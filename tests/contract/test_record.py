@@ -54,6 +54,24 @@ def test_samples(healthy: Healthy):
     assert rows >= counted > 6000
 
 
+def test_resources(healthy: Healthy):
+    """Requirement M2: what every run reads beside it without being asked, as Parquet, and in the verdict."""
+    rows = ds.dataset(healthy.record / "resources" / "series", format="parquet").to_table().to_pylist()
+    read = {(row["name"], row["of"]) for row in rows}
+    assert {
+        ("host.cpu", "host"),
+        ("process.cpu", "service"),
+        ("process.memory", "postgres"),
+        ("postgres.connections", "postgres"),
+        ("redis.memory.used", "redis"),
+        ("toxiproxy.toxics", "toxiproxy"),
+    } <= read
+    told = healthy.json("verdict.json")["resources"]
+    assert {("process.cpu", "service"), ("redis.hit_ratio", "redis")} <= {
+        (one["name"], one["of"]) for one in told["series"]
+    }
+
+
 def test_report_needs_no_network(healthy: Healthy):
     """The report is one file that loads nothing from anywhere and has the verdict's sentence."""
     text = (healthy.record / "report.html").read_text()
