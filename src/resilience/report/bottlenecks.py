@@ -13,7 +13,7 @@ TOLD = frozenset({"found", "not-found", "generator"})
 """Answers that a summary has a line for; a run in which nothing was saturated needs none."""
 
 HEADINGS = {
-    "found": "the limit",
+    "found": "most likely the limit",
     "not-found": "no bottleneck was found",
     "not-saturated": "nothing was saturated",
     "generator": "the generator was the limit",
