@@ -5,9 +5,16 @@ from dataclasses import replace
 import pytest
 
 from resilience.judge.case import prepare
-from resilience.judge.search.checks import check_break_point, check_hysteresis, check_leases, found
+from resilience.judge.search.checks import (
+    check_break_point,
+    check_hysteresis,
+    check_leases,
+    check_writes_in,
+    found,
+)
 from resilience.judge.verdict import judge
-from resilience.model import Answer, Event, EventKind
+from resilience.judge.writes import check_writes
+from resilience.model import Answer, Event, EventKind, FaultSpec
 from tests.judge.search.samples import SEARCH, record_of
 
 
@@ -115,3 +122,15 @@ def test_a_lease_that_was_not_seen_is_unknown():
         record = record_of(queue(300))
         case = prepare(replace(record, events=tuple(sorted((*record.events, *events), key=lambda one: one.at_s))))
         assert check_leases(case).answer is answer
+
+
+def test_writes_over_a_fault_do_not_wait_for_it_under_its_own_name():
+    """Each step has a lease under a name of its own: the one of the file was never requested, and need not be."""
+    record = record_of(queue(300))
+    spec = FaultSpec(name="far", kind="toxiproxy.latency", on="postgres", duration_s=5.0)
+    experiment = replace(record.experiment, steps=(spec,), search=replace(SEARCH, over="fault", fault="far"))
+    over = prepare(replace(record, experiment=experiment))
+    assert "never requested" in check_writes(over).because
+    assert "never requested" not in check_writes_in(over).because
+    held = replace(experiment, search=replace(SEARCH, faults=("far",)))
+    assert "never requested" in check_writes_in(prepare(replace(record, experiment=held))).because

@@ -10,7 +10,7 @@ was found by those answers. Where they lead elsewhere than the search went, it i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resilience.judge.case import Case
 from resilience.judge.phases import FaultWindow
@@ -18,6 +18,7 @@ from resilience.judge.search.machine import Kind, Outcome, Purpose, Seen, Tried,
 from resilience.judge.search.scale import Scale
 from resilience.judge.search.step import Judged, judge_step
 from resilience.judge.search.told import HEALTHY, Told, ends_of, steps_of
+from resilience.judge.writes import check_writes
 from resilience.model import Answer, Experiment, Json, Load, Part, Search
 
 UNITS = {"rate": "/s", "users": " users"}
@@ -120,6 +121,19 @@ def check_leases(case: Case) -> Part:
 def _first_down(one: Found) -> float:
     """The level at which it had to come back."""
     return next(told.wanted.level for told, _ in one.steps if told.wanted.purpose is Purpose.DOWN)
+
+
+def check_writes_in(case: Case) -> Part:
+    """The writes, as in any run. A fault whose setting is varied was held under other names, each for one step.
+
+    So it is not asked whether it was in place under its own. A fault that was in place for a whole search was.
+    """
+    search = _search(case)
+    if search.over != "fault":
+        return check_writes(case)
+    return check_writes(
+        replace(case, record=replace(case.record, experiment=replace(case.record.experiment, steps=())))
+    )
 
 
 def unit_of(search: Search) -> str:

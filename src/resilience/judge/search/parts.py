@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from resilience.judge.case import Case
-from resilience.judge.search.checks import check_break_point, check_hysteresis, check_leases
+from resilience.judge.search.checks import check_break_point, check_hysteresis, check_leases, check_writes_in
 from resilience.judge.search.throughput import check_little, check_scalability, check_throughput
 from resilience.judge.validity import check_validity
 from resilience.judge.writes import check_writes
@@ -13,7 +13,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[Case], Part]]] = {
     "search": {
         "break-point": check_break_point,
         "hysteresis": check_hysteresis,
-        "writes": check_writes,
+        "writes": check_writes_in,
         "faults": check_leases,
         "validity": check_validity,
     },
