@@ -21,6 +21,11 @@ from resilience.spec.shapes import UNREAD
 from resilience.spec.text import Source
 
 USER_FACING = (
+    model.Control,
+    model.Search,
+    model.Capacity,
+    model.Prices,
+    model.Regression,
     model.Observing,
     model.Metrics,
     model.Taken,
