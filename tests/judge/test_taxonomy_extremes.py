@@ -64,17 +64,17 @@ def test_two_writes_at_one_position_are_out_of_order():
 def test_the_disorder_of_one_writer_is_no_other_writers(far):
     """Each writer has an order of its own, wherever its rows stand among the others', near or far."""
     names = [*ONE, *TWO, *THREE]
-    where = np.array([0, 2, 1, 3, 7, 0, 1, 7, 4, 5, 6, 7]) * far
+    where = np.array([0, 2, 1, 7, 0, 1, 0, 7, 4, 5, 6, 7]) * far
     lines, truth = acknowledged(*names), truth_rows(names, positions=where)
     entries = index(ledger_lines(lines))
     disorder = classify(entries, truth).members["out_of_order"].tolist()
-    assert [entries.name(slot) for slot in disorder] == [(0, 0, 2), (1, 0, 1), (1, 0, 2), (1, 0, 3)]
+    assert [entries.name(slot) for slot in disorder] == [(0, 0, 2), (1, 0, 2)]
 
 
 def test_the_last_rows_of_all_are_as_good_as_the_first():
     """A row of nobody's stands so far in front that sums of two ranks would not fit in 32 bits."""
     names = [*ONE, *TWO]
-    high = [2**31 - 2 + number for number in (0, 1, 2, 3, 0, 2, 1, 3)]
+    high = [2**31 - 2 + number for number in (0, 1, 2, 5, 0, 2, 1, 5)]
     truth = truth_rows([(9, 9, 9), *names], positions=[0, *high])
     assert sizes(acknowledged(*names), truth)["out_of_order"] == 1
 
