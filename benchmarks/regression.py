@@ -9,7 +9,8 @@ Two kinds of pairs, kept apart in the figures:
 * **Drawn**: 200 pairs of each kind, each side put together from stretches of five seconds of one of these real runs,
   drawn with replacement, so that what is alike in neighbouring seconds stays alike; the two sides are always from
   different runs, so that what differs from run to run differs here too. Of the slower side the operation's response
-  times are 20 % longer.
+  times are 20 % longer. What is drawn from a run differs from it by as much again as the run does from the truth, so
+  such pairs are harder than real ones.
 
 Each is compared as a run with a single earlier run: the hardest case, in which what runs differ by is assumed.
 """

@@ -49,7 +49,7 @@ def test_in_the_terminal(made):
         "10 ms",
         "15 ms",
         "writes.lost 0 → 1",
-        "hold together with 98 %",
+        "hold together with 99 %",
     ):
         assert word in text
     assert text.index("worse            baseline") < text.index("not enough data  baseline")

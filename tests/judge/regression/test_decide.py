@@ -46,9 +46,9 @@ def test_it_is_symmetric(value, half):
 def test_intervals_hold_together():
     """Bonferroni: the more is compared, the wider each is; few degrees of freedom widen it, too."""
     one, many = reach(1.0, 1e6, 1), reach(1.0, 1e6, 100)
-    assert one == pytest.approx(2.3263, abs=1e-3)  # 99 % of a normal distribution: half of FAMILY on each side
-    assert FAMILY == 0.02
-    assert many == pytest.approx(3.7190, abs=1e-3)
+    assert one == pytest.approx(2.5758, abs=1e-3)  # 99.5 % of a normal distribution: half of FAMILY on each side
+    assert FAMILY == 0.01
+    assert many == pytest.approx(3.8906, abs=1e-3)
     assert reach(1.0, 5, 100) > 1.5 * many
 
 

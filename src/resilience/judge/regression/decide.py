@@ -6,8 +6,8 @@
 * Anything else is *not enough data*, with how many repetitions would do.
 
 The intervals hold all together with `1 - FAMILY`: each of m is made at FAMILY / m (Bonferroni, which needs no
-assumption about how the figures of one run hang together). So in at most two comparisons of identical runs of a hundred
-is anything said to be better or worse, and in one that it is worse, as far as the assumptions hold.
+assumption about how the figures of one run hang together). So in at most one comparison of identical runs of a hundred
+is anything said to be better or worse, as far as the assumptions hold.
 """
 
 import math
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from resilience.model import Change
 
-FAMILY = 0.02
+FAMILY = 0.01
 """Family-wise error rate, two-sided: of all intervals of a comparison together."""
 
 _PRECISE = 1e-12
