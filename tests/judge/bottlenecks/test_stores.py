@@ -32,3 +32,11 @@ def test_a_cache_that_finds_less_is_named():
     ratio = made("redis.hit_ratio", "redis", step(23, 0.95, 0.2, 0.01), 1.0, Unit.RATIO)
     evicted = made("redis.evictions", "redis", step(23, 0, 90), unit=Unit.PER_S)
     assert places(ratio, evicted, *calls("database", 1, 3, 0.004, 0.004))[0] == "cache"
+
+
+def test_sessions_without_processor_time_are_stopped_wherever_they_are():
+    """Requirement M5: database. Some are stopped while they write, and answers while they are sent."""
+    cpu = made("process.cpu", "postgres", step(23, 0.02, 0.05, 0.0005), 0.05, Unit.CORES)
+    busy = (*calls("database", 1, 15, 0.004, 0.2), *sessions(7.0, io=0.8, lwlock=5.5))
+    assert places(cpu, *busy)[0] == "database"
+    assert places(*busy)[0] == "disk"

@@ -34,6 +34,9 @@ AT_LEAST = 0.5
 DIRECT = 0.6
 """A sign of that strength of what lies behind makes the queue before it a symptom."""
 
+PROCESSOR = frozenset({"process.cpu", "cgroup.throttled"})
+"""Series that tell of processor time."""
+
 BEHIND = frozenset({Place.DATABASE, Place.DISK, Place.NETWORK})
 """What lies behind a pool of connections to a database, and behind its statements."""
 
@@ -120,12 +123,19 @@ def weighed(found: list[Sign]) -> list[Sign]:
     """The signs, symptoms with half of their strength where something was seen that explains them.
 
     A service without processor time sees every call take longer; a pool and statements are slow if what lies behind
-    them is.
+    them is. Sessions of a database without processor time are seen to wait for the disk because they are stopped
+    there, and its answers seem to be on the way.
     """
     starved = any(sign.place is Place.CPU and sign.strength >= 1 for sign in found)
+    stopped = any(
+        sign.place is Place.DATABASE and sign.evidence.series.name in PROCESSOR and sign.strength >= DIRECT
+        for sign in found
+    )
     behind = any(sign.place in BEHIND and not sign.symptom and sign.strength >= DIRECT for sign in found)
 
     def explained(sign: Sign) -> bool:
+        if stopped and sign.place in {Place.DISK, Place.NETWORK}:
+            return True
         return sign.symptom and (starved or (behind and sign.place in {Place.POOL, Place.DATABASE}))
 
     return [replace(sign, strength=sign.strength / 2) if explained(sign) else sign for sign in found]
