@@ -40,7 +40,7 @@ class Memory:
         self.reports: list[tuple] = []
         self._notes = notes
 
-    def add(self, *row, detail: str = "", tenant: int = -1, region: int = -1, said: tuple[str, str] = ("", "")) -> None:
+    def add(self, *row, detail: str = "", tenant: int = -1, region: int = -1, **_: object) -> None:
         """Keep a sample."""
         self.rows.append((*row, 0, False, detail, False, tenant, region) if len(row) == 5 else row)
 
