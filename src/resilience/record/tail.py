@@ -5,8 +5,10 @@ time would take more and more of the machine that is being measured.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from resilience.columns import Samples
@@ -59,7 +61,7 @@ class SampleTail:
         if not self._tables:
             return _samples({}, (), (), 0)
         table = pa.concat_tables([one.replace_schema_metadata(None) for one in self._tables]).combine_chunks()
-        columns = {name: table[name].to_numpy() for name in _NUMBERS}
+        columns: dict[str, npt.NDArray[Any]] = {name: table[name].to_numpy() for name in _NUMBERS}
         texts: dict[str, tuple[str, ...]] = {}
         for name in _TEXTS:
             coded = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
@@ -72,14 +74,11 @@ class SampleTail:
 
 
 def _samples(
-    columns: dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"],
-    operations: tuple[str, ...],
-    details: tuple[str, ...],
-    count: int,
+    columns: dict[str, npt.NDArray[Any]], operations: tuple[str, ...], details: tuple[str, ...], count: int
 ) -> Samples:
     empty = np.zeros(count, dtype=np.int64)
 
-    def column(name: str, kind: type) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    def column(name: str, kind: type) -> npt.NDArray[Any]:
         return columns.get(name, empty).astype(kind)
 
     return Samples(

@@ -1,5 +1,6 @@
 """Where it breaks, step by step; and how throughput grows with users."""
 
+from resilience.model import Json
 from resilience.report.document import Row, number, rows, table, words
 from resilience.report.markup import fill
 from resilience.report.material import Definition, Material, Section
@@ -38,7 +39,7 @@ def section(of: Material) -> Section | None:
 def _condition(row: Row, unit: str) -> Row:
     """One condition with its figures for reading."""
     shown = {name: _figure(row, name) for name in ("holds", "breaks", "back_at", "cost_s")}
-    steps = [{**step, "shown": _shown(step, ("level", "rps", "p95_ms"))} for step in rows(row, "steps")]
+    steps: list[Json] = [{**step, "shown": _shown(step, ("level", "rps", "p95_ms"))} for step in rows(row, "steps")]
     return {**row, "shown": {**shown, "unit": unit}, "made": steps}
 
 
@@ -52,7 +53,7 @@ def _shown(row: Row, names: tuple[str, ...]) -> Row:
 
 def _law(row: Row) -> list[Row]:
     """The law's parameters, one row each."""
-    found = []
+    found: list[Row] = []
     for name in ("gamma_per_s", "sigma", "kappa"):
         value = table(row, name)
         if value:
@@ -60,10 +61,10 @@ def _law(row: Row) -> list[Row]:
     if found:
         peak = number(row, "peak")
         beyond = f"not within the {_figure(row, 'measured_to')} users that were measured"
-        value = (
+        told = (
             (beyond if row.get("fits") else "the law does not describe this") if peak is None else f"{peak:.0f} users"
         )
-        found.append({"name": "peak", "shown": {"value": value, "low": "", "high": ""}})
+        found.append({"name": "peak", "shown": {"value": told, "low": "", "high": ""}})
     return found
 
 
