@@ -200,8 +200,9 @@ def test_a_record_that_cannot_be_judged_is_unknown_and_has_every_key():
         "cycles": [],
     }
     lists = ("faults", "objectives", "shedding", "amplification", "breakers", "attribution", "health", "phases")
+    lists += ("rate_limits", "balance")
     assert {name: document[name] for name in lists} == {name: [] for name in lists}
-    missing = ("writes", "degradation", "service", "load", "coverage", "duration_s")
+    missing = ("writes", "degradation", "service", "load", "coverage", "duration_s", "scaling")
     assert {name: document[name] for name in missing} == dict.fromkeys(missing)
     assert set(document) == set(judge(honest().record()).document)
 
