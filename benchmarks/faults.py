@@ -40,7 +40,7 @@ WARM_S = 10.0
 SLOW_MS = 10.0
 """Affected is what is not answered well, or takes longer than this and than all but `RARE` of those without a fault."""
 RARE = 0.0002
-"""After a revert a hundred operations are looked at: of a hundred turns two have one among them that is slow by chance."""
+"""After a revert a hundred operations are looked at: of a hundred turns two have a slow one by chance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ TRUTH_KEYS: Mapping[type, tuple[Key, ...]] = {
         Key("dsn_env", "dsn_env", VARIABLE, "Environment variable with a connection string or address, not part."),
         Key("query", "query", TEXT, "DELETE of PostgreSQL, of rows whose id starts with %(prefix)s."),
         Key("keys", "keys", TEXT, "Pattern of keys in Redis, with {prefix} where what ids start with stands."),
-        Key("entries", "entries", FLAG, "Removes the run's entries from the truth's own stream, list or hash in Redis."),
+        Key("entries", "entries", FLAG, "Removes the run's entries of the truth's own stream, list or hash."),
         Key("path", "path", PATH, "Sent DELETE by HTTP for each id that the truth lists, with {id} where it stands."),
         Key("headers_env", "headers_env", texts("Header → environment variable."), "Headers, by secret variables."),
     ),
