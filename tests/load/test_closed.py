@@ -161,8 +161,8 @@ def test_users_who_never_think_go_on_at_once(make_target):
     """Each waits for its answer and for nothing else; the account closes, and who is to go goes."""
     target = make_target(lambda _: answer(200, {}))
     memory = Memory()
-    stages = (Stage(0.2, 3), Stage(0, 1), Stage(0.8, 1))
-    engine = make(target.url, memory, READ, users=3, stages=stages, think=Think(mean_s=0.0), max_s=1.0)
+    stages = (Stage(0.2, 3), Stage(0, 1), Stage(2.8, 1))  # long enough for a process that gets no time for a second
+    engine = make(target.url, memory, READ, users=3, stages=stages, think=Think(mean_s=0.0), max_s=3.0)
     engine.walk()
     engine.finish(1.0)
     check_account(engine.meter.account())
